@@ -1,0 +1,1 @@
+"""From (model, data set, seed) to a record, and from records to a report."""

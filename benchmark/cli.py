@@ -1,0 +1,191 @@
+"""The command line. Only argparse is imported before a verb is known, so that help is immediate."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+ROOT = Path(__file__).resolve().parent.parent
+DESCRIPTION = """\
+Train recommenders on data sets under the strong-generalisation protocol of Liang et al. (WWW 2018), and
+print their Recall and NDCG on test users whom no model has seen.
+
+Without any option: every model on the small synthetic data set, which needs no download."""
+EXAMPLES = """\
+examples:
+  python run_all.py                                   all models on synthetic data, in about two minutes
+  python run_all.py --datasets ml1m --models ease     one model on MovieLens-1M, downloaded if need be
+  python run_all.py --datasets ml1m --models mult-vae --set mult-vae.latent=100 --seeds 0 1 2
+  python run_all.py report --metrics Recall@10 MRR@10 tables from the stored records, without training
+  python run_all.py list                              data sets and models with their options
+
+A trial with a record in --out is not run again. Exit code: 0, or 1 while a selected trial has failed, or 2 for
+a request that cannot be met."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Do what ``argv`` says; returns the exit code."""
+    arguments = parser().parse_args(argv)
+    from pydantic import ValidationError
+
+    from benchmark.catalog import UsageError
+    from datasets.errors import DataError
+
+    try:
+        return arguments.do(arguments)
+    except (DataError, UsageError) as error:
+        return complain(str(error))
+    except ValidationError as error:
+        first = error.errors()[0]
+        return complain(f"{error.title}.{'.'.join(map(str, first['loc']))} = {first['input']!r}: {first['msg']}")
+    except KeyboardInterrupt:
+        print("\nstopped; the records written so far stay, and the same command goes on from there", file=sys.stderr)
+        return 130
+
+
+def complain(sentence: str) -> int:
+    """Say what is wrong with a request; returns its exit code."""
+    print(f"run_all.py: {sentence}", file=sys.stderr)
+    return 2
+
+
+class Parser(argparse.ArgumentParser):
+    """One sentence for a mistake, with the nearest option where one was mistyped."""
+
+    def error(self, message: str) -> NoReturn:
+        from benchmark.catalog import suggestion
+
+        wrong = message.rpartition("unrecognized arguments: ")[2].split()
+        if wrong and wrong[0].startswith("-"):
+            message += suggestion(wrong[0], self._option_string_actions)
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser: no verb means run."""
+    style = argparse.RawDescriptionHelpFormatter
+    top = Parser("run_all.py", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=style, allow_abbrev=False)
+    top.set_defaults(do=run)
+    add = top.add_argument
+    add("--datasets", nargs="+", default=["synthetic"], metavar="NAME", help="data sets (default: synthetic)")
+    add("--models", nargs="+", metavar="NAME", help="models (default: all; see the verb list)")
+    add("--seeds", nargs="+", type=seed, default=[0, 1], metavar="N", help="seeds of each trial (default: 0 1)")
+    add("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto (default): a GPU where the model can use one")
+    add(
+        "--precision",
+        choices=["auto", "fp32", "bf16"],
+        default="auto",
+        help="of the output layer's products in training; auto (default) is fp32, and scores always are",
+    )
+    add("--threads", type=positive, default=os.cpu_count(), metavar="N", help="CPU threads (default: all cores)")
+    add(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME.OPTION=VALUE",
+        help="an option of a model or data set; OPTION=VALUE sets it for every chosen model that has it",
+    )
+    add("--data-dir", type=Path, default=data_dir(), metavar="DIR", help="raw files (default: $BENCH_DATA_DIR, else data/)")
+    add_out(top)
+    add("--force", action="store_true", help="run trials again that have a record, and replace it")
+    add("--dry-run", action="store_true", help="print the trials with their settings, and run nothing")
+
+    verbs = top.add_subparsers(title="verbs", metavar="", description="without one, trials are run")
+    verb = verbs.add_parser("report", help="rebuild the tables from the stored records", allow_abbrev=False)
+    verb.set_defaults(do=report)
+    add_out(verb)
+    verb.add_argument(
+        "--metrics",
+        nargs="+",
+        metavar="KIND@CUTOFF",
+        help="Recall, NDCG or MRR at any cutoff up to 100 (default: Recall@20 Recall@50 NDCG@100)",
+    )
+    verb = verbs.add_parser("list", help="data sets and models, with their options", allow_abbrev=False)
+    verb.set_defaults(do=list_all)
+    verb = verbs.add_parser(
+        "export-split", help="write a data set's split as the authors' six files", allow_abbrev=False
+    )
+    verb.set_defaults(do=export_split)
+    verb.add_argument("name", metavar="NAME", help="a data set")
+    verb.add_argument("folder", type=Path, metavar="DIR", help="where to write; made if it is missing")
+    verb.add_argument("--data-dir", type=Path, default=data_dir(), metavar="DIR", help="raw files, as in a run")
+    verb.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME.OPTION=VALUE", help="as in a run")
+    return top
+
+
+def add_out(to: argparse.ArgumentParser) -> None:
+    """The folder of records."""
+    to.add_argument(
+        "--out",
+        type=Path,
+        default=ROOT / "results" / "runs",
+        metavar="DIR",
+        help="folder of the records (default: results/runs)",
+    )
+
+
+def data_dir() -> Path:
+    """Where raw files are looked for and downloaded to."""
+    return Path(os.environ.get("BENCH_DATA_DIR") or ROOT / "data")
+
+
+def seed(text: str) -> int:
+    """A whole number from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a seed: a whole number from 0")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of threads: a whole number from 1")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train what has no record yet, print the table and every path written; 1 if a selected trial failed."""
+    from benchmark import grid, records, runner
+    from benchmark.metrics import HEADLINE
+    from benchmark.report.table import tables
+    from models.registry import MODELS
+
+    asked = grid.resolve(
+        arguments.datasets,
+        arguments.models or list(MODELS),
+        arguments.seeds,
+        arguments.set,
+        arguments.device,
+        arguments.precision,
+    )
+    if arguments.dry_run:
+        return dry_run(asked, arguments)
+    written, trials = [], []
+    for entry, config in asked.datasets:
+        prepared = prepare(entry, config, arguments.data_dir)
+        written += [prepared.folder] if prepared.made else []
+        trials += grid.trials(asked, entry, config, prepared)
+    selected = [records.read(path) for t in trials if (path := arguments.out / f"{t.spec.id}.json").exists()]
+    to_do = runner.unsettled(trials, arguments.out, arguments.force)
+    print(f"{len(trials)} trials: {len(trials) - len(to_do)} done before, {len(to_do)} to run")
+    written += runner.run(to_do, arguments.out, arguments.threads)
+    selected = [records.read(arguments.out / f"{t.spec.id}.json") for t in trials]
+    print(f"\n{tables(selected, arguments.out, HEADLINE)}")
+    if written:
+        print("\nWritten:", *written, sep="\n  ")
+    return int(any(record.status != "ok" for record in selected))
+
+
+def prepare(entry, config, data_dir: Path):
+    """The split of a data set, with its notes printed."""
+    from benchmark.spec import PROTOCOL
+    from datasets import cache
+
+    prepared = cache.prepare(entry.name, entry.dataset(config), data_dir, cache.default_folder(), PROTOCOL)
+    for note in prepared.notes:
+        print(f"{entry.name}: {note}")
+    return prepared

@@ -1,0 +1,136 @@
+"""One pass over a fold's users on the scores' own device: which of each user's top 100 items are targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+from torch import Tensor
+
+from benchmark.metrics import DEPTH
+from datasets.split import Fold
+
+Score = Callable[[csr_matrix, np.ndarray], Tensor]
+"""(histories (B, I), positions of their users in the fold (B,)) -> scores (B, I) float32, unmasked."""
+
+SCORE_BYTES = 128 * 2**20
+"""Of one batch of scores; a few more such arrays exist at a time."""
+
+
+class ScoreError(Exception):
+    """A model returned something that is not a score for each item; one sentence."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """The N users with a target, in the order of their positions in the fold."""
+
+    user: np.ndarray
+    """(N,) int32 position in the fold."""
+    history: np.ndarray
+    """(N,) int32 number of items that the model saw."""
+    targets: np.ndarray
+    """(N,) int32 number of items to be found, >= 1."""
+    top: np.ndarray
+    """(N, 100) int32 items, best first; -1 where candidates ran out."""
+    hit: np.ndarray
+    """(N, 100) bool, whether the item at that rank is a target."""
+    tied: float
+    """Share of users whose top 100 depended on the breaking of a tie."""
+
+
+def evaluate(score: Score, fold: Fold) -> Ranking:
+    """Rank all items but the history's for every user who has a target.
+
+    Raises ScoreError if ``score`` returns another shape or type, or a number that is not finite.
+    """
+    history, target = fold.history.matrix, fold.target.matrix
+    users = np.flatnonzero(np.diff(target.indptr)).astype(np.int32)
+    batch = max(1, SCORE_BYTES // (4 * target.shape[1]))
+    parts = [
+        _evaluate_batch(score, history, target, users[start : start + batch])
+        for start in range(0, len(users), batch)
+    ]
+    top, hit, tied = (np.concatenate(column) for column in zip(*parts, strict=True))
+    sizes = (np.diff(matrix.indptr)[users] for matrix in (history, target))
+    return Ranking(users, *sizes, top=top, hit=hit, tied=float(tied.mean()))
+
+
+def _evaluate_batch(
+    score: Score, history: csr_matrix, target: csr_matrix, users: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    seen = history[users]
+    scores = _checked(score(seen, users), seen.shape, users)
+    masked = scores.index_put(_entries(seen, scores.device), scores.new_tensor(-torch.inf))
+    top, tied = rank(masked, torch.from_numpy(users).to(scores.device))
+    is_target = torch.zeros_like(masked, dtype=torch.bool)
+    is_target[_entries(target[users], scores.device)] = True
+    hit = is_target.gather(1, top)
+    top = torch.where(masked.gather(1, top) > -torch.inf, top, -1)
+    missing = (0, DEPTH - top.shape[1])
+    return (
+        torch.nn.functional.pad(top, missing, value=-1).cpu().numpy().astype(np.int32),
+        torch.nn.functional.pad(hit, missing, value=False).cpu().numpy(),
+        tied.cpu().numpy(),
+    )
+
+
+def _entries(matrix: csr_matrix, device: torch.device) -> tuple[Tensor, Tensor]:
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    return torch.from_numpy(rows).to(device), torch.from_numpy(matrix.indices.astype(np.int64)).to(device)
+
+
+def _checked(scores: Tensor, shape: tuple[int, int], users: np.ndarray) -> Tensor:
+    if tuple(scores.shape) != tuple(shape) or scores.dtype != torch.float32:
+        raise ScoreError(
+            f"scores are {tuple(scores.shape)} {scores.dtype} where {tuple(shape)} torch.float32 is due: "
+            "one for each user and item"
+        )
+    if not torch.isfinite(torch.stack(scores.aminmax())).all():  # a NaN anywhere becomes both
+        wrong = ~torch.isfinite(scores)
+        row, item = wrong.nonzero()[0].tolist()
+        raise ScoreError(
+            f"{int(wrong.sum())} scores are not finite, the first {scores[row, item].item()} for the user at position "
+            f"{users[row]} and item {item}; a score must be a finite number"
+        )
+    return scores
+
+
+def rank(masked: Tensor, users: Tensor) -> tuple[Tensor, Tensor]:
+    """The best 100 items of each row, best first: (B, I) -> (B, min(100, I)); and which rows had a tie there: (B,).
+
+    Equal scores are ordered by a hash of (position in the fold, item), never by item: items are numbered by
+    first appearance, and so nearly by popularity.
+    """
+    depth = min(DEPTH, masked.shape[1])
+    values, top = masked.topk(min(DEPTH + 1, masked.shape[1]))
+    tied = ((values[:, 1:] == values[:, :-1]) & (values[:, 1:] > -torch.inf)).any(dim=1)
+    top = top[:, :depth].contiguous()
+    for rows in tied.nonzero()[:, 0].split(max(1, len(masked) // 8)):
+        top[rows] = _untie(masked[rows], values[rows, depth - 1], users[rows])[:, :depth]
+    return top, tied
+
+
+def _untie(masked: Tensor, threshold: Tensor, users: Tensor) -> Tensor:
+    """All items that score >= the row's ``threshold``, and perhaps more behind them, by (-score, hash)."""
+    candidates = int((masked >= threshold[:, None]).sum(dim=1).max())
+    values, items = masked.topk(candidates)
+    by_hash = mix(users[:, None], items).argsort(dim=1)
+    by_score = values.gather(1, by_hash).sort(dim=1, descending=True, stable=True).indices
+    return items.gather(1, by_hash.gather(1, by_score))
+
+
+def mix(users: Tensor, items: Tensor) -> Tensor:
+    """A 64-bit hash of each (user, item), different for each pair: splitmix64 (Steele, Lea, Flood 2014) in int64."""
+    x = users.to(torch.int64) * 2**32 + items + -0x61C8864680B583EB
+    x = (x ^ _shift(x, 30)) * -0x40A7B892E31B1A47
+    x = (x ^ _shift(x, 27)) * -0x6B2FB644ECCEEE15
+    return x ^ _shift(x, 31)
+
+
+def _shift(x: Tensor, bits: int) -> Tensor:
+    """Logical right shift; torch's is arithmetic."""
+    return (x >> bits) & ((1 << (64 - bits)) - 1)

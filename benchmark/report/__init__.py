@@ -1,0 +1,1 @@
+"""Tables, from records alone: nothing here trains a model or reads a log."""

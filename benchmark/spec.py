@@ -1,0 +1,60 @@
+"""What a trial is, and its name: everything its numbers depend on, and nothing else."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from models.base import Device, Precision
+
+PROTOCOL = 1
+"""Version of all shared code that numbers depend on: raised, with a line in CHANGELOG.md, when they change."""
+
+
+class TrialSpec(BaseModel):
+    """One training of one model on one split with one seed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    protocol: int
+    model: str
+    config: dict[str, Any]
+    """All options of the model, defaults included."""
+    code: str
+    """``code_hash`` of the file that defines the model."""
+    dataset: str
+    split_hash: str
+    seed: int | None
+    """None for a deterministic model."""
+    stage: Literal["test"] = "test"
+    device: Device
+    precision: Precision
+
+    @property
+    def id(self) -> str:
+        """16 hex digits of the sha256 of the canonical JSON."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def code_hash(path: Path) -> str:
+    """Of a Python file's meaning: its syntax tree printed back without comments and docstrings."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            node.body = [s for s in node.body if not _is_docstring(s)] or [ast.Pass()]
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
+
+
+def _is_docstring(statement: ast.stmt) -> bool:
+    """A bare string, wherever it stands: also the ones that document a field."""
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )

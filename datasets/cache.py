@@ -1,0 +1,141 @@
+"""Splits on disk, so that a data set is read and split once: plain arrays, memory-mapped, and a header.
+
+A split is found by the raw file's hash, every option, and two versions: the caller's protocol version and
+FORMAT. Where there is no raw file, the newest split made with the same name, options and versions serves, so
+that a machine with nothing but the cache can train. Deleting the folder is always safe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datasets import atomic, fetch, pro_sg
+from datasets.base import Dataset
+from datasets.errors import DataError
+from datasets.split import Fold, Interactions, Split
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A split and where it came from."""
+
+    split: Split
+    split_hash: str
+    notes: tuple[str, ...]
+    """What a person should know: repeats dropped, archive unverified."""
+    raw_sha256: str | None
+    folder: Path
+    made: bool
+    """Whether this call wrote ``folder``."""
+
+
+def prepare(name: str, dataset: Dataset[Any], data_dir: Path, cache_dir: Path, protocol: int) -> Prepared:
+    """The split of ``dataset``: from the cache, else made from the raw file, which is downloaded if need be.
+
+    Raises DataError if the raw file cannot be had or is malformed, or the cache is damaged.
+    """
+    identity = {
+        "name": name,
+        "options": dataset.config.model_dump(mode="json"),
+        "protocol": protocol,
+        "format": FORMAT,
+    }
+    source = dataset.source
+    raw = fetch.find(source, data_dir) if source else None
+    if source and raw is None:
+        newest = _newest(cache_dir, identity)
+        if newest:
+            return _read(newest, made=False)
+        raw = fetch.download(source, data_dir)
+    identity["raw_sha256"] = fetch.sha256(raw) if raw else None
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    folder = cache_dir / f"{name}-{key[:16]}"
+    if made := not folder.exists():
+        split, notes = dataset.split(raw)
+        if source and identity["raw_sha256"] != source.sha256:
+            notes.append(f"archive unverified: {raw.name if raw else ''} is not the published {source.archive}")
+        _write(folder, split, identity | {"notes": notes})
+    return _read(folder, made)
+
+
+def _newest(cache_dir: Path, identity: dict[str, Any]) -> Path | None:
+    found = []
+    for path in cache_dir.glob(f"{identity['name']}-*/header.json"):
+        header = _header(path)
+        if all(header.get(key) == value for key, value in identity.items()):
+            found.append((path.stat().st_mtime_ns, path.parent))
+    return max(found)[1] if found else None
+
+
+def _header(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"the cached split {path.parent} cannot be read ({path.name}: {error}); delete that folder, "
+        "and it will be made again"
+    )
+
+
+def _write(folder: Path, split: Split, header: dict[str, Any]) -> None:
+    arrays = {"item_ids": split.train.item_ids, "train_users": split.train.user_ids}
+    for name, fold in (("validation", split.validation), ("test", split.test)):
+        arrays[f"{name}_users"] = fold.history.user_ids
+    for name, part in split.parts.items():
+        arrays |= {f"{name}.user": part.user, f"{name}.item": part.item}
+    hashes = pro_sg.hashes(split)
+    header |= {"files": hashes, "split_hash": pro_sg.split_hash(hashes)}
+    header["arrays"] = {name: [str(array.dtype), len(array)] for name, array in arrays.items()}
+    with atomic.folder(folder) as beside:
+        for name, array in arrays.items():
+            np.save(beside / f"{name}.npy", array, allow_pickle=False)
+        (beside / "header.json").write_text(json.dumps(header, indent=1) + "\n")
+
+
+def _read(folder: Path, made: bool) -> Prepared:
+    header = _header(folder / "header.json")
+    arrays: dict[str, np.ndarray] = {}
+    path = folder / "header.json"
+    try:
+        for name, (dtype, length) in header["arrays"].items():
+            path = folder / f"{name}.npy"
+            arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
+            if (str(arrays[name].dtype), len(arrays[name])) != (dtype, length):
+                raise ValueError(f"{arrays[name].dtype} x {len(arrays[name])} instead of {dtype} x {length}")
+        split = _split(arrays)
+        return Prepared(
+            split, header["split_hash"], tuple(header["notes"]), header["raw_sha256"], folder, made
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(path, error) from error
+
+
+def _split(arrays: dict[str, np.ndarray]) -> Split:
+    def part(name: str, users: str) -> Interactions:
+        return Interactions(
+            arrays[f"{name}.user"], arrays[f"{name}.item"], arrays[users], arrays["item_ids"]
+        )
+
+    def fold(name: str) -> Fold:
+        users = f"{name}_users"
+        return Fold(part(f"{name}_tr", users), part(f"{name}_te", users))
+
+    return Split(part("train", "train_users"), fold("validation"), fold("test"))
+
+
+def default_folder() -> Path:
+    """$BENCH_CACHE_DIR, else .cache/ in the project."""
+    return Path(os.environ.get("BENCH_CACHE_DIR") or Path(__file__).resolve().parent.parent / ".cache")

@@ -1,0 +1,227 @@
+"""Mult-VAE and Mult-DAE: autoencoders of a user's binary item vector x.
+
+Mult-VAE minimises, averaged over users, -log p(x | z) + beta KL(q(z | x) || N(0, I)) with one sample
+z ~ q(z | x) = N(mu, diag(sigma^2)); Mult-DAE minimises -log p(x | z) + l2 sum ||W||_F^2 with z = encoder(x).
+Both see x L2-normalised, then thinned by dropout, and reconstruct the raw x.
+
+Liang, Krishnan, Hoffman, Jebara 2018, "Variational Autoencoders for Collaborative Filtering", WWW 2018.
+
+Differences from the paper:
+1. Adam is torch's, which adds eps to sqrt(v-hat); TensorFlow's adds it to the uncorrected sqrt(v). Scores
+   do not show it.
+2. total_anneal_steps follows the planned number of updates unless it is given: 0.8 x updates / cap. The
+   paper's 200,000 fits ML-20M; on smaller data the cap would never be reached.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from typing import Annotated, TypeVar
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from scipy.sparse import csr_matrix
+from torch import Tensor, nn
+
+from models.base import Compute, Config, Log, Recommender
+from models.batches import CSR
+from models.layers import Dense
+from models.likelihoods import Likelihood, Multinomial
+from models.registry import register
+
+PAPER = "Liang, Krishnan, Hoffman, Jebara, Variational Autoencoders for Collaborative Filtering, WWW 2018"
+
+
+class AutoencoderConfig(Config):
+    """Options that both autoencoders have. "Code" is the authors' published notebook."""
+
+    likelihood: Multinomial = Multinomial()
+    """Of a user's items given the decoder's output; it has no options."""
+    latent: PositiveInt = 200
+    """K, units in the bottleneck (paper, section 4.2)."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Probability that an item of the input is left out while training (paper, section 4.2)."""
+    l2: NonNegativeFloat = 0.0
+    """Weight of sum ||W||_F^2 over weight matrices, inside the loss."""
+    learning_rate: PositiveFloat = 1e-3
+    """Of Adam with (0.9, 0.999) and eps 1e-8 (code)."""
+    batch: PositiveInt = 500
+    """Users per update (paper, section 4.2)."""
+    epochs: PositiveInt = 200
+    """Passes over the training users; all of them run (paper: 200 on ML-20M)."""
+
+
+class VAEConfig(AutoencoderConfig):
+    """Options of Mult-VAE."""
+
+    hidden: PositiveInt = 600
+    """Units of the layer on either side of the bottleneck (paper, section 4.2)."""
+    beta_cap: NonNegativeFloat = 0.2
+    """Largest weight of the KL term (code: 0.2 on ML-20M)."""
+    total_anneal_steps: NonNegativeInt | None = None
+    """Updates over which beta would reach 1; 0: beta is the cap from the start; none: 0.8 x planned updates / cap."""
+
+
+class DAEConfig(AutoencoderConfig):
+    """Options of Mult-DAE."""
+
+    l2: NonNegativeFloat = 2e-5
+    """Weight of sum ||W||_F^2 (code: 0.01 / 500); it stays the same for other batch sizes."""
+
+
+A = TypeVar("A", bound=AutoencoderConfig)
+
+
+class Autoencoder(Recommender[A]):
+    """Training and scoring, as both autoencoders do them; ``encode``, ``loss`` and the layers differ."""
+
+    net: nn.ModuleDict
+    optimizer: torch.optim.Adam
+    likelihood: Likelihood
+
+    def __init__(self, config: A, shape: tuple[int, int], compute: Compute) -> None:
+        super().__init__(config, shape, compute)
+        self.likelihood = config.likelihood
+        self.net = self.layers(shape[1]).to(compute.device)
+        self.optimizer = torch.optim.Adam(
+            self.net.parameters(), lr=config.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True
+        )
+
+    @property
+    def planned(self) -> int:
+        return self.config.epochs
+
+    @property
+    def updates_per_epoch(self) -> int:
+        """Batches in an epoch, a partial last one included."""
+        return math.ceil(self.shape[0] / self.config.batch)
+
+    @abstractmethod
+    def layers(self, items: int) -> nn.ModuleDict:
+        """The layers by name, freshly initialised."""
+
+    @abstractmethod
+    def mean(self, h: Tensor) -> Tensor:
+        """The point in latent space that scores are decoded from: input h (B, I) -> (B, K)."""
+
+    @abstractmethod
+    def decode(self, z: Tensor) -> Tensor:
+        """(B, K) -> f (B, I)."""
+
+    @abstractmethod
+    def loss(self, x: CSR, updates: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """What the update after ``updates`` others minimises, and the terms to log, all means over users."""
+
+    def prepare(self, train: csr_matrix) -> CSR:
+        return CSR.of(train, self.compute.device)
+
+    def train_epoch(self, data: CSR) -> Log:
+        sums: dict[str, Tensor] = {}
+        updates = self.epoch * self.updates_per_epoch
+        for x in data.shuffled(self.config.batch):
+            loss, terms = self.loss(x, updates)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            updates += 1
+            for name, value in {"loss": loss.detach(), **terms}.items():
+                sums[name] = sums.get(name, 0) + value * len(x)
+        return {name: float(total) / len(data) for name, total in sums.items()}
+
+    @torch.no_grad()
+    def score(self, history: csr_matrix) -> Tensor:
+        x = CSR.of(history, self.compute.device)
+        return self.decode(self.mean(x.sparse(normalize(x))))
+
+    def corrupted(self, x: CSR) -> Tensor:
+        """The encoder's input while training: dropout(x / ||x||_2), in that order."""
+        return x.sparse(F.dropout(normalize(x), self.config.dropout))
+
+    def regularizer(self) -> Tensor | float:
+        """l2 sum ||W||_F^2 over the weight matrices, not the biases."""
+        if not self.config.l2:
+            return 0.0
+        return self.config.l2 * sum(W.square().sum() for name, W in self.net.named_parameters() if "weight" in name)
+
+
+def normalize(x: CSR) -> Tensor:
+    """x / ||x||_2 at the user's own items, each 1 / sqrt(n): (entries,)."""
+    return x.size[x.row].rsqrt()
+
+
+@register("mult-vae", VAEConfig(), paper=PAPER, devices=("cpu", "cuda"), precisions=("fp32", "bf16"))
+class VAE(Autoencoder[VAEConfig]):
+    """I-hidden-K-hidden-I with tanh; the encoder's last layer gives mu and log sigma^2 in one matrix."""
+
+    def layers(self, items: int) -> nn.ModuleDict:
+        hidden, latent = self.config.hidden, self.config.latent
+        return nn.ModuleDict(
+            {
+                "encoder_1": Dense(items, hidden),
+                "encoder_2": Dense(hidden, 2 * latent),
+                "decoder_1": Dense(latent, hidden),
+                "decoder_2": Dense(hidden, items, self.compute.precision),
+            }
+        )
+
+    def encode(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """mu and log sigma^2 of q(z | x): input h (B, I) -> two of (B, K)."""
+        mu, logvar = self.net["encoder_2"](torch.tanh(self.net["encoder_1"](h))).chunk(2, dim=1)
+        return mu, logvar
+
+    def mean(self, h: Tensor) -> Tensor:
+        return self.encode(h)[0]
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self.net["decoder_2"](torch.tanh(self.net["decoder_1"](z)))
+
+    @property
+    def total_anneal_steps(self) -> float:
+        """Updates over which beta would reach 1; the cap is reached earlier."""
+        given = self.config.total_anneal_steps
+        planned_updates = self.planned * self.updates_per_epoch
+        return 0.8 * planned_updates / self.config.beta_cap if given is None else given
+
+    def beta(self, updates: int) -> float:
+        """Weight of the KL term after so many updates."""
+        cap = self.config.beta_cap
+        return min(cap, updates / self.total_anneal_steps) if cap and self.total_anneal_steps else cap
+
+    def loss(self, x: CSR, updates: int) -> tuple[Tensor, dict[str, Tensor]]:
+        mu, logvar = self.encode(self.corrupted(x))
+        z = mu + torch.randn_like(mu) * torch.exp(logvar / 2)
+        f = self.decode(z)
+        log_likelihood = self.likelihood.log_prob(f, x)
+        kl = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(dim=1)
+        loss = (-log_likelihood + self.beta(updates) * kl).mean() + self.regularizer()
+        return loss, {"kl": kl.detach().mean()}
+
+    def train_epoch(self, data: CSR) -> Log:
+        log = super().train_epoch(data)
+        return log | {"beta": self.beta((self.epoch + 1) * self.updates_per_epoch - 1)}
+
+
+@register("mult-dae", DAEConfig(), paper=PAPER, devices=("cpu", "cuda"), precisions=("fp32", "bf16"))
+class DAE(Autoencoder[DAEConfig]):
+    """I-K-I with tanh at the bottleneck and a linear output."""
+
+    def layers(self, items: int) -> nn.ModuleDict:
+        return nn.ModuleDict(
+            {
+                "encoder": Dense(items, self.config.latent),
+                "decoder": Dense(self.config.latent, items, self.compute.precision),
+            }
+        )
+
+    def mean(self, h: Tensor) -> Tensor:
+        return torch.tanh(self.net["encoder"](h))
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self.net["decoder"](z)
+
+    def loss(self, x: CSR, updates: int) -> tuple[Tensor, dict[str, Tensor]]:
+        f = self.decode(self.mean(self.corrupted(x)))
+        log_likelihood = self.likelihood.log_prob(f, x)
+        return -log_likelihood.mean() + self.regularizer(), {}

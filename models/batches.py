@@ -1,0 +1,67 @@
+"""Binary rows in compressed sparse form on a device, and the shuffled batches of an epoch."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from scipy.sparse import csr_matrix
+from torch import Tensor
+
+# torch announces once per process that sparse CSR is in beta; here is the only place that makes such tensors
+warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
+
+
+@dataclass(frozen=True)
+class CSR:
+    """A (B, I) binary matrix: user b has the items ``col[crow[b]:crow[b + 1]]``."""
+
+    crow: Tensor
+    """(B + 1,) int64."""
+    col: Tensor
+    """(entries,) int64."""
+    items: int
+    """I."""
+
+    @classmethod
+    def of(cls, matrix: csr_matrix, device: str = "cpu") -> CSR:
+        """Copy the pattern of ``matrix``; its values are taken to be ones."""
+        crow, col = (torch.from_numpy(a).to(device, torch.int64) for a in (matrix.indptr, matrix.indices))
+        return cls(crow, col, matrix.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.crow) - 1
+
+    @cached_property
+    def size(self) -> Tensor:
+        """Items per user: (B,)."""
+        return self.crow.diff()
+
+    @cached_property
+    def row(self) -> Tensor:
+        """The user of each entry: (entries,)."""
+        users = torch.arange(len(self), device=self.crow.device)
+        return torch.repeat_interleave(users, self.size, output_size=len(self.col))
+
+    def take(self, users: Tensor) -> CSR:
+        """The rows of ``users``, in that order."""
+        crow = torch.nn.functional.pad(self.size[users].cumsum(0), (1, 0))
+        shift = torch.repeat_interleave(self.crow[users] - crow[:-1], self.size[users])
+        entry = torch.arange(len(shift), device=shift.device) + shift
+        return CSR(crow, self.col[entry], self.items)
+
+    def sparse(self, values: Tensor | None = None) -> Tensor:
+        """As a torch sparse tensor (B, I) with ``values`` (entries,), or ones."""
+        if values is None:
+            values = torch.ones(len(self.col), device=self.col.device)
+        return torch.sparse_csr_tensor(
+            self.crow, self.col, values, (len(self), self.items), check_invariants=False
+        )
+
+    def shuffled(self, batch: int) -> Iterator[CSR]:
+        """Every user once, in a fresh order from torch's global generator, ``batch`` at a time; the last may be smaller."""
+        for users in torch.randperm(len(self)).to(self.crow.device).split(batch):
+            yield self.take(users)

@@ -1,0 +1,92 @@
+"""EASE: a linear item-item model with a zero diagonal, in closed form.
+
+Objective: min_B ||X - X B||_F^2 + l2 ||B||_F^2 subject to diag(B) = 0, solved by
+P = (X'X + l2 I)^-1, B_ij = -P_ij / P_jj for i != j. Scores: history x B.
+
+Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.
+
+Differences from the paper: none in the mathematics. Everything is float32 and happens inside one (I, I)
+matrix: the Gram matrix is written block by block, LAPACK's spotrf and spotri invert it in place.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from pydantic import PositiveFloat
+from scipy.linalg.lapack import spotrf, spotri
+from scipy.sparse import csr_matrix
+from torch import Tensor
+
+from models.base import Compute, Config, Log, Recommender
+from models.batches import CSR
+from models.registry import register
+
+BLOCK = 1024
+"""Columns worked on at a time: temporary memory of BLOCK / I of the matrix."""
+
+
+class EASEConfig(Config):
+    """Options of EASE."""
+
+    l2: PositiveFloat = 500.0
+    """Lambda, the weight of ||B||^2. 500 is the published value for ML-20M."""
+
+
+@register(
+    "ease",
+    EASEConfig(),
+    paper="Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019",
+    deterministic=True,
+)
+class EASE(Recommender[EASEConfig]):
+    """Item-item regression; one "epoch" is the closed form."""
+
+    net: dict[str, Tensor]
+
+    def __init__(self, config: EASEConfig, shape: tuple[int, int], compute: Compute) -> None:
+        super().__init__(config, shape, compute)
+        self.net = {}
+
+    def train_epoch(self, data: csr_matrix) -> Log:
+        matrix = torch.empty(self.shape[1], self.shape[1])  # torch aligns it; NumPy and LAPACK work on it
+        P = gram(data, out=matrix.numpy())
+        np.fill_diagonal(P, P.diagonal() + self.config.l2)
+        invert(P)
+        P /= -P.diagonal()  # column j by P_jj
+        np.fill_diagonal(P, 0.0)
+        self.net = {"B": matrix}
+        return {}
+
+    def score(self, history: csr_matrix) -> Tensor:
+        return CSR.of(history).sparse() @ self.net["B"]
+
+
+def gram(X: csr_matrix, out: np.ndarray) -> np.ndarray:
+    """Write the item-item counts X'X into ``out``: (U, I) -> (I, I) float32, returned."""
+    Xt = X.T.tocsr()
+    columns = X.tocsc()
+    for start in range(0, len(out), BLOCK):
+        block = slice(start, start + BLOCK)
+        out[:, block] = (Xt @ columns[:, block]).toarray()
+    return out
+
+
+def invert(A: np.ndarray) -> None:
+    """Invert a symmetric positive definite (I, I) float32 matrix in place, by its Cholesky factor.
+
+    Raises numpy.linalg.LinAlgError if ``A`` is not positive definite in float32.
+    """
+    fortran = A.T  # the same memory in the order that LAPACK overwrites; its lower triangle is A's upper one
+    _, info = spotrf(fortran, lower=1, overwrite_a=1)
+    if info == 0:
+        _, info = spotri(fortran, lower=1, overwrite_c=1)
+    if info:
+        raise np.linalg.LinAlgError(
+            f"the Gram matrix is not positive definite in float32 (minor {info}); use a larger l2"
+        )
+    for start in range(0, len(A), BLOCK):  # only A's upper triangle was written: mirror it
+        stop = start + BLOCK
+        square = np.triu(A[start:stop, start:stop])
+        A[start:stop, start:stop] = square + np.triu(square, 1).T
+        A[stop:, start:stop] = A[start:stop, stop:].T

@@ -1,0 +1,46 @@
+"""Popularity: every user is offered the items that most training users have.
+
+Objective: none. It needs no history, and so it is the floor for every other model, and, being deterministic,
+the proof of an evaluator (Rendle, Zhang, Koren 2019, "On the Difficulty of Evaluating Baselines").
+
+Differences from the paper: none.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+from torch import Tensor
+
+from models.base import Compute, Config, Log, Recommender
+from models.registry import register
+
+
+class PopularityConfig(Config):
+    """Popularity has no options."""
+
+
+@register(
+    "popularity",
+    PopularityConfig(),
+    paper="Rendle, Zhang, Koren, On the Difficulty of Evaluating Baselines, 2019",
+    deterministic=True,
+    devices=("cpu", "cuda"),
+)
+class Popularity(Recommender[PopularityConfig]):
+    """Score = number of training users who have the item."""
+
+    net: dict[str, Tensor]
+
+    def __init__(self, config: PopularityConfig, shape: tuple[int, int], compute: Compute) -> None:
+        super().__init__(config, shape, compute)
+        self.net = {"count": torch.zeros(shape[1], device=compute.device)}
+
+    def train_epoch(self, data: csr_matrix) -> Log:
+        count = np.bincount(data.indices, minlength=self.shape[1]).astype(np.float32)
+        self.net["count"] = torch.from_numpy(count).to(self.compute.device)
+        return {}
+
+    def score(self, history: csr_matrix) -> Tensor:
+        return self.net["count"].expand(history.shape[0], -1)
