@@ -1,16 +1,14 @@
 """Run the benchmark: ``python run_all.py --help``."""
 
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 
-if sys.version_info < (3, 11):
-    sys.exit("run_all.py needs Python 3.11 or newer")
+found = find_spec("datasets")  # another package has this name; where it comes first, nothing here would work
+if found is None or Path(__file__).resolve().parent not in Path(found.origin or "/").parents:
+    sys.exit(f"datasets is {found and found.origin}, not this project's; run: python run_all.py")
 
-import datasets
-
-if not hasattr(datasets, "__path__") or __import__("os").path.dirname(__file__) not in datasets.__path__[0]:
-    sys.exit(f"another package named datasets was imported ({datasets.__file__}); run python run_all.py from its folder")
-
-from benchmark.cli import main
+from benchmark.cli import main  # noqa: E402  (after the guard)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -21,6 +21,6 @@ def look_up(kind: str, name: str, table: Mapping[str, T]) -> T:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """", did you mean ...?" for a near miss, else nothing."""
+    """ ", did you mean ...?" for a near miss, else nothing."""
     near = difflib.get_close_matches(name.lower(), known, n=1) or difflib.get_close_matches(name, known, n=1)
     return f", did you mean {near[0]!r}?" if near else ""

@@ -6,7 +6,13 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from benchmark.grid import Grid
+    from datasets.base import DatasetConfig
+    from datasets.cache import Prepared
+    from datasets.registry import Entry as DatasetEntry
 
 ROOT = Path(__file__).resolve().parent.parent
 DESCRIPTION = """\
@@ -29,8 +35,6 @@ a request that cannot be met."""
 def main(argv: list[str] | None = None) -> int:
     """Do what ``argv`` says; returns the exit code."""
     arguments = parser().parse_args(argv)
-    from pydantic import ValidationError
-
     from benchmark.catalog import UsageError
     from datasets.errors import DataError
 
@@ -38,9 +42,6 @@ def main(argv: list[str] | None = None) -> int:
         return arguments.do(arguments)
     except (DataError, UsageError) as error:
         return complain(str(error))
-    except ValidationError as error:
-        first = error.errors()[0]
-        return complain(f"{error.title}.{'.'.join(map(str, first['loc']))} = {first['input']!r}: {first['msg']}")
     except KeyboardInterrupt:
         print("\nstopped; the records written so far stay, and the same command goes on from there", file=sys.stderr)
         return 130
@@ -56,6 +57,7 @@ class Parser(argparse.ArgumentParser):
     """One sentence for a mistake, with the nearest option where one was mistyped."""
 
     def error(self, message: str) -> NoReturn:
+        """End with exit code 2."""
         from benchmark.catalog import suggestion
 
         wrong = message.rpartition("unrecognized arguments: ")[2].split()
@@ -73,7 +75,12 @@ def parser() -> argparse.ArgumentParser:
     add("--datasets", nargs="+", default=["synthetic"], metavar="NAME", help="data sets (default: synthetic)")
     add("--models", nargs="+", metavar="NAME", help="models (default: all; see the verb list)")
     add("--seeds", nargs="+", type=seed, default=[0, 1], metavar="N", help="seeds of each trial (default: 0 1)")
-    add("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto (default): a GPU where the model can use one")
+    add(
+        "--device",
+        choices=["auto", "cpu", "cuda"],
+        default="auto",
+        help="auto (default): a GPU where the model can use one",
+    )
     add(
         "--precision",
         choices=["auto", "fp32", "bf16"],
@@ -89,7 +96,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME.OPTION=VALUE",
         help="an option of a model or data set; OPTION=VALUE sets it for every chosen model that has it",
     )
-    add("--data-dir", type=Path, default=data_dir(), metavar="DIR", help="raw files (default: $BENCH_DATA_DIR, else data/)")
+    add(
+        "--data-dir",
+        type=Path,
+        default=data_dir(),
+        metavar="DIR",
+        help="raw files (default: $BENCH_DATA_DIR, else data/)",
+    )
     add_out(top)
     add("--force", action="store_true", help="run trials again that have a record, and replace it")
     add("--dry-run", action="store_true", help="print the trials with their settings, and run nothing")
@@ -152,11 +165,10 @@ def run(arguments: argparse.Namespace) -> int:
     from benchmark import grid, records, runner
     from benchmark.metrics import HEADLINE
     from benchmark.report.table import tables
-    from models.registry import MODELS
 
     asked = grid.resolve(
         arguments.datasets,
-        arguments.models or list(MODELS),
+        arguments.models or list(grid.MODELS),
         arguments.seeds,
         arguments.set,
         arguments.device,
@@ -169,7 +181,6 @@ def run(arguments: argparse.Namespace) -> int:
         prepared = prepare(entry, config, arguments.data_dir)
         written += [prepared.folder] if prepared.made else []
         trials += grid.trials(asked, entry, config, prepared)
-    selected = [records.read(path) for t in trials if (path := arguments.out / f"{t.spec.id}.json").exists()]
     to_do = runner.unsettled(trials, arguments.out, arguments.force)
     print(f"{len(trials)} trials: {len(trials) - len(to_do)} done before, {len(to_do)} to run")
     written += runner.run(to_do, arguments.out, arguments.threads)
@@ -180,12 +191,77 @@ def run(arguments: argparse.Namespace) -> int:
     return int(any(record.status != "ok" for record in selected))
 
 
-def prepare(entry, config, data_dir: Path):
-    """The split of a data set, with its notes printed."""
+def prepare(entry: DatasetEntry, config: DatasetConfig, data_dir: Path) -> Prepared:
+    """The split of a data set; its notes are printed."""
     from benchmark.spec import PROTOCOL
     from datasets import cache
 
-    prepared = cache.prepare(entry.name, entry.dataset(config), data_dir, cache.default_folder(), PROTOCOL)
-    for note in prepared.notes:
+    made = cache.prepare(entry.name, entry.dataset(config), data_dir, cache.default_folder(), PROTOCOL)
+    for note in made.notes:
         print(f"{entry.name}: {note}")
-    return prepared
+    return made
+
+
+def dry_run(asked: Grid, arguments: argparse.Namespace) -> int:
+    """Print each trial with its settings and whether it has a record; nothing is downloaded, trained or written."""
+    from benchmark import grid, runner
+    from benchmark.spec import PROTOCOL
+    from datasets import cache
+
+    for entry, config in asked.datasets:
+        dataset = entry.dataset(config)
+        print(f"{grid.label(entry.name, config, entry.config)}  {config.model_dump_json()}")
+        made = cache.at_hand(entry.name, dataset, arguments.data_dir, cache.default_folder(), PROTOCOL)
+        if made is None:
+            print("  not split yet; a run would make the split")
+            for model, options in asked.models:
+                seeds = "" if model.deterministic else f" seeds {' '.join(map(str, asked.seeds))}"
+                print(f"  {grid.label(model.name, options, model.config)}{seeds}  {options.model_dump_json()}")
+            continue
+        trials = grid.trials(asked, entry, config, made)
+        to_do = runner.unsettled(trials, arguments.out, arguments.force)
+        for t in trials:
+            print(f"  {'to run' if t in to_do else 'done'}  {runner.title(t)}  {t.config.model_dump_json()}")
+    return 0
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Print the tables of all records in a folder."""
+    from benchmark import records
+    from benchmark.catalog import UsageError
+    from benchmark.metrics import HEADLINE, Metric
+    from benchmark.report.table import tables
+
+    metrics = [Metric.parse(text) for text in arguments.metrics] if arguments.metrics else HEADLINE
+    found = records.read_all(arguments.out)
+    if not found:
+        raise UsageError(f"--out {arguments.out} holds no record; name the folder that a run wrote")
+    print(tables(found, arguments.out, metrics))
+    return 0
+
+
+def list_all(arguments: argparse.Namespace) -> int:
+    """Print every data set and model with its options, their defaults and meanings."""
+    from benchmark.grid import DATASETS, MODELS
+
+    for title, entries in (("data sets", DATASETS.values()), ("models", MODELS.values())):
+        print(f"{title}:")
+        for entry in entries:
+            print(f"  {entry.name}: {entry.about}")
+            for option, field in type(entry.config).model_fields.items():
+                print(f"    {option} = {getattr(entry.config, option)!r:<8} {field.description or ''}")
+        print()
+    return 0
+
+
+def export_split(arguments: argparse.Namespace) -> int:
+    """Write the six files of a split, and print their hashes as sha256sum does."""
+    from benchmark import grid
+    from datasets import fetch, pro_sg
+
+    asked = grid.resolve([arguments.name], [], [], arguments.set, "cpu", "fp32")
+    made = prepare(*asked.datasets[0], arguments.data_dir)
+    for path in sorted(pro_sg.write(made.split, arguments.folder)):
+        print(f"{fetch.sha256(path)}  {path}")
+    print(f"split {made.split_hash}")
+    return 0

@@ -51,8 +51,7 @@ def evaluate(score: Score, fold: Fold) -> Ranking:
     users = np.flatnonzero(np.diff(target.indptr)).astype(np.int32)
     batch = max(1, SCORE_BYTES // (4 * target.shape[1]))
     parts = [
-        _evaluate_batch(score, history, target, users[start : start + batch])
-        for start in range(0, len(users), batch)
+        _evaluate_batch(score, history, target, users[start : start + batch]) for start in range(0, len(users), batch)
     ]
     top, hit, tied = (np.concatenate(column) for column in zip(*parts, strict=True))
     sizes = (np.diff(matrix.indptr)[users] for matrix in (history, target))
@@ -109,7 +108,9 @@ def rank(masked: Tensor, users: Tensor) -> tuple[Tensor, Tensor]:
     values, top = masked.topk(min(DEPTH + 1, masked.shape[1]))
     tied = ((values[:, 1:] == values[:, :-1]) & (values[:, 1:] > -torch.inf)).any(dim=1)
     top = top[:, :depth].contiguous()
-    for rows in tied.nonzero()[:, 0].split(max(1, len(masked) // 8)):
+    uncertain, step = tied.nonzero()[:, 0], max(1, len(masked) // 8)
+    for start in range(0, len(uncertain), step):
+        rows = uncertain[start : start + step]
         top[rows] = _untie(masked[rows], values[rows, depth - 1], users[rows])[:, :depth]
     return top, tied
 

@@ -25,7 +25,7 @@ from datasets.registry import Entry as DatasetEntry
 from models.base import Config, Device, Precision
 from models.registry import MODELS, Entry
 
-__all__ = ["Grid", "datasets", "models", "resolve", "trials"]
+__all__ = ["DATASETS", "MODELS", "Grid", "datasets", "models", "resolve", "trials"]
 
 B = TypeVar("B", bound=BaseModel)
 
@@ -122,9 +122,7 @@ def configured(name: str, defaults: B, given: Mapping[str, Any]) -> B:
         raise UsageError(f"{name}.{option} = {first['input']!r} will not do: {message}") from error
 
 
-def trials(
-    grid: Grid, entry: DatasetEntry, config: DatasetConfig, prepared: Prepared
-) -> list[Trial]:
+def trials(grid: Grid, entry: DatasetEntry, config: DatasetConfig, prepared: Prepared) -> list[Trial]:
     """The trials on one data set: each model with each seed, a deterministic one once."""
     data = describe(label(entry.name, config, entry.config), config, prepared)
     return [

@@ -29,6 +29,8 @@ Status = Literal["ok", "failed", "oom", "timeout", "diverged"]
 
 
 class Strict(BaseModel):
+    """A value that is validated when made, has no field but its own, and never changes."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -164,9 +166,7 @@ def _hits(ranking: Ranking) -> bytes:
     users, places = np.nonzero(ranking.hit)
     offsets = np.searchsorted(users, np.arange(len(ranking.user) + 1)).astype(np.int32)
     ranks = pa.ListArray.from_arrays(offsets, pa.array((places + 1).astype(np.uint8)))
-    return _parquet(
-        {"user": ranking.user, "history": ranking.history, "targets": ranking.targets, "ranks": ranks}
-    )
+    return _parquet({"user": ranking.user, "history": ranking.history, "targets": ranking.targets, "ranks": ranks})
 
 
 def _top(ranking: Ranking) -> bytes:

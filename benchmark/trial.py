@@ -92,8 +92,7 @@ def run(trial: Trial, out: Path, threads: int, notify: Notify) -> tuple[Record, 
         reason=reason,
         **results(ranking, progress),
         curve=progress.curve,
-        cost=clock.seconds()
-        | {"weights_bytes": weights_bytes, "process_peak_bytes": environment.process_peak_bytes()},
+        cost=clock.seconds() | {"weights_bytes": weights_bytes, "process_peak_bytes": environment.process_peak_bytes()},
         resumed=False,
         other_work=(share := round(others.share(), 4)),
         beside_others=share > environment.BESIDE_OTHERS,
@@ -134,9 +133,7 @@ def train_epoch(model: Recommender[Any], data: Any, seed: int | None) -> Log:
     return log
 
 
-def train(
-    model: Recommender[Any], trial: Trial, clock: Clock, progress: Progress, notify: Notify
-) -> None:
+def train(model: Recommender[Any], trial: Trial, clock: Clock, progress: Progress, notify: Notify) -> None:
     """Run every planned epoch; after each, score the validation users and keep the best weights so far."""
     with clock("preparation"):
         data = model.prepare(trial.split.train.matrix)

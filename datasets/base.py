@@ -19,9 +19,7 @@ from datasets.strong_generalization import AUTHORS_SEED, split
 class DatasetConfig(BaseModel):
     """Options of every data set: which rows count, and who is held out."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     min_rating: float | None = None
     """Smallest rating that counts as an interaction; none: every row does."""

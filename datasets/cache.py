@@ -43,28 +43,44 @@ def prepare(name: str, dataset: Dataset[Any], data_dir: Path, cache_dir: Path, p
 
     Raises DataError if the raw file cannot be had or is malformed, or the cache is damaged.
     """
-    identity = {
-        "name": name,
-        "options": dataset.config.model_dump(mode="json"),
-        "protocol": protocol,
-        "format": FORMAT,
-    }
-    source = dataset.source
-    raw = fetch.find(source, data_dir) if source else None
-    if source and raw is None:
-        newest = _newest(cache_dir, identity)
-        if newest:
-            return _read(newest, made=False)
-        raw = fetch.download(source, data_dir)
-    identity["raw_sha256"] = fetch.sha256(raw) if raw else None
-    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    folder = cache_dir / f"{name}-{key[:16]}"
-    if made := not folder.exists():
+    raw = fetch.find(dataset.source, data_dir) if dataset.source else None
+    if found := _at_hand(name, dataset, raw, cache_dir, protocol):
+        return _read(found, made=False)
+    if dataset.source and raw is None:
+        raw = fetch.download(dataset.source, data_dir)
+    identity = _identity(name, dataset, protocol) | {"raw_sha256": fetch.sha256(raw) if raw else None}
+    folder = _folder(cache_dir, identity)
+    if not folder.exists():
         split, notes = dataset.split(raw)
-        if source and identity["raw_sha256"] != source.sha256:
-            notes.append(f"archive unverified: {raw.name if raw else ''} is not the published {source.archive}")
+        if dataset.source and raw and identity["raw_sha256"] != dataset.source.sha256:
+            notes.append(f"{raw.name} is not the published {dataset.source.archive} with its checksum: unverified")
         _write(folder, split, identity | {"notes": notes})
-    return _read(folder, made)
+    return _read(folder, made=True)
+
+
+def at_hand(name: str, dataset: Dataset[Any], data_dir: Path, cache_dir: Path, protocol: int) -> Prepared | None:
+    """The split of ``dataset`` if it is in the cache; nothing is made or downloaded."""
+    raw = fetch.find(dataset.source, data_dir) if dataset.source else None
+    found = _at_hand(name, dataset, raw, cache_dir, protocol)
+    return _read(found, made=False) if found else None
+
+
+def _at_hand(name: str, dataset: Dataset[Any], raw: Path | None, cache_dir: Path, protocol: int) -> Path | None:
+    identity = _identity(name, dataset, protocol)
+    if dataset.source and raw is None:
+        return _newest(cache_dir, identity)
+    folder = _folder(cache_dir, identity | {"raw_sha256": fetch.sha256(raw) if raw else None})
+    return folder if folder.exists() else None
+
+
+def _identity(name: str, dataset: Dataset[Any], protocol: int) -> dict[str, Any]:
+    options = dataset.config.model_dump(mode="json")
+    return {"name": name, "options": options, "protocol": protocol, "format": FORMAT}
+
+
+def _folder(cache_dir: Path, identity: dict[str, Any]) -> Path:
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    return cache_dir / f"{identity['name']}-{key[:16]}"
 
 
 def _newest(cache_dir: Path, identity: dict[str, Any]) -> Path | None:
@@ -116,18 +132,14 @@ def _read(folder: Path, made: bool) -> Prepared:
             if (str(arrays[name].dtype), len(arrays[name])) != (dtype, length):
                 raise ValueError(f"{arrays[name].dtype} x {len(arrays[name])} instead of {dtype} x {length}")
         split = _split(arrays)
-        return Prepared(
-            split, header["split_hash"], tuple(header["notes"]), header["raw_sha256"], folder, made
-        )
+        return Prepared(split, header["split_hash"], tuple(header["notes"]), header["raw_sha256"], folder, made)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path, error) from error
 
 
 def _split(arrays: dict[str, np.ndarray]) -> Split:
     def part(name: str, users: str) -> Interactions:
-        return Interactions(
-            arrays[f"{name}.user"], arrays[f"{name}.item"], arrays[users], arrays["item_ids"]
-        )
+        return Interactions(arrays[f"{name}.user"], arrays[f"{name}.item"], arrays[users], arrays["item_ids"])
 
     def fold(name: str) -> Fold:
         users = f"{name}_users"

@@ -28,9 +28,7 @@ def download(source: Source, data_dir: Path) -> Path:
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         pooch.get_logger().setLevel("WARNING")
-        path = pooch.retrieve(
-            source.url, known_hash=f"sha256:{source.sha256}", fname=source.archive, path=data_dir
-        )
+        path = pooch.retrieve(source.url, known_hash=f"sha256:{source.sha256}", fname=source.archive, path=data_dir)
     except OSError as error:  # requests' errors are among them
         raise DataError(
             f"{source.archive} is not in {data_dir} and could not be downloaded ({type(error).__name__}): {by_hand}"

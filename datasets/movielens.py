@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from datasets.registry import register
 class ML1M(Dataset[DatasetConfig]):
     """MovieLens-1M: a million ratings of 1 to 5 stars by 6,040 users; 4 and more count."""
 
-    source = Source(
+    source: ClassVar[Source] = Source(
         url="https://files.grouplens.org/datasets/movielens/ml-1m.zip",
         archive="ml-1m.zip",
         sha256="a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
@@ -64,11 +65,8 @@ def read_colons(content: bytes, path: Path) -> Ratings:
 
 
 def _malformed(content: bytes, path: Path) -> DataError:
-    for number, line in enumerate(content.split(b"\n"), start=1):
-        if not LINE.fullmatch(line):
-            break
-    else:
-        raise AssertionError(f"{path} was refused, but each of its lines is of the form expected")
+    lines = enumerate(content.removesuffix(b"\n").split(b"\n"), start=1)
+    number, line = next((number, line) for number, line in lines if not LINE.fullmatch(line))
     return DataError(
         f"{path}, line {number}: {line[:80].decode(errors='replace')!r} is not user::item::rating::timestamp, all of "
         "them numbers; the file is damaged or another one, get it again"

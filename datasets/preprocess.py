@@ -53,7 +53,7 @@ def counts(ids: np.ndarray) -> np.ndarray:
 
 def first_of_pair(user: np.ndarray, item: np.ndarray) -> np.ndarray:
     """Whether each row is the first with its (user, item) pair: (rows,) bool."""
-    users, u = np.unique(user, return_inverse=True)
+    _, u = np.unique(user, return_inverse=True)
     items, i = np.unique(item, return_inverse=True)
     _, first = np.unique(u.astype(np.int64) * max(len(items), 1) + i, return_index=True)
     keep = np.zeros(len(user), dtype=bool)

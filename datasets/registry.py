@@ -20,6 +20,11 @@ class Entry:
     config: DatasetConfig
     """The defaults; their type validates other values."""
 
+    @property
+    def about(self) -> str:
+        """What it is, in the first sentence of its class."""
+        return (self.dataset.__doc__ or "").splitlines()[0]
+
 
 DATASETS: dict[str, Entry] = {}
 

@@ -99,4 +99,4 @@ class Split:
 
 
 def _within(positions: np.ndarray, size: int) -> bool:
-    return 0 <= positions.min() and positions.max() < size
+    return positions.min() >= 0 and positions.max() < size

@@ -46,8 +46,7 @@ def split(ratings: Ratings, held_out: int, seed: int = AUTHORS_SEED) -> Split:
         item_ids,
     )
     folds = [
-        _fold(uid, sid, permuted, item_ids, first, first + held_out, seed)
-        for first in (first_validation, first_test)
+        _fold(uid, sid, permuted, item_ids, first, first + held_out, seed) for first in (first_validation, first_test)
     ]
     made = Split(train, *folds)
     made.check()

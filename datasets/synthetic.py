@@ -80,4 +80,4 @@ def scale_for(density: float, activity: np.ndarray, q: np.ndarray) -> float:
         scaled = np.exp(log_scale) * quantiles
         return float(np.mean([-np.expm1(-a * q).mean() for a in scaled])) - density
 
-    return float(np.exp(brentq(excess, -40.0, 40.0)))
+    return float(np.exp(float(brentq(excess, -40.0, 40.0))))  # pyright: ignore[reportArgumentType]  (no full output)

@@ -23,9 +23,7 @@ Log = dict[str, float]
 class Config(BaseModel):
     """Options of a model, validated when made and never changed after; each field says its unit and origin."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ class Recommender(ABC, Generic[C]):
         return 1
 
     def prepare(self, train: csr_matrix) -> Any:
-        """Bring the (U, I) training matrix into the form ``train_epoch`` wants, once a process; draws no random numbers."""
+        """Bring the (U, I) training matrix into the form ``train_epoch`` wants, once a process; draws nothing random."""
         return train
 
     @abstractmethod

@@ -57,11 +57,9 @@ class CSR:
         """As a torch sparse tensor (B, I) with ``values`` (entries,), or ones."""
         if values is None:
             values = torch.ones(len(self.col), device=self.col.device)
-        return torch.sparse_csr_tensor(
-            self.crow, self.col, values, (len(self), self.items), check_invariants=False
-        )
+        return torch.sparse_csr_tensor(self.crow, self.col, values, (len(self), self.items), check_invariants=False)
 
     def shuffled(self, batch: int) -> Iterator[CSR]:
-        """Every user once, in a fresh order from torch's global generator, ``batch`` at a time; the last may be smaller."""
+        """Every user once, in a fresh order from torch's global generator, ``batch`` at a time; the last may be less."""
         for users in torch.randperm(len(self)).to(self.crow.device).split(batch):
             yield self.take(users)

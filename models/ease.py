@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from pydantic import PositiveFloat
-from scipy.linalg.lapack import spotrf, spotri
+from scipy.linalg import get_lapack_funcs
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
@@ -77,6 +77,7 @@ def invert(A: np.ndarray) -> None:
 
     Raises numpy.linalg.LinAlgError if ``A`` is not positive definite in float32.
     """
+    spotrf, spotri = get_lapack_funcs(("potrf", "potri"), dtype=np.float32)
     fortran = A.T  # the same memory in the order that LAPACK overwrites; its lower triangle is A's upper one
     _, info = spotrf(fortran, lower=1, overwrite_a=1)
     if info == 0:

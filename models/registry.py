@@ -28,6 +28,11 @@ class Entry:
     precisions: tuple[Precision, ...]
     """Of its training products."""
 
+    @property
+    def about(self) -> str:
+        """What it is, in the first sentence of its class."""
+        return (self.model.__doc__ or "").splitlines()[0]
+
 
 MODELS: dict[str, Entry] = {}
 
