@@ -60,6 +60,6 @@ class CSR:
         return torch.sparse_csr_tensor(self.crow, self.col, values, (len(self), self.items), check_invariants=False)
 
     def shuffled(self, batch: int) -> Iterator[CSR]:
-        """Every user once, in a fresh order from torch's global generator, ``batch`` at a time; the last may be less."""
+        """Every user once, in an order from torch's global generator, ``batch`` at a time; the last may be smaller."""
         for users in torch.randperm(len(self)).to(self.crow.device).split(batch):
             yield self.take(users)
