@@ -66,7 +66,7 @@ class Recommender(ABC, Generic[C]):
         return 1
 
     def prepare(self, train: csr_matrix) -> Any:
-        """Bring the (U, I) training matrix into the form ``train_epoch`` wants, once a process, without random numbers."""
+        """Bring the (U, I) training matrix into what ``train_epoch`` wants, once a process, without random numbers."""
         return train
 
     @abstractmethod

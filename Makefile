@@ -1,0 +1,39 @@
+# make demo, make test: each sets up what it needs in .venv, then does its job.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+
+.PHONY: demo test test-all lint mutants readme
+
+demo: .venv/.run
+	$(BIN)/python run_all.py
+
+test: .venv/.dev
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: .venv/.dev  # its last log is docs/test-all.log
+	bash -o pipefail -c '$(BIN)/python -m pytest --color=no 2>&1 | tee docs/test-all.log'
+
+lint: .venv/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+mutants: .venv/.dev  # its last log is docs/mutants.log
+	bash -o pipefail -c '$(BIN)/python -m tests.mutants 2>&1 | tee docs/mutants.log'
+
+readme: .venv/.run  # the README's tables, from the records in results/reference
+	$(BIN)/python -m benchmark.report.readme
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; install one, or name it: make PYTHON=..."; exit 2; }
+	$(PYTHON) -m venv .venv
+
+.venv/.run: requirements.txt | .venv/bin/python
+	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements.txt
+	touch $@
+
+.venv/.dev: requirements-dev.txt requirements.txt | .venv/bin/python
+	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements-dev.txt
+	touch .venv/.run $@
