@@ -11,8 +11,9 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-# torch announces once per process that sparse CSR is in beta; here is the only place that makes such tensors
-warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
+with warnings.catch_warnings():  # the first such tensor of a process announces that they are in beta: not to the user
+    warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
+    torch.sparse_csr_tensor([0, 0], [], [], (1, 1), check_invariants=False)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,291 @@
+"""Mult-VAE and Mult-DAE against slow, obvious float64 computations."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_matrix
+
+from models.autoencoder import DAE, VAE, DAEConfig, VAEConfig, normalize
+from models.base import Compute
+from models.batches import CSR
+from models.likelihoods import Multinomial
+
+USERS, ITEMS, HIDDEN, LATENT = 12, 9, 7, 3
+
+
+@pytest.fixture
+def x(random) -> csr_matrix:
+    """(USERS, ITEMS) binary, no empty row, rows of different sizes."""
+    dense = random.random_sample((USERS, ITEMS)) < np.linspace(0.2, 0.9, USERS)[:, None]
+    dense[np.arange(USERS), np.arange(USERS) % ITEMS] = True
+    return csr_matrix(dense.astype(np.float32))
+
+
+def vae(**options) -> VAE:
+    torch.manual_seed(1)
+    return VAE(VAEConfig(hidden=HIDDEN, latent=LATENT, batch=5, epochs=4, **options), (USERS, ITEMS), Compute())
+
+
+def dae(**options) -> DAE:
+    torch.manual_seed(1)
+    return DAE(DAEConfig(latent=LATENT, batch=5, epochs=4, **options), (USERS, ITEMS), Compute())
+
+
+def parameters(model) -> dict[str, np.ndarray]:
+    return {name: p.detach().numpy().astype(np.float64) for name, p in model.net.named_parameters()}
+
+
+def slow_log_softmax(row: list[float]) -> list[float]:
+    total = sum(math.exp(v) for v in row)
+    return [v - math.log(total) for v in row]
+
+
+def slow_input(row: np.ndarray, keep: np.ndarray, dropout: float) -> np.ndarray:
+    """Normalise, then drop, then scale what is kept."""
+    return row / math.sqrt((row**2).sum()) * keep / (1 - dropout)
+
+
+def slow_vae_loss(p, rows, keep, noise, dropout, beta, l2) -> tuple[float, float]:
+    """Loss and mean KL, user by user."""
+    losses, kls = [], []
+    for row, kept, eps in zip(rows, keep, noise, strict=True):
+        h = slow_input(row, kept, dropout)
+        h = np.tanh(h @ p["encoder_1.weight"] + p["encoder_1.bias"])
+        out = h @ p["encoder_2.weight"] + p["encoder_2.bias"]
+        mu, logvar = out[:LATENT], out[LATENT:]
+        z = mu + eps * np.sqrt(np.exp(logvar))
+        f = np.tanh(z @ p["decoder_1.weight"] + p["decoder_1.bias"]) @ p["decoder_2.weight"] + p["decoder_2.bias"]
+        logp = slow_log_softmax(list(f))
+        nll = -sum(logp[i] for i in range(ITEMS) if row[i])
+        kl = 0.5 * sum(m * m + math.exp(v) - 1 - v for m, v in zip(mu, logvar, strict=True))
+        losses.append(nll + beta * kl)
+        kls.append(kl)
+    weights = sum((w**2).sum() for name, w in p.items() if name.endswith("weight"))
+    return sum(losses) / len(losses) + l2 * weights, sum(kls) / len(kls)
+
+
+def slow_dae_loss(p, rows, keep, dropout, l2) -> float:
+    losses = []
+    for row, kept in zip(rows, keep, strict=True):
+        z = np.tanh(slow_input(row, kept, dropout) @ p["encoder.weight"] + p["encoder.bias"])
+        logp = slow_log_softmax(list(z @ p["decoder.weight"] + p["decoder.bias"]))
+        losses.append(-sum(logp[i] for i in range(ITEMS) if row[i]))
+    return sum(losses) / len(losses) + l2 * sum((w**2).sum() for name, w in p.items() if name.endswith("weight"))
+
+
+def draws(model, x: csr_matrix, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """What the loss draws after ``seed``: which entries dropout keeps (B, I), and the posterior's noise (B, K)."""
+    torch.manual_seed(seed)
+    kept = torch.nn.functional.dropout(torch.ones(x.nnz), model.config.dropout) > 0
+    keep = csr_matrix((kept.numpy().astype(float), x.indices, x.indptr), shape=x.shape).toarray()
+    return keep, torch.randn(x.shape[0], LATENT).double().numpy()
+
+
+@pytest.mark.parametrize("updates", [0, 1, 3, 10])
+def test_vae_loss(x, updates):
+    model = vae(l2=0.05, beta_cap=0.7, total_anneal_steps=4, dropout=0.4)
+    with torch.no_grad():  # a posterior far from the prior, so that every part of the KL counts
+        model.net["encoder_2"].bias.copy_(torch.linspace(-2, 2, 2 * LATENT))
+    keep, noise = draws(model, x, 5)
+    torch.manual_seed(5)
+    loss, terms = model.loss(CSR.of(x), updates)
+    beta = min(0.7, updates / 4)
+    want, kl = slow_vae_loss(parameters(model), x.toarray(), keep, noise, 0.4, beta, 0.05)
+    assert loss.item() == pytest.approx(want, rel=1e-5)
+    assert terms["kl"].item() == pytest.approx(kl, rel=1e-5)
+
+
+def test_dae_loss(x):
+    model = dae(l2=0.05, dropout=0.4)
+    keep, _ = draws(model, x, 5)
+    torch.manual_seed(5)
+    loss, _ = model.loss(CSR.of(x), 0)
+    assert loss.item() == pytest.approx(slow_dae_loss(parameters(model), x.toarray(), keep, 0.4, 0.05), rel=1e-5)
+
+
+def test_the_multinomial_counts_own_items_only(x, random):
+    f = random.standard_normal((USERS, ITEMS))
+    got = Multinomial().log_prob(torch.from_numpy(f), CSR.of(x)).numpy()
+    want = [
+        sum(slow_log_softmax(list(row))[i] for i in range(ITEMS) if own[i])
+        for row, own in zip(f, x.toarray(), strict=True)
+    ]
+    np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
+def test_the_posterior_has_unit_noise(x):
+    """z is mu + sigma eps with a standard normal eps: seen through the decoder's input."""
+    model = vae(dropout=0.0)
+    seen = []
+    model.net["decoder_1"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    batch = CSR.of(x)
+    for seed in range(400):
+        torch.manual_seed(seed)
+        model.loss(batch, 0)
+    mu, logvar = model.encode(batch.sparse(normalize(batch)))
+    eps = (torch.stack(seen) - mu.detach()) / torch.exp(logvar.detach() / 2)
+    assert eps.mean().item() == pytest.approx(0, abs=0.04)
+    assert eps.std().item() == pytest.approx(1, abs=0.03)
+
+
+def test_input_is_normalised_then_dropped_out(x):
+    model = dae(dropout=0.5)
+    rows = x.toarray() / np.sqrt(x.toarray().sum(axis=1, keepdims=True))
+    torch.manual_seed(0)
+    h = torch.stack([model.corrupted(CSR.of(x)).to_dense() for _ in range(2000)]).double().numpy()
+    assert (np.isclose(h, 2 * rows) | (h == 0)).all()
+    np.testing.assert_allclose(h.mean(axis=0), rows, atol=0.06)  # unbiased: inverted scaling
+    assert (h[:, rows > 0] > 0).mean() == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("make", [vae, dae])
+def test_scores_come_from_the_mean_without_dropout(make, x):
+    model = make()
+    p, rows = parameters(model), x.toarray()
+    h = rows / np.sqrt((rows**2).sum(axis=1, keepdims=True))
+    if make is vae:
+        out = np.tanh(h @ p["encoder_1.weight"] + p["encoder_1.bias"]) @ p["encoder_2.weight"] + p["encoder_2.bias"]
+        z = out[:, :LATENT]
+        want = np.tanh(z @ p["decoder_1.weight"] + p["decoder_1.bias"]) @ p["decoder_2.weight"] + p["decoder_2.bias"]
+    else:
+        want = np.tanh(h @ p["encoder.weight"] + p["encoder.bias"]) @ p["decoder.weight"] + p["decoder.bias"]
+    torch.manual_seed(3)
+    np.testing.assert_allclose(model.score(x).numpy(), want, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "betas"),
+    [
+        ({"total_anneal_steps": 10}, [0.0, 0.1, 0.2, 0.2, 0.2]),
+        ({"total_anneal_steps": 0}, [0.2] * 5),
+        ({"beta_cap": 0.0}, [0.0] * 5),
+        ({"beta_cap": 1.0, "total_anneal_steps": 2}, [0.0, 0.5, 1.0, 1.0, 1.0]),
+        ({}, [0.2 * u / 9.6 for u in range(5)]),  # 4 epochs x 3 updates, cap at 80 % of them
+    ],
+)
+def test_beta_climbs_to_its_cap_and_stays(options, betas):
+    assert [vae(**options).beta(u) for u in range(5)] == pytest.approx(betas)
+    full = vae(**options)
+    assert [full.beta(u) for u in (10, 1000)] == [full.config.beta_cap] * 2
+
+
+def test_a_swept_cap_is_reached_at_the_same_update():
+    assert [next(u for u in range(99) if vae(beta_cap=c).beta(u) == c) for c in (0.1, 0.2, 1.0)] == [10, 10, 10]
+
+
+def test_the_update_count_goes_on_over_epochs(x):
+    model, seen = vae(), []
+    original = model.loss
+    model.loss = lambda batch, updates: seen.append((updates, len(batch))) or original(batch, updates)
+    for model.epoch in (0, 1):
+        log = model.train_epoch(model.prepare(x))
+    assert [u for u, _ in seen] == [0, 1, 2, 3, 4, 5]
+    assert [n for _, n in seen] == [5, 5, 2] * 2  # the last partial batch is kept
+    assert log["beta"] == pytest.approx(0.2 * 5 / 9.6)
+
+
+def test_users_are_shuffled_in_every_epoch_and_each_comes_once(x):
+    batches = CSR.of(x)
+    orders = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        rows = [batch.sparse().to_dense() for batch in batches.shuffled(5)]
+        orders.append(torch.cat(rows).numpy())
+    assert not np.array_equal(*orders)
+    for order in orders:
+        assert sorted(map(tuple, order)) == sorted(map(tuple, x.toarray()))
+
+
+@pytest.mark.parametrize(
+    ("make", "config", "count"), [(VAE, VAEConfig(), 24_511_308), (DAE, DAEConfig(), 8_063_508)]
+)
+def test_parameter_counts_on_ml20m(make, config, count):
+    with torch.device("meta"):
+        net = make.layers(type("Bare", (make,), {"__init__": _bare})(config), 20_108)
+    assert sum(p.numel() for p in net.parameters()) == count
+
+
+def _bare(self, config) -> None:
+    self.config, self.compute = config, Compute()
+
+
+def test_initialisation():
+    torch.manual_seed(0)
+    model = VAE(VAEConfig(), (1000, 2000), Compute())
+    shapes = {"encoder_1": (2000, 600), "encoder_2": (600, 400), "decoder_1": (200, 600), "decoder_2": (600, 2000)}
+    for name, (inputs, outputs) in shapes.items():
+        W, b = model.net[name].weight.detach(), model.net[name].bias.detach()
+        bound = math.sqrt(6 / (inputs + outputs))
+        assert W.shape == (inputs, outputs)
+        assert W.abs().max().item() == pytest.approx(bound, rel=0.01)
+        assert W.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)
+        assert b.abs().max() <= 0.002
+        assert b.std().item() == pytest.approx(0.00088, rel=0.12)  # of a normal cut at two standard deviations
+
+
+@pytest.mark.parametrize("make", [vae, dae])
+def test_one_training_step(make, x):
+    """A whole epoch of one batch: gradient by central differences in float64, then Adam by hand."""
+    options = {"l2": 0.03} | ({"beta_cap": 1.0, "total_anneal_steps": 0} if make is vae else {})
+    model = make(**options)
+    model.config = model.config.model_copy(update={"batch": USERS})
+    before = parameters(model)
+    torch.manual_seed(7)
+    order = torch.randperm(USERS).numpy()
+    shuffled = csr_matrix(x[order])
+    kept = torch.nn.functional.dropout(torch.ones(x.nnz), 0.5) > 0
+    keep = csr_matrix((kept.numpy().astype(float), shuffled.indices, shuffled.indptr), shape=x.shape).toarray()
+    noise = torch.randn(USERS, LATENT).double().numpy()
+
+    def loss(p):
+        if make is vae:
+            return slow_vae_loss(p, shuffled.toarray(), keep, noise, 0.5, 1.0, 0.03)[0]
+        return slow_dae_loss(p, shuffled.toarray(), keep, 0.5, 0.03)
+
+    torch.manual_seed(7)
+    log = model.train_epoch(model.prepare(x))
+    assert log["loss"] == pytest.approx(loss(before), rel=1e-5)
+    after = parameters(model)
+    for name, value in before.items():
+        gradient = np.zeros_like(value)
+        for place in np.ndindex(value.shape):
+            low, high = ({**before, name: value.copy()} for _ in range(2))
+            low[name][place] -= 1e-5
+            high[name][place] += 1e-5
+            gradient[place] = (loss(high) - loss(low)) / 2e-5
+        # Adam's first step: both moments, corrected for their start at zero, are the gradient and its square
+        want = value - 1e-3 * gradient / (np.sqrt(gradient**2) + 1e-8)
+        sure = np.abs(gradient) > 1e-4
+        np.testing.assert_allclose(after[name][sure], want[sure], atol=2e-6)
+        assert sure.mean() > 0.5
+
+
+def test_adam_has_the_papers_options():
+    group = vae().optimizer.param_groups[0]
+    assert (group["lr"], group["betas"], group["eps"], group["weight_decay"]) == (1e-3, (0.9, 0.999), 1e-8, 0)
+
+
+def test_bf16_changes_training_products_a_little_and_scores_not(x):
+    torch.manual_seed(1)
+    config = VAEConfig(hidden=HIDDEN, latent=LATENT)
+    low = VAE(config, (USERS, ITEMS), Compute(precision="bf16"))
+    torch.manual_seed(1)
+    full = VAE(config, (USERS, ITEMS), Compute())
+    losses = []
+    for model in (low, full):
+        torch.manual_seed(2)
+        losses.append(model.loss(CSR.of(x), 100)[0].item())
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-2)
+    assert torch.equal(low.score(x), full.score(x))
+
+
+def test_defaults_are_the_papers():
+    v, d = VAEConfig(), DAEConfig()
+    assert (v.hidden, v.latent, v.dropout, v.l2, v.beta_cap, v.total_anneal_steps) == (600, 200, 0.5, 0, 0.2, None)
+    assert (d.latent, d.dropout, d.l2) == (200, 0.5, 2e-5)
+    assert all((c.batch, c.learning_rate, c.epochs) == (500, 1e-3, 200) for c in (v, d))
