@@ -1,0 +1,58 @@
+"""Helpers of several tests: train a registered model as a trial does, here or in a process that stops and resumes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+
+from benchmark import grid
+from benchmark.trial import seed_everything, train_epoch
+from models.base import Compute, Recommender
+
+EPOCHS = 4
+
+
+def make(name: str, shape: tuple[int, int], **options: Any) -> Recommender[Any]:
+    """A registered model, small enough for a test, freshly initialised with seed 0; it takes the options it has."""
+    entry = grid.MODELS[name]
+    small = {"epochs": EPOCHS, "batch": 25, "hidden": 16, "latent": 8, "learning_rate": 0.01} | options
+    known = {key: value for key, value in small.items() if key in type(entry.config).model_fields}
+    seed_everything(0, 0)
+    return entry.model(grid.configured(name, entry.config, known), shape, Compute())
+
+
+def train(model: Recommender[Any], matrix: csr_matrix, until: int | None = None) -> Recommender[Any]:
+    """Up to and including epoch ``until``, or to the end."""
+    data = model.prepare(matrix)
+    while model.epoch < (until or model.planned):
+        train_epoch(model, data, seed=0)
+    return model
+
+
+def checkerboard(users: int, items: int) -> csr_matrix:
+    """Even users have the even items and odd users the odd ones, but each user lacks one of their own."""
+    dense = (np.arange(users)[:, None] % 2) == (np.arange(items)[None, :] % 2)
+    dense[np.arange(users), np.arange(users) % items] = False
+    return csr_matrix(dense.astype(np.float32))
+
+
+def resume(name: str, state: Path, matrix: Path, epoch: int, scores: Path) -> None:
+    """In a new process: restore, train to the end, score the training histories, write the scores."""
+    from safetensors.torch import load_file, save_file
+    from scipy.sparse import load_npz
+
+    histories = csr_matrix(load_npz(matrix))
+    torch.set_num_threads(1)
+    model = make(name, histories.shape)
+    seed_everything(99, 99)  # what the interrupted process drew must not matter
+    model.restore(load_file(state), epoch)
+    save_file({"scores": train(model, histories).score(histories).contiguous()}, scores)
+
+
+if __name__ == "__main__":
+    resume(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]), Path(sys.argv[5]))
