@@ -1,0 +1,294 @@
+"""A trial: seeding, the best epoch, the clock, failures, and what its record says."""
+
+from __future__ import annotations
+
+import json
+import math
+import random as python_random
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark import environment, grid, records, trial
+from benchmark.grid import MODELS
+from benchmark.metrics import SELECTION
+from benchmark.spec import TrialSpec, code_hash
+from benchmark.timing import Clock
+from benchmark.trial import Trial
+from models.base import Compute, Config, Recommender
+from models.registry import Entry
+
+
+class ToyConfig(Config):
+    """Options of a scripted model."""
+
+    epochs: int = 4
+    """Epochs."""
+
+
+class Toy(Recommender[ToyConfig]):
+    """Scores a mix of the truth and noise: the larger ``quality[epoch]``, the better."""
+
+    quality = (0.2, 0.9, 0.9, 0.1)
+    truth: np.ndarray
+    calls: list[str]
+
+    def __init__(self, config, shape, compute) -> None:
+        super().__init__(config, shape, compute)
+        self.net = {"quality": torch.zeros(1)}
+        type(self).calls = []
+
+    @property
+    def planned(self) -> int:
+        return self.config.epochs
+
+    def train_epoch(self, data):
+        self.net["quality"].fill_(self.quality[self.epoch])
+        return {"loss": 1.0, "beta": 0.1 * (self.epoch + 1)}
+
+    def score(self, history):
+        type(self).calls.append(f"{self.net['quality'].item():.1f}")
+        noise = torch.linspace(0, 1, history.shape[1]).flip(0).expand(*history.shape)
+        counts = torch.linspace(0, 1, history.shape[1])
+        return noise * (1 - self.net["quality"]) + counts * self.net["quality"]
+
+
+@pytest.fixture
+def toy(small_split) -> Trial:
+    """The best item order is the one that Toy moves to: items by how many validation users must find them."""
+    return trial_of(Toy, ToyConfig(), small_split)
+
+
+def trial_of(model, config, split, devices=("cpu",), seed: int | None = 3) -> Trial:
+    entry = Entry("toy", model, config, "none", False, devices, ("fp32",))
+    spec = TrialSpec(
+        protocol=1,
+        model="toy",
+        config=config.model_dump(),
+        code="0",
+        dataset="small",
+        split_hash="0" * 64,
+        seed=seed,
+        device="cpu",
+        precision="fp32",
+    )
+    return Trial(spec, entry, config, "toy", {"label": "small"}, split)
+
+
+def run(t: Trial, out):
+    return trial.run(t, out, torch.get_num_threads(), lambda *_: None)[0]
+
+
+def test_the_first_epoch_with_the_maximum_is_tested_once(toy, tmp_path):
+    record = run(toy, tmp_path)
+    assert record.status == "ok"
+    validation = [point["validation"] for point in record.curve]
+    assert len(validation) == 4
+    best = validation.index(max(validation))
+    assert validation[1] == validation[2]
+    assert (record.best_epoch, record.best_validation) == (best + 1, max(validation))
+    assert record.best_beta == pytest.approx(0.1 * (best + 1))
+    expected = f"{Toy.quality[best]:.1f}"
+    assert Toy.calls == ["0.2", "0.9", "0.9", "0.1", expected]  # four validations, then one test
+
+
+def test_selection_compares_unrounded_values(small_split, tmp_path, monkeypatch):
+    values = iter([0.41230, 0.41234, 0.41233, 0.41231])
+    monkeypatch.setattr(trial, "SELECTION", lambda hit, targets: np.array([next(values)]))
+    assert run(trial_of(Toy, ToyConfig(), small_split), tmp_path).best_epoch == 2
+
+
+def test_the_record_equals_a_recomputation(toy, tmp_path):
+    record = run(toy, tmp_path)
+    hit, targets = records.hits(tmp_path, records.read(tmp_path / f"{record.id}.json"))
+    assert record.metrics is not None
+    per_user = SELECTION(hit, targets)
+    assert record.metrics["NDCG@100"].mean == pytest.approx(per_user.mean(), rel=1e-12)
+    assert record.metrics["NDCG@100"].stderr == pytest.approx(per_user.std() / math.sqrt(len(per_user)), rel=1e-12)
+
+
+def test_seeds_come_from_seed_and_epoch():
+    def draw(seed, epoch):
+        trial.seed_everything(seed, epoch)
+        return python_random.random(), np.random.random_sample(), torch.rand(1).item()
+
+    seen = {draw(seed, epoch) for seed in (0, 1, 2) for epoch in (0, 1, 2)}
+    assert len(seen) == 9
+    assert all(len({d[k] for d in seen}) == 9 for k in range(3))
+    assert draw(None, 1) == draw(0, 1) == draw(0, 1)
+
+
+def test_construction_and_each_epoch_are_seeded(small_split, tmp_path):
+    draws: dict[int, list[float]] = {}
+
+    class Drawing(Toy):
+        def __init__(self, config, shape, compute) -> None:
+            super().__init__(config, shape, compute)
+            draws.setdefault(0, []).append(torch.rand(1).item())
+
+        def train_epoch(self, data):
+            draws.setdefault(self.epoch + 1, []).append(torch.rand(1).item())
+            return super().train_epoch(data)
+
+    t = trial_of(Drawing, ToyConfig(), small_split)
+    run(t, tmp_path)
+    torch.rand(17)
+    run(t, tmp_path)
+    assert set(draws) == {0, 1, 2, 3, 4}
+    assert all(first == second for first, second in draws.values())
+    assert len({pair[0] for pair in draws.values()}) == 5
+
+
+def raising(error):
+    class Raising(Toy):
+        def train_epoch(self, data):
+            if self.epoch == 1:
+                raise error
+            return super().train_epoch(data)
+
+    return Raising
+
+
+class Exploding(Toy):
+    def train_epoch(self, data):
+        super().train_epoch(data)
+        return {"loss": (2.0, 19.0, 21.0, 1.0)[self.epoch]}
+
+
+class NotANumber(Toy):
+    def train_epoch(self, data):
+        return super().train_epoch(data) | {"loss": math.nan}
+
+
+class BadScores(Toy):
+    def score(self, history):
+        return super().score(history) * (math.nan if self.epoch == 2 else 1)
+
+
+class WrongShape(Toy):
+    def score(self, history):
+        return super().score(history)[:, 1:]
+
+
+@pytest.mark.parametrize(
+    ("model", "status", "reason", "epochs"),
+    [
+        (raising(ValueError("no such thing")), "failed", "no such thing", 1),
+        (raising(MemoryError("10 GB")), "oom", "out of memory", 1),
+        (raising(torch.OutOfMemoryError("CUDA out of memory")), "oom", "out of memory", 1),
+        (Exploding, "diverged", "the loss of epoch 3 is 21", 2),
+        (NotANumber, "diverged", "not finite", 0),
+        (BadScores, "failed", "not finite, the first nan", 1),
+        (WrongShape, "failed", "one for each user and item", 0),
+    ],
+)
+def test_a_failure_is_a_row_without_numbers(model, status, reason, epochs, small_split, tmp_path):
+    record = run(trial_of(model, ToyConfig(), small_split), tmp_path)
+    assert (record.status, len(record.curve)) == (status, epochs)
+    assert reason in (record.reason or "")
+    assert (record.metrics, record.best_epoch, record.per_user, record.tied_rows) == (None,) * 4
+    assert [p.name for p in tmp_path.iterdir()] == [f"{record.id}.json"]
+    assert records.read(tmp_path / f"{record.id}.json") == record
+
+
+def test_a_device_that_the_model_does_not_have_is_a_row(small_split, tmp_path):
+    record = run(trial_of(Toy, ToyConfig(), small_split, devices=("cuda",)), tmp_path)
+    assert (record.status, record.reason) == ("failed", "toy is not available on cpu, only on cuda")
+
+
+def test_an_interrupt_passes_and_leaves_nothing(small_split, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(trial_of(raising(KeyboardInterrupt()), ToyConfig(), small_split), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_clock_runs_around_the_models_work_only(toy, tmp_path, monkeypatch):
+    class Slow(Toy):
+        def train_epoch(self, data):
+            ticks[0] += 10
+            return super().train_epoch(data)
+
+        def score(self, history):
+            ticks[0] += 1000
+            return super().score(history)
+
+        def prepare(self, train):
+            ticks[0] += 7
+            return train
+
+    ticks = [0.0]
+    monkeypatch.setattr("benchmark.timing.time.perf_counter", lambda: ticks[0])
+    monkeypatch.setattr(environment.OtherWork, "share", lambda self: 0.0)
+    cost = run(trial_of(Slow, ToyConfig(), toy.split), tmp_path).cost
+    want = {"preparation": 7, "training": 40, "validation": 4000, "test": 1000, "first_epoch": 10, "median_epoch": 10}
+    assert {name: cost[f"{name}_seconds"] for name in want} == want
+
+
+def test_clock_leaves_out_a_block_that_raises():
+    clock = Clock("cpu")
+    with pytest.raises(ValueError, match="x"), clock("training"):
+        raise ValueError("x")
+    assert clock.seconds() == {}
+
+
+@pytest.mark.parametrize(("share", "marked"), [(0.05, False), (0.1, False), (0.11, True)])
+def test_a_trial_beside_others_is_marked(share, marked, toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(environment.OtherWork, "share", lambda self: share)
+    record = run(toy, tmp_path)
+    assert (record.other_work, record.beside_others) == (share, marked)
+
+
+def test_other_work_is_what_other_processes_did(monkeypatch):
+    times = iter([(0.0, 100.0, 5.0), (10.0, 112.0, 11.0)])
+    monkeypatch.setattr(environment.OtherWork, "_now", staticmethod(lambda: next(times)))
+    monkeypatch.setattr(environment.os, "cpu_count", lambda: 2)
+    assert environment.OtherWork().share() == pytest.approx((12 - 6) / 20)
+
+
+def test_facts_are_there_and_are_json():
+    facts = environment.facts("cpu")
+    json.dumps(facts)
+    assert facts["threads"] == torch.get_num_threads()
+    assert facts["matrix_product"].startswith("torch 2")
+    assert environment.process_peak_bytes() > 2**25
+
+
+def test_the_id_holds_everything_that_numbers_depend_on(toy):
+    spec = toy.spec
+    changes = {
+        "protocol": 2,
+        "model": "x",
+        "config": {"epochs": 5},
+        "code": "1",
+        "dataset": "x",
+        "split_hash": "1",
+        "seed": 4,
+        "device": "cuda",
+        "precision": "bf16",
+    }
+    assert set(changes) | {"stage"} == set(TrialSpec.model_fields)
+    ids = {spec.model_copy(update={key: value}).id for key, value in changes.items()}
+    assert len(ids | {spec.id}) == len(changes) + 1
+    assert TrialSpec.model_validate(json.loads(spec.model_dump_json())).id == spec.id
+
+
+def test_the_code_hash_sees_code_and_not_comments(tmp_path):
+    def of(text):
+        path = tmp_path / "m.py"
+        path.write_text(text)
+        return code_hash(path)
+
+    base = of('"""A."""\nclass C:\n    """D."""\n    x: int = 1\n    """E."""\n')
+    assert of('class C:\n    """Other."""\n    x: int   =  1  # why\n') == base
+    assert of("class C:\n    x: int = 2\n") != base
+    assert of('class C:\n    """Only words."""\n') == of("class C:\n    pass\n")
+
+
+def test_real_models_keep_copies_of_their_best_weights(small_split):
+    model = MODELS["mult-dae"].model(grid.configured("mult-dae", MODELS["mult-dae"].config, {"latent": 4}), (9, 9), Compute())
+    copy = trial.copy_of(model.weights)
+    before = {name: tensor.clone() for name, tensor in copy.items()}
+    for tensor in model.net.parameters():
+        tensor.data.add_(1)
+    assert all(torch.equal(copy[name], before[name]) for name in copy)
