@@ -1,0 +1,318 @@
+"""Raw files, their faults and their archive; the cache; the generator; atomic writes."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datasets import atomic, cache, fetch, pro_sg
+from datasets.base import DatasetConfig
+from datasets.errors import DataError
+from datasets.movielens import ML1M
+from datasets.registry import DATASETS, register
+from datasets.synthetic import Synthetic, SyntheticConfig, generate
+
+SMALL = DatasetConfig(min_rating=4, held_out=2)
+
+
+def lines(users: int = 30, items: int = 12) -> bytes:
+    """Rows as in ratings.dat; every user has eight items or more of four stars or more."""
+    random = np.random.RandomState(0)
+    rows = []
+    for user in range(1, users + 1):
+        for item in sorted(random.choice(items, size=9, replace=False)):
+            rows.append(f"{user}::{item + 1}::{5 if item % 5 else 3}::{900 + item}\n")
+    return "".join(rows).encode()
+
+
+@pytest.fixture
+def raw(tmp_path) -> Path:
+    """A data folder with a ratings.dat."""
+    path = tmp_path / "raw" / "ml-1m" / "ratings.dat"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(lines())
+    return path
+
+
+def archive(folder: Path, content: bytes) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(folder / "ml-1m.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("ml-1m/ratings.dat", content)
+    return folder / "ml-1m.zip"
+
+
+def prepare(data_dir: Path, cache_dir: Path, config: DatasetConfig = SMALL) -> cache.Prepared:
+    return cache.prepare("ml1m", ML1M(config), data_dir, cache_dir, protocol=1)
+
+
+def test_reads_what_a_plain_parser_reads(raw):
+    ratings = ML1M(SMALL).read(raw)
+    plain = [line.split("::") for line in raw.read_text().splitlines()]
+    assert ratings.user.tolist() == [int(fields[0]) for fields in plain]
+    assert ratings.item.tolist() == [int(fields[1]) for fields in plain]
+    assert ratings.rating is not None
+    assert ratings.rating.tolist() == [float(fields[2]) for fields in plain]
+
+
+@pytest.mark.parametrize(
+    ("line", "bad"),
+    [
+        (3, b"1::x::5::900"),
+        (1, b"1::2::good::900"),
+        (9, b"1::2::nan::900"),
+        (5, b"1::2::5"),
+        (2, b"1:0:2:0:5:0:900"),
+        (2, b"1::2::5::900::7"),
+        (4, b""),
+        (7, b"1,2,5,900"),
+        (6, b"1::2::::900"),
+        (8, b"99999999999999999999::2::5::900"),
+    ],
+)
+def test_a_malformed_line_is_named(line, bad, raw):
+    rows = raw.read_bytes().split(b"\n")
+    rows[line - 1] = bad
+    raw.write_bytes(b"\n".join(rows))
+    with pytest.raises(DataError, match=rf"ratings.dat, line {line}: .*user::item::rating::timestamp"):
+        ML1M(SMALL).read(raw)
+
+
+def test_a_file_cut_in_the_middle_of_a_line_is_named(raw):
+    content = raw.read_bytes()
+    raw.write_bytes(content[:-7])
+    number = content.count(b"\n")
+    with pytest.raises(DataError, match=f"line {number}: "):
+        ML1M(SMALL).read(raw)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\xff\xfe binary \n"])
+def test_an_empty_or_binary_file_is_refused(content, raw):
+    raw.write_bytes(content)
+    with pytest.raises(DataError, match="line 1"):
+        ML1M(SMALL).read(raw)
+
+
+def test_archive_folder_and_file_give_one_split(raw, tmp_path):
+    zipped, loose = tmp_path / "zipped", tmp_path / "loose"
+    archive(zipped, raw.read_bytes())
+    loose.mkdir()
+    (loose / "ratings.dat").write_bytes(raw.read_bytes())
+    made = [prepare(folder, tmp_path / "cache") for folder in (raw.parent.parent, zipped, loose)]
+    assert len({p.split_hash for p in made}) == 1
+    assert all("unverified" in p.notes[0] for p in made)
+
+
+@pytest.mark.parametrize("fault", ["cut", "no member", "not a zip"])
+def test_a_damaged_archive_is_refused(fault, tmp_path):
+    path = archive(tmp_path / "raw", lines())
+    if fault == "cut":
+        path.write_bytes(path.read_bytes()[:-30])
+    elif fault == "not a zip":
+        path.write_bytes(b"<html>")
+    else:
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("other", "x")
+    with pytest.raises(DataError, match="not a whole zip archive"):
+        prepare(tmp_path / "raw", tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("*"))
+
+
+def test_the_archive_with_the_published_checksum_needs_no_note(tmp_path, monkeypatch):
+    path = archive(tmp_path / "raw", lines())
+    monkeypatch.setattr(ML1M, "source", dataclasses.replace(ML1M.source, sha256=fetch.sha256(path)))
+    assert prepare(tmp_path / "raw", tmp_path / "cache").notes == ()
+
+
+class Downloads:
+    """Stands where pooch's downloader does: the network, without one."""
+
+    def __init__(self, content: bytes | None) -> None:
+        self.content, self.asked = content, []
+
+    def __call__(self, url, output_file, pooch) -> None:
+        self.asked.append(url)
+        if self.content is None:
+            raise OSError("no network")
+        Path(output_file).write_bytes(self.content)
+
+
+@pytest.fixture
+def network(monkeypatch):
+    def use(content: bytes | None) -> Downloads:
+        downloads = Downloads(content)
+        monkeypatch.setattr("pooch.core.choose_downloader", lambda *_, **__: downloads)
+        return downloads
+
+    return use
+
+
+def test_downloads_verifies_and_keeps_the_archive(tmp_path, network, monkeypatch):
+    content = archive(tmp_path / "there", lines()).read_bytes()
+    sha = fetch.sha256(tmp_path / "there" / "ml-1m.zip")
+    monkeypatch.setattr(ML1M, "source", dataclasses.replace(ML1M.source, sha256=sha))
+    downloads = network(content)
+    first = prepare(tmp_path / "data", tmp_path / "cache")
+    assert (tmp_path / "data" / "ml-1m.zip").read_bytes() == content
+    assert first.notes == ()
+    assert prepare(tmp_path / "data", tmp_path / "cache").split_hash == first.split_hash
+    assert len(downloads.asked) == 1
+
+
+@pytest.mark.parametrize("content", [None, b"a page that says no"])
+def test_what_cannot_be_downloaded_says_what_to_do(content, tmp_path, network):
+    network(content)
+    with pytest.raises(DataError, match=r"put ml-1m.zip from https://.* into .*data"):
+        prepare(tmp_path / "data", tmp_path / "cache")
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_a_split_in_the_cache_needs_no_raw_file_and_no_network(raw, tmp_path, network):
+    made = prepare(raw.parent.parent, tmp_path / "cache")
+    network(None)
+    again = prepare(tmp_path / "nothing", tmp_path / "cache")
+    assert (again.split_hash, again.made) == (made.split_hash, False)
+    with pytest.raises(DataError):
+        prepare(tmp_path / "nothing", tmp_path / "cache", SMALL.model_copy(update={"held_out": 3}))
+
+
+def test_the_cache_gives_back_the_same_split_memory_mapped(raw, tmp_path):
+    direct, _ = ML1M(SMALL).split(raw)
+    first, second = (prepare(raw.parent.parent, tmp_path / "cache") for _ in range(2))
+    assert (first.made, second.made) == (True, False)
+    assert dict(pro_sg.files(second.split)) == dict(pro_sg.files(direct))
+    assert isinstance(second.split.train.user, np.memmap)
+    assert second.split_hash == pro_sg.split_hash(pro_sg.hashes(direct))
+
+
+@pytest.mark.parametrize("change", ["file", "option", "protocol"])
+def test_the_cache_is_keyed_by_file_options_and_protocol(change, raw, tmp_path):
+    folders = {prepare(raw.parent.parent, tmp_path / "cache").folder}
+    if change == "file":
+        raw.write_bytes(lines(users=31))
+    config = SMALL.model_copy(update={"held_out": 3}) if change == "option" else SMALL
+    protocol = 2 if change == "protocol" else 1
+    folders.add(cache.prepare("ml1m", ML1M(config), raw.parent.parent, tmp_path / "cache", protocol).folder)
+    assert len(folders) == 2
+
+
+@pytest.mark.parametrize("fault", ["cut header", "no header", "cut array", "no array", "other length"])
+def test_an_unreadable_cache_says_what_to_delete(fault, raw, tmp_path):
+    folder = prepare(raw.parent.parent, tmp_path / "cache").folder
+    header, array = folder / "header.json", folder / "train.user.npy"
+    if fault == "cut header":
+        header.write_text(header.read_text()[:50])
+    elif fault == "no header":
+        header.unlink()
+    elif fault == "cut array":
+        array.write_bytes(array.read_bytes()[:40])
+    elif fault == "no array":
+        array.unlink()
+    else:
+        np.save(array, np.zeros(3, dtype=np.int32))
+    with pytest.raises(DataError, match=f"{folder}.*delete that folder"):
+        prepare(raw.parent.parent, tmp_path / "cache")
+
+
+def test_empty_after_the_filters_is_said(raw, tmp_path):
+    with pytest.raises(DataError, match=r"no interaction of 270 rows is left by min_rating = 6.0"):
+        prepare(raw.parent.parent, tmp_path / "cache", SMALL.model_copy(update={"min_rating": 6.0}))
+    assert not list((tmp_path / "cache").glob("*"))
+
+
+def test_repeats_are_reported(raw, tmp_path):
+    raw.write_bytes(raw.read_bytes() + b"1::2::5::1\n1::2::4::1\n")
+    assert any("repeats" in note for note in prepare(raw.parent.parent, tmp_path / "cache").notes)
+
+
+def test_a_tenth_of_the_users_is_held_out_by_default(raw):
+    split, _ = ML1M(DatasetConfig(min_rating=4)).split(raw)
+    assert [len(p.user_ids) for p in split.parts.values()] == [24, 3, 3, 3, 3]
+    with pytest.raises(DataError, match="set held_out"):
+        raw.write_bytes(lines(users=8))
+        ML1M(DatasetConfig(min_rating=4)).split(raw)
+
+
+def test_ids_sort_as_numbers(tmp_path):
+    """9 before 10: the order of users is part of the authors' procedure."""
+    path = tmp_path / "ratings.dat"
+    path.write_bytes(lines(users=12))
+    split, _ = ML1M(SMALL).split(path)
+    permuted = np.arange(1, 13)[np.random.RandomState(98765).permutation(12)]
+    assert split.train.user_ids.tolist() == permuted[:8].tolist()
+
+
+def test_registering_a_name_twice_raises():
+    with pytest.raises(ValueError, match="'ml1m' is taken"):
+        register("ml1m", SMALL)(ML1M)
+    assert DATASETS["ml1m"].about.startswith("MovieLens-1M")
+
+
+def test_the_generator_keeps_its_promises():
+    config = SyntheticConfig(users=4000, items=500, density=0.04)
+    user, item = generate(config)
+    assert len(user) == pytest.approx(0.04 * 4000 * 500, rel=0.08)
+    assert (np.diff(user * 500 + item) > 0).all()  # sorted, no pair twice
+    per_item = np.sort(np.bincount(item, minlength=500))[::-1]
+    assert per_item[:50].sum() > 0.25 * per_item.sum()  # a long tail
+    logs = np.log(np.maximum(np.bincount(user, minlength=4000), 1))
+    assert logs.std() == pytest.approx(0.8, abs=0.15)
+    assert abs(np.corrcoef(np.arange(500), np.bincount(item, minlength=500))[0, 1]) < 0.15
+
+
+def test_the_generator_is_a_function_of_its_options(monkeypatch):
+    config = SyntheticConfig(users=300, items=50, density=0.2)
+    first = generate(config)
+    assert all(np.array_equal(a, b) for a, b in zip(first, generate(config), strict=True))
+    monkeypatch.setattr("datasets.synthetic.CHUNK", 50 * 7)
+    assert all(np.array_equal(a, b) for a, b in zip(first, generate(config), strict=True))
+    other = generate(config.model_copy(update={"seed": 1}))
+    assert len(other[0]) != len(first[0]) or not np.array_equal(other[1], first[1])
+
+
+def test_types_differ_in_taste():
+    """Users of one type are more alike than the rest: the likest pairs stand out only where there are types."""
+
+    def stand_out(types: int) -> float:
+        split, _ = Synthetic(SyntheticConfig(types=types)).split(None)
+        X = split.train.matrix.toarray()
+        alike = np.corrcoef(X[X.sum(axis=1) > 20])
+        return float(np.quantile(alike, 0.98) - np.quantile(alike, 0.5))
+
+    assert 0.15 < stand_out(20) < 0.21
+    assert stand_out(20) > 1.2 * stand_out(1)
+
+
+def test_atomic_write_leaves_the_old_file_when_it_fails(tmp_path, monkeypatch):
+    path = tmp_path / "deep" / "file"
+    atomic.write(path, b"old")
+    monkeypatch.setattr("datasets.atomic.os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        atomic.write(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_atomic_folder_appears_whole_or_not(tmp_path):
+    with pytest.raises(ValueError, match="half"), atomic.folder(tmp_path / "made") as beside:
+        (beside / "a").write_text("1")
+        raise ValueError("half")
+    assert list(tmp_path.iterdir()) == []
+    for text in ("first", "second"):  # the second finds the first there and leaves it
+        with atomic.folder(tmp_path / "made") as beside:
+            (beside / "a").write_text(text)
+    assert (tmp_path / "made" / "a").read_text() == "first"
+    assert list(tmp_path.iterdir()) == [tmp_path / "made"]
+
+
+def test_the_header_is_json_without_pickles(raw, tmp_path):
+    folder = prepare(raw.parent.parent, tmp_path / "cache").folder
+    header = json.loads((folder / "header.json").read_text())
+    assert header["options"]["held_out"] == 2
+    for path in folder.glob("*.npy"):
+        np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)

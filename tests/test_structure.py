@@ -1,0 +1,68 @@
+"""Which package may import which, and what importing costs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+OURS = ("benchmark", "datasets", "models")
+ARROWS = {"datasets": {"datasets"}, "models": {"models"}, "benchmark": set(OURS)}
+
+
+def imports(path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names.add(node.module or "")
+    return {name.split(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("package", OURS)
+def test_arrows(package):
+    files = list((ROOT / package).rglob("*.py"))
+    assert files
+    for path in files:
+        assert imports(path) & set(OURS) <= ARROWS[package], path
+
+
+def test_run_all_calls_the_command_line_and_nothing_else():
+    assert imports(ROOT / "run_all.py") & set(OURS) == {"benchmark"}
+
+
+def test_results_hold_no_python():
+    assert not list((ROOT / "results").rglob("*.py"))
+
+
+def loaded(code: str) -> set[str]:
+    run = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    return {name.split(".")[0] for name in run.stdout.split()}
+
+
+def test_help_needs_neither_torch_nor_numpy():
+    code = "from benchmark.cli import parser\nparser().format_help()"
+    assert not loaded(code) & {"torch", "numpy", "pydantic", "scipy", "datasets"}
+
+
+def test_training_imports_no_table_or_download_library():
+    heavy = {"pandas", "polars", "pyarrow", "tabulate", "pooch", "matplotlib"}
+    assert not loaded("import benchmark.trial, benchmark.grid") & heavy
+
+
+def test_a_foreign_datasets_package_is_named(tmp_path):
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "__init__.py").write_text("")
+    code = f"import sys, runpy; sys.path.insert(0, {str(tmp_path)!r}); runpy.run_path('run_all.py', run_name='__main__')"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode != 0
+    assert str(tmp_path / "datasets" / "__init__.py") in run.stderr
