@@ -34,7 +34,9 @@ a request that cannot be met."""
 
 def main(argv: list[str] | None = None) -> int:
     """Do what ``argv`` says; returns the exit code."""
-    arguments = parser().parse_args(argv)
+    top = parser()
+    top.check_options(sys.argv[1:] if argv is None else argv)
+    arguments = top.parse_args(argv)
     from benchmark.catalog import UsageError
     from datasets.errors import DataError
 
@@ -56,17 +58,24 @@ def complain(sentence: str) -> int:
 class Parser(argparse.ArgumentParser):
     """One sentence for a mistake, with the nearest option where one was mistyped."""
 
+    verbs: argparse._SubParsersAction[Parser] | None = None
+
     def error(self, message: str) -> NoReturn:
         """End with exit code 2."""
-        from benchmark.catalog import suggestion
-
-        wrong = message.rpartition("unrecognized arguments: ")[2].split()
-        if wrong and wrong[0].startswith("-"):
-            message += suggestion(wrong[0], self._option_string_actions)
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
+    def check_options(self, argv: list[str]) -> None:
+        """End, naming the nearest, at an option that no verb has; argparse would take its value for a verb."""
+        from benchmark.catalog import suggestion
 
-def parser() -> argparse.ArgumentParser:
+        parsers = [self, *(self.verbs.choices.values() if self.verbs else [])]
+        known = [option for parser in parsers for option in parser._option_string_actions]
+        for word in argv:
+            if word.startswith("--") and (option := word.partition("=")[0]) not in known:
+                self.error(f"there is no option {option}{suggestion(option, known)}")
+
+
+def parser() -> Parser:
     """The parser: no verb means run."""
     style = argparse.RawDescriptionHelpFormatter
     top = Parser("run_all.py", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=style, allow_abbrev=False)
@@ -107,7 +116,7 @@ def parser() -> argparse.ArgumentParser:
     add("--force", action="store_true", help="run trials again that have a record, and replace it")
     add("--dry-run", action="store_true", help="print the trials with their settings, and run nothing")
 
-    verbs = top.add_subparsers(title="verbs", metavar="", description="without one, trials are run")
+    top.verbs = verbs = top.add_subparsers(title="verbs", metavar="", description="without one, trials are run")
     verb = verbs.add_parser("report", help="rebuild the tables from the stored records", allow_abbrev=False)
     verb.set_defaults(do=report)
     add_out(verb)

@@ -1,0 +1,310 @@
+"""What a person does at the command line, and what is said to bad input."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmark import grid, records
+from benchmark.catalog import UsageError, look_up
+from benchmark.cli import main, parser
+from benchmark.metrics import HEADLINE, Metric, standard_error
+from benchmark.report.table import rows, tables
+from tests.conftest import ROOT
+
+DATA = ["--set", "synthetic.users=240", "synthetic.items=60", "synthetic.density=0.15"]
+MODELS = ["--set", "epochs=3", "batch=50", "latent=8"]
+
+
+def run_tiny(out: Path, *more: str) -> int:
+    """The networks with three epochs, everything on 240 users."""
+    networks = "--models" not in more or any("mult" in word for word in more)
+    return main(["--out", str(out), *DATA, *(MODELS if networks else []), *more])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The records of a tiny run of everything, made once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        out = tmp_path_factory.mktemp("out")
+        assert run_tiny(out) == 0
+    return out
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in folder.iterdir()}
+
+
+def test_no_option_means_all_models_on_synthetic_data_with_two_seeds():
+    arguments = parser().parse_args([])
+    assert (arguments.datasets, arguments.models, arguments.seeds) == (["synthetic"], None, [0, 1])
+
+
+def test_a_run_prints_a_table_and_every_path_and_again_does_nothing(tmp_path, capsys):
+    assert run_tiny(tmp_path) == 0
+    first = capsys.readouterr().out
+    assert "6 trials: 0 done before, 6 to run" in first
+    listed = {line.strip() for line in first.split("Written:")[1].splitlines() if line.strip()}
+    on_disk = {str(p) for p in tmp_path.iterdir()}
+    assert len(on_disk) == 6 * 3
+    assert on_disk <= listed
+    assert len(listed) == len(on_disk) + 1  # and the split
+    before = snapshot(tmp_path)
+    assert run_tiny(tmp_path) == 0
+    again = capsys.readouterr().out
+    assert "6 trials: 6 done before, 0 to run" in again
+    assert "Written" not in again
+    assert snapshot(tmp_path) == before
+    assert table_of(again) == table_of(first)
+
+
+def table_of(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("|")]
+
+
+def test_the_table_equals_a_recomputation_by_hand(finished, capsys):
+    assert main(["report", "--out", str(finished), "--metrics", "Recall@10", "MRR@10"]) == 0
+    table = table_of(capsys.readouterr().out)
+    cells = {line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:-1]] for line in table[2:]}
+    assert len(cells) == 4
+    found = records.read_all(finished)
+    means: dict[str, list[float]] = {}
+    for label, row in cells.items():
+        for place, metric in ((3, Metric("Recall", 10)), (4, Metric("MRR", 10))):
+            mine = [metric(*records.hits(finished, r)) for r in found if r.label == label]
+            values = [float(m.mean()) for m in mine]
+            mean = sum(values) / len(values)
+            means.setdefault(str(metric), []).append(mean)
+            spread = "-" if len(values) == 1 else f"{(2 * sum((v - mean) ** 2 for v in values) / 2) ** 0.5:.4f}"
+            error = sum(standard_error(m) for m in mine) / len(mine)
+            assert row[place].replace("*", "") == f"{mean:.4f} ± {spread} ({error:.4f})"
+            assert row[2] == ("-" if len(values) == 1 else "2")
+    for place, metric in ((3, "Recall@10"), (4, "MRR@10")):
+        bold = [float(row[place].split("**")[1]) for row in cells.values() if "**" in row[place]]
+        assert bold == [pytest.approx(max(means[metric]), abs=5e-5)]
+
+
+def test_stored_metrics_equal_those_of_the_per_user_file(finished):
+    for record in records.read_all(finished):
+        assert record.metrics is not None
+        for metric in HEADLINE:
+            per_user = metric(*records.hits(finished, record))
+            assert record.metrics[str(metric)].mean == pytest.approx(per_user.mean(), rel=1e-12)
+
+
+def test_load_gives_one_row_a_trial(finished):
+    frame = records.load(finished)
+    assert len(frame) == 6
+    assert set(frame["spec.model"]) == {"popularity", "ease", "mult-vae", "mult-dae"}
+    assert frame["metrics.NDCG@100.mean"].between(0, 1).all()
+    assert sorted(frame.loc[frame["spec.model"] == "mult-vae", "spec.seed"]) == [0, 1]
+
+
+def test_other_options_are_another_row(finished, capsys, tmp_path):
+    assert run_tiny(tmp_path, "--models", "mult-dae", "--seeds", "0") == 0
+    assert run_tiny(tmp_path, "--models", "mult-dae", "--seeds", "0", "--set", "mult-dae.latent=4") == 0
+    capsys.readouterr()
+    assert main(["report", "--out", str(tmp_path)]) == 0
+    assert [line.split("|")[1].strip() for line in table_of(capsys.readouterr().out)[2:]] == [
+        "mult-dae[latent=8,batch=50,epochs=3]",
+        "mult-dae[latent=4,batch=50,epochs=3]",
+    ]
+
+
+def test_force_runs_again_and_replaces(finished, tmp_path, capsys):
+    arguments = ("--models", "popularity")
+    run_tiny(tmp_path, *arguments)
+    before = snapshot(tmp_path)
+    run_tiny(tmp_path, *arguments, "--force")
+    after = snapshot(tmp_path)
+    assert "0 done before, 1 to run" in capsys.readouterr().out.split("Written")[1]
+    assert after.keys() == before.keys()
+    assert all(after[name][0] != before[name][0] for name in after)
+    hits = [name for name in after if name.endswith("parquet")]
+    assert all(after[name][1] == before[name][1] for name in hits)
+
+
+def test_dry_run_writes_nothing(tmp_path, capsys, own_cache):
+    assert run_tiny(tmp_path / "out", "--dry-run") == 0
+    text = capsys.readouterr().out
+    assert '"users":240' in text
+    assert "mult-vae" in text
+    assert '"latent":8' in text
+    assert not (tmp_path / "out").exists()
+    assert list(own_cache.iterdir()) == []
+    assert main(["--datasets", "ml1m", "--data-dir", str(tmp_path / "none"), "--dry-run"]) == 0
+
+
+def test_dry_run_says_what_is_done(tmp_path, capsys):
+    run_tiny(tmp_path, "--models", "popularity")
+    capsys.readouterr()
+    run_tiny(tmp_path, "--models", "popularity", "ease", "--dry-run")
+    text = capsys.readouterr().out
+    assert "done  synthetic" in text
+    assert "to run  synthetic" in text
+
+
+def test_a_failed_trial_is_a_row_and_the_exit_code_is_1(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(grid.MODELS["ease"].model, "score", lambda self, history: None)
+    arguments = ("--models", "ease", "popularity")
+    assert run_tiny(tmp_path, *arguments) == 1
+    text = capsys.readouterr().out
+    row = next(line for line in table_of(text) if "ease" in line)
+    assert row.count("failed") == 3
+    assert "0.0000" not in row
+    monkeypatch.undo()
+    assert run_tiny(tmp_path, *arguments) == 1  # settled: it stays a failure until it is run again
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--datasets", "ml1n"], "there is no data set 'ml1n', did you mean 'ml1m'?"),
+        (["--models", "mult-vea"], "there is no model 'mult-vea', did you mean 'mult-vae'?"),
+        (["--sedes", "1"], "there is no option --sedes, did you mean '--seeds'?"),
+        (["--seeds", "-1"], "'-1' is not a seed"),
+        (["--seeds", "x"], "'x' is not a seed"),
+        (["--threads", "0"], "'0' is not a number of threads"),
+        (["--set", "latnt=3"], "no chosen model has an option 'latnt', did you mean 'latent'?"),
+        (["--set", "mult-vae.latnt=3"], "mult-vae has no option 'latnt', did you mean 'latent'?"),
+        (["--set", "mult-vae.latent=0"], "mult-vae.latent = 0 will not do: it should be greater than 0"),
+        (["--set", "mult-vae.latent=abc"], "mult-vae.latent = 'abc' will not do"),
+        (["--set", "ease.l2=NaN"], "ease.l2 = nan will not do"),
+        (["--set", "mult-vae.latent"], "must read NAME.OPTION=VALUE"),
+        (["--models", "ease", "--set", "mult-vae.latent=3"], "'mult-vae' is not among the chosen ones"),
+        (["--set", "mult-vea.latent=3"], "'mult-vea' is unknown, did you mean 'mult-vae'?"),
+        (["--set", "synthetic.held_out=5000"], "held_out = 5000 takes 10000 of the"),
+        (["--set", "synthetic.min_items_per_user=900"], "no interaction of"),
+        (["report", "--out", "nowhere"], "--out nowhere holds no record"),
+        (["report", "--metrics", "NDGC@10"], "there is no metric 'NDGC', did you mean 'NDCG'?"),
+        (["reprot"], "invalid choice: 'reprot'"),
+        (["export-split", "ml2m", "x"], "there is no data set 'ml2m'"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(arguments, sentence, capsys, tmp_path, monkeypatch):
+    if arguments[0].startswith("--"):
+        arguments = [*arguments, "--out", str(tmp_path / "out")]
+    try:
+        code = main(arguments)
+    except SystemExit as stop:
+        code = stop.code
+    said = capsys.readouterr().err.strip()
+    assert code == 2
+    assert sentence in said
+    assert "\n" not in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_cuda_asking_for_it_is_refused(capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert main(["--device", "cuda"]) == 2
+    assert "no CUDA device" in capsys.readouterr().err
+
+
+def test_auto_resolves_device_and_precision(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    vae, ease = grid.MODELS["mult-vae"], grid.MODELS["ease"]
+    assert [grid.device_for(vae, d) for d in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
+    assert [grid.device_for(ease, d) for d in ("auto", "cpu", "cuda")] == ["cpu", "cpu", "cuda"]
+    assert [grid.precision_for(vae, p) for p in ("auto", "fp32", "bf16")] == ["fp32", "fp32", "bf16"]
+    assert grid.precision_for(ease, "bf16") == "fp32"
+
+
+def broken(finished: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """A copy of the records, and one of its JSON files."""
+    for path in finished.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    return tmp_path, min(tmp_path.glob("*.json"))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda path: path.write_text(path.read_text()[:100]), "is not a record"),
+        (lambda path: path.write_text("[]"), "is not a record"),
+        (lambda path: path.write_text(json.dumps(json.loads(path.read_text()) | {"record_version": 2})), "update the"),
+        (lambda path: path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "fine"})), "not a whole"),
+        (lambda path: path.with_suffix(".parquet").unlink(), "is missing"),
+        (lambda path: path.with_suffix(".parquet").write_bytes(b"PAR1"), "is not the file whose sha256"),
+    ],
+)
+def test_a_record_that_cannot_be_trusted_is_named(change, sentence, finished, tmp_path, capsys):
+    folder, path = broken(finished, tmp_path)
+    change(path)
+    assert main(["report", "--out", str(folder)]) == 2
+    said = capsys.readouterr().err.strip()
+    assert path.stem in said
+    assert sentence in said
+    assert "\n" not in said
+
+
+def test_an_unreadable_record_stops_a_run_before_it_trains(finished, tmp_path, capsys):
+    folder, path = broken(finished, tmp_path)
+    path.write_text("{")
+    before = snapshot(folder)
+    assert run_tiny(folder) == 2
+    assert snapshot(folder) == before
+
+
+def test_older_code_is_left_out_and_counted(finished):
+    found = [r for r in records.read_all(finished) if r.label.startswith("mult-vae")]
+    old = found[0].model_copy(
+        update={"spec": found[0].spec.model_copy(update={"code": "0"}), "finished": "2020-01-01T00:00:00"}
+    )
+    row = rows([old, *found])[0]
+    assert ([r.id for r in row.records], row.older) == ([r.id for r in found], 1)
+    assert "1 records of older code" in tables([old, *found], finished, HEADLINE)
+
+
+def test_rows_never_mix_what_must_be_apart(finished):
+    record = next(r for r in records.read_all(finished) if r.label.startswith("mult-vae"))
+    others = [
+        record.model_copy(update={"spec": record.spec.model_copy(update={key: value})})
+        for key, value in {"device": "cuda", "precision": "bf16"}.items()
+    ] + [record.model_copy(update={"label": "mult-vae[x=1]"})]
+    assert len(rows([record, *others])) == 4
+    split = record.model_copy(update={"spec": record.spec.model_copy(update={"split_hash": "1" * 64})})
+    assert tables([record, split], finished, HEADLINE).count("test users, ") == 2
+
+
+def test_list_shows_every_option(capsys):
+    assert main(["list"]) == 0
+    text = capsys.readouterr().out
+    for entry in (*grid.DATASETS.values(), *grid.MODELS.values()):
+        assert f"  {entry.name}: " in text
+        assert all(f"    {option} = " in text for option in type(entry.config).model_fields)
+
+
+def test_help_names_every_verb_and_fits_a_terminal():
+    text = parser().format_help()
+    assert all(verb in text for verb in ("report", "list", "export-split", "--dry-run", "examples:"))
+
+
+def test_export_split_writes_what_training_reads(tmp_path, capsys, own_cache):
+    from datasets import cache, pro_sg
+
+    assert main(["export-split", "synthetic", str(tmp_path / "six")]) == 0
+    text = capsys.readouterr().out
+    entry = grid.DATASETS["synthetic"]
+    made = cache.prepare("synthetic", entry.dataset(entry.config), tmp_path, own_cache, grid.PROTOCOL)
+    assert not made.made  # the export made it
+    assert f"split {made.split_hash}" in text
+    assert {p.name: p.read_bytes() for p in (tmp_path / "six").iterdir()} == dict(pro_sg.files(made.split))
+    assert main(["export-split", "synthetic", str(tmp_path / "six")]) == 2
+
+
+def test_the_command_runs_as_a_program_off_a_terminal(tmp_path):
+    command = [sys.executable, "run_all.py", "--out", str(tmp_path), "--models", "popularity", *DATA]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "[1/1] synthetic[users=240,items=60,density=0.15] popularity: NDCG@100" in run.stdout
+
+
+def test_look_up_suggests():
+    with pytest.raises(UsageError, match="did you mean 'ease'"):
+        look_up("model", "EASE", grid.MODELS)
