@@ -1,0 +1,50 @@
+"""Numbers that may change only with the protocol version: loss and scores after three epochs of a small training.
+
+Every term of the losses matters under these options. To renew: raise PROTOCOL in benchmark/spec.py, add a line
+to CHANGELOG.md, and run ``python -m tests.test_golden``.
+"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_matrix
+
+from benchmark.spec import PROTOCOL
+from benchmark.trial import train_epoch
+from tests.conftest import ROOT
+from tests.fit import make
+
+PATH = ROOT / "tests" / "golden.json"
+OPTIONS = {"beta_cap": 1.0, "total_anneal_steps": 4, "l2": 0.05, "learning_rate": 0.01, "batch": 25}
+MODELS = ("popularity", "ease", "mult-vae", "mult-dae")
+
+
+def numbers(name: str) -> dict[str, list]:
+    random = np.random.RandomState(0)
+    matrix = csr_matrix((random.random_sample((60, 40)) < 0.2).astype(np.float32))
+    torch.set_num_threads(1)
+    model = make(name, matrix.shape, **OPTIONS)
+    data, losses = model.prepare(matrix), []
+    for _ in range(min(3, model.planned)):
+        losses.append(train_epoch(model, data, seed=0).get("loss", 0.0))
+    return {"loss": losses, "scores": model.score(matrix[:3]).tolist()}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_numbers_have_not_changed(name):
+    threads = torch.get_num_threads()
+    golden = json.loads(PATH.read_text())
+    got = numbers(name)
+    torch.set_num_threads(threads)
+    message = "numbers changed: raise the version, add a line to CHANGELOG"
+    assert golden["protocol"] == PROTOCOL, message
+    np.testing.assert_allclose(got["loss"], golden[name]["loss"], rtol=1e-5, err_msg=message)
+    np.testing.assert_allclose(got["scores"], golden[name]["scores"], rtol=1e-5, atol=1e-5, err_msg=message)
+
+
+if __name__ == "__main__":
+    PATH.write_text(json.dumps({"protocol": PROTOCOL} | {name: numbers(name) for name in MODELS}, indent=1) + "\n")
