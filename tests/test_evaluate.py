@@ -133,6 +133,16 @@ def test_history_is_masked_below_every_score(random):
         assert not set(ranking.top[k]) & set(fold.history.matrix[user].indices)
 
 
+def test_the_models_own_tensor_is_not_written_to(random):
+    dense = random.choice(3, size=(8, 20), p=[0.6, 0.2, 0.2])
+    dense[:, 0], dense[:, 1] = 1, 2
+    fold = fold_of(dense == 1, dense == 2)
+    own = torch.rand(8, 20)
+    before = own.clone()
+    evaluate(lambda history, users: own, fold)
+    assert torch.equal(own, before)
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1))
 def test_hash_equals_splitmix64(user, item):

@@ -93,6 +93,30 @@ def test_the_first_epoch_with_the_maximum_is_tested_once(toy, tmp_path):
     assert Toy.calls == ["0.2", "0.9", "0.9", "0.1", expected]  # four validations, then one test
 
 
+def test_a_model_trains_on_all_training_users_and_is_chosen_on_validation_users(small_split, tmp_path):
+    seen: dict[str, list] = {"prepare": [], "score": []}
+
+    class Watching(Toy):
+        def prepare(self, train):
+            seen["prepare"].append(train)
+            return train
+
+        def score(self, history):
+            seen["score"].append(history)
+            return super().score(history)
+
+    run(trial_of(Watching, ToyConfig(), small_split), tmp_path)
+
+    def with_target(fold):
+        return fold.history.matrix[np.flatnonzero(np.diff(fold.target.matrix.indptr))]
+
+    assert len(seen["prepare"]) == 1
+    assert (seen["prepare"][0] != small_split.train.matrix).nnz == 0
+    folds = [with_target(small_split.validation)] * 4 + [with_target(small_split.test)]
+    assert [h.shape for h in seen["score"]] == [f.shape for f in folds]
+    assert all((h != f).nnz == 0 for h, f in zip(seen["score"], folds, strict=True))
+
+
 def test_selection_compares_unrounded_values(small_split, tmp_path, monkeypatch):
     values = iter([0.41230, 0.41234, 0.41233, 0.41231])
     monkeypatch.setattr(trial, "SELECTION", lambda hit, targets: np.array([next(values)]))

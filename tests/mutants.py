@@ -1,0 +1,65 @@
+"""Plant each fault of mutants.toml, alone, in a copy of the project, and demand that its test fails: ``make mutants``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+COPIED = ("benchmark", "datasets", "models", "tests", "run_all.py", "pyproject.toml")
+
+
+def pytest(root: Path, *tests: str) -> int:
+    """The exit code of pytest in ``root``: 0 all passed, 1 some failed, more: they could not be run."""
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True).returncode
+
+
+def copy(folder: str) -> Path:
+    """The parts of the project that tests need."""
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, Path(folder, name), ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder)
+    return Path(folder)
+
+
+def verdict(mutant: dict[str, str]) -> str | None:
+    """Why the fault was not caught; None if its test failed, as it should."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = copy(folder) / mutant["file"]
+        text = path.read_text()
+        if (count := text.count(mutant["find"])) != 1:
+            return f"its text is in {mutant['file']} {count} times, not once"
+        path.write_text(text.replace(mutant["find"], mutant["replace"]))
+        code = pytest(Path(folder), mutant["test"])
+    return None if code == 1 else f"{mutant['test']} ended with pytest's code {code} where 1, a failure, is due"
+
+
+def main() -> int:
+    """Print a line for each fault; 1 if any was not caught."""
+    mutants = tomllib.loads((ROOT / "tests" / "mutants.toml").read_text())["mutant"]
+    with tempfile.TemporaryDirectory() as folder:
+        if code := pytest(copy(folder), *sorted({m["test"] for m in mutants})):
+            print(f"the tests end with pytest's code {code} before any fault is planted")
+            return 1
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        verdicts = list(pool.map(verdict, mutants))
+    for mutant, why in zip(mutants, verdicts, strict=True):
+        print(f"{'caught' if why is None else 'MISSED'}  {mutant['fault']}  ({why or mutant['test']})")
+    missed = sum(why is not None for why in verdicts)
+    print(f"{len(mutants) - missed} of {len(mutants)} faults caught")
+    return int(missed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
