@@ -56,7 +56,11 @@ def read_colons(content: bytes, path: Path) -> Ratings:
             schema=dict(zip(names, kinds, strict=True)),
         )
         values, gaps = table.select("user", "item", "rating", "timestamp"), table.select(names[1::2])
-        sound = len(table) > 0 and sum(values.null_count().row(0)) == 0 and all(n == len(table) for n in gaps.null_count().row(0))
+        sound = (
+            len(table) > 0
+            and sum(values.null_count().row(0)) == 0
+            and all(n == len(table) for n in gaps.null_count().row(0))
+        )
         if sound and np.isfinite(rating := values["rating"].to_numpy()).all():
             return Ratings(values["user"].to_numpy(), values["item"].to_numpy(), rating)
     except (pl.exceptions.PolarsError, OverflowError) as error:

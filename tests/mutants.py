@@ -1,4 +1,4 @@
-"""Plant each fault of mutants.toml, alone, in a copy of the project, and demand that its test fails: ``make mutants``."""
+"""Plant each fault of mutants.toml, alone, in a copy of the project; its test must fail. ``make mutants``."""
 
 from __future__ import annotations
 

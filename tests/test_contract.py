@@ -114,7 +114,9 @@ def test_stopped_and_resumed_in_a_new_process_gives_the_same_bits(name, matrix, 
 
 def test_state_is_flat_and_load_takes_the_weights_back(name, matrix):
     model = train(make(name, matrix.shape), matrix)
-    assert all(isinstance(t, torch.Tensor) and n.split("/")[0] in ("net", "optimizer") for n, t in model.state().items())
+    assert all(
+        isinstance(t, torch.Tensor) and n.split("/")[0] in ("net", "optimizer") for n, t in model.state().items()
+    )
     other = make(name, matrix.shape)
     other.load({n: t.clone() for n, t in model.weights.items()})
     assert torch.equal(other.score(matrix), model.score(matrix))

@@ -233,8 +233,8 @@ def test_repeats_are_reported(raw, tmp_path):
 def test_a_tenth_of_the_users_is_held_out_by_default(raw):
     split, _ = ML1M(DatasetConfig(min_rating=4)).split(raw)
     assert [len(p.user_ids) for p in split.parts.values()] == [24, 3, 3, 3, 3]
+    raw.write_bytes(lines(users=8))
     with pytest.raises(DataError, match="set held_out"):
-        raw.write_bytes(lines(users=8))
         ML1M(DatasetConfig(min_rating=4)).split(raw)
 
 

@@ -155,6 +155,15 @@ def test_ties_do_not_follow_the_item_number():
     assert top.double().mean().item() == pytest.approx(499.5, abs=10)
 
 
+def test_a_tie_across_the_100th_place_is_seen():
+    scores = -torch.arange(150.0).expand(64, -1).clone()
+    scores[:, 100] = scores[:, 99]
+    top, tied = rank(scores, torch.arange(64))
+    assert tied.all()
+    assert (top[:, :99] == torch.arange(99)).all()
+    assert set(top[:, 99].tolist()) == {99, 100}
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([recall, ndcg]), st.integers(1, 100))
 def test_metrics_are_shares(seed, metric, cutoff):
@@ -240,7 +249,8 @@ def test_gpu_ranks_like_the_cpu(random):
         pytest.skip("there is no CUDA device")
     fold = random_fold(random, 50, 300)
     scores = torch.from_numpy(random.randint(40, size=(50, 300)).astype(np.float32))
-    here, there = (evaluate(lambda h, u, s=scores.to(d): s[u], fold) for d in ("cpu", "cuda"))
+    on_gpu = scores.cuda()
+    here, there = evaluate(lambda h, u: scores[u], fold), evaluate(lambda h, u: on_gpu[u], fold)
     assert np.array_equal(here.top, there.top)
 
 

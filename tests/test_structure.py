@@ -62,7 +62,9 @@ def test_training_imports_no_table_or_download_library():
 def test_a_foreign_datasets_package_is_named(tmp_path):
     (tmp_path / "datasets").mkdir()
     (tmp_path / "datasets" / "__init__.py").write_text("")
-    code = f"import sys, runpy; sys.path.insert(0, {str(tmp_path)!r}); runpy.run_path('run_all.py', run_name='__main__')"
+    code = (
+        f"import sys, runpy; sys.path.insert(0, {str(tmp_path)!r}); runpy.run_path('run_all.py', run_name='__main__')"
+    )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode != 0
     assert str(tmp_path / "datasets" / "__init__.py") in run.stderr

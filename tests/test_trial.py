@@ -310,7 +310,9 @@ def test_the_code_hash_sees_code_and_not_comments(tmp_path):
 
 
 def test_real_models_keep_copies_of_their_best_weights(small_split):
-    model = MODELS["mult-dae"].model(grid.configured("mult-dae", MODELS["mult-dae"].config, {"latent": 4}), (9, 9), Compute())
+    model = MODELS["mult-dae"].model(
+        grid.configured("mult-dae", MODELS["mult-dae"].config, {"latent": 4}), (9, 9), Compute()
+    )
     copy = trial.copy_of(model.weights)
     before = {name: tensor.clone() for name, tensor in copy.items()}
     for tensor in model.net.parameters():

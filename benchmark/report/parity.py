@@ -53,12 +53,25 @@ def tables(found: Sequence[Record], published: Path) -> str:
     """Two Markdown tables: test metrics, and validation NDCG@100 by epoch."""
     rows = list(differences(found, published))
     test = [
-        [d.model, d.quantity.removeprefix("test "), f"{d.ours:.4f}", f"{d.theirs:.4f}", f"{d.ours - d.theirs:+.4f}", f"{d.t:+.1f}"]
+        [
+            d.model,
+            d.quantity.removeprefix("test "),
+            f"{d.ours:.4f}",
+            f"{d.theirs:.4f}",
+            f"{d.ours - d.theirs:+.4f}",
+            f"{d.t:+.1f}",
+        ]
         for d in rows
         if d.t is not None
     ]
     curve = [
-        [d.model, d.quantity.removeprefix("validation epoch "), f"{d.ours:.4f}", f"{d.theirs:.3f}", f"{d.ours - d.theirs:+.4f}"]
+        [
+            d.model,
+            d.quantity.removeprefix("validation epoch "),
+            f"{d.ours:.4f}",
+            f"{d.theirs:.3f}",
+            f"{d.ours - d.theirs:+.4f}",
+        ]
         for d in rows
         if d.t is None
     ]

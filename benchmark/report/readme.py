@@ -29,7 +29,9 @@ def rebuilt(text: str) -> str:
     """``text`` with every generated part made anew."""
     for name, part in parts().items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
-        text, count = re.subn(pattern, lambda found, part=part: f"{found[1]}\n{part}\n\n{found[2]}", text, flags=re.DOTALL)
+        text, count = re.subn(
+            pattern, lambda found, part=part: f"{found[1]}\n{part}\n\n{found[2]}", text, flags=re.DOTALL
+        )
         assert count == 1, f"README.md must have <!-- {name} --> once"
     return text
 

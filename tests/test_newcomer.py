@@ -1,0 +1,41 @@
+"""A newcomer's model: two files touched, and as many contract tests run on it as on the one it was copied from."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.mutants import copy
+
+
+@pytest.mark.slow
+def test_a_copied_model_is_tested_by_importing_it(tmp_path):
+    root = copy(str(tmp_path))
+    text = (root / "models" / "ease.py").read_text()
+    (root / "models" / "mine.py").write_text(text.replace('    "ease",', '    "mine",'))
+    init = root / "models" / "__init__.py"
+    init.write_text(init.read_text().replace("import autoencoder, ease,", "import autoencoder, ease, mine,"))
+    assert passed(root, "ease") == passed(root, "mine") > 10
+
+
+def passed(root: Path, model: str) -> int:
+    """How many contract tests of ``model`` ran; all of them must pass."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "tests/test_contract.py",
+        "-k",
+        f"[{model}]",
+    ]
+    run = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout
+    assert (found := re.search(r"(\d+) passed", run.stdout))
+    return int(found[1])

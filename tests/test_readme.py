@@ -1,0 +1,40 @@
+"""The README: its tables are those of the records, its commands exist, and no number stands outside the tables."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from benchmark.cli import parser
+from benchmark.report import readme
+from tests.conftest import ROOT
+
+TEXT = (ROOT / "README.md").read_text()
+
+
+def test_the_tables_equal_the_records():
+    assert readme.rebuilt(TEXT) == TEXT, "run: make readme"
+
+
+def test_no_measured_number_stands_outside_the_generated_tables():
+    prose = re.sub(r"<!-- \w+ -->\n.*?<!-- end -->", "", TEXT, flags=re.DOTALL)
+    assert not re.findall(r"\d*\.\d{3,}|\d+ ?(?:ms|seconds|s|MB)\b|\d+ times", prose)
+
+
+@pytest.mark.parametrize("command", re.findall(r"^python run_all.py(.*)$", TEXT, flags=re.MULTILINE))
+def test_every_command_parses(command):
+    words = command.split()
+    if "--help" not in words:
+        assert parser().parse_args(words).do
+
+
+@pytest.mark.parametrize("target", set(re.findall(r"`?make ([a-z-]+)", TEXT)))
+def test_every_make_target_exists(target):
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+
+
+def test_every_path_in_the_tree_exists():
+    names = re.findall(r"\b(?:datasets|models|benchmark|results|tests|docs)/(?:[\w./-]*\w)?", TEXT)
+    made_by_a_run = {"results/runs"}
+    assert all((ROOT / name).exists() for name in set(names) - made_by_a_run)

@@ -1,0 +1,113 @@
+"""The committed records of ml1m: whole, current, and as good as the authors' own code."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmark import environment, grid, records, trial
+from benchmark.metrics import HEADLINE
+from benchmark.report.parity import differences
+from benchmark.report.readme import REFERENCE
+from benchmark.spec import PROTOCOL, code_hash
+from tests.conftest import ROOT
+
+FOUND = records.read_all(REFERENCE)
+DIFFERENCES = list(differences(FOUND, ROOT / "results" / "parity.csv"))
+
+
+def of(model: str) -> list[records.Record]:
+    return [r for r in FOUND if r.label == model]
+
+
+def test_ten_seeds_of_the_networks_and_one_run_of_the_rest():
+    assert {m: sorted(str(r.spec.seed) for r in of(m)) for m in ("popularity", "ease")} == {
+        "popularity": ["None"],
+        "ease": ["None"],
+    }
+    for model in ("mult-vae", "mult-dae"):
+        assert sorted(r.spec.seed or 0 for r in of(model)) == list(range(10))
+        assert all(len(r.curve) == 200 for r in of(model))
+    assert all(r.status == "ok" and r.data["label"] == "ml1m" for r in FOUND)
+
+
+def test_they_are_of_this_code_and_a_clean_commit():
+    for record in FOUND:
+        model = grid.MODELS[record.spec.model].model
+        assert (record.spec.protocol, record.spec.code) == (PROTOCOL, code_hash(Path(inspect.getfile(model))))
+        assert record.environment["dirty"] is False
+        assert record.spec.config == grid.MODELS[record.spec.model].config.model_dump(mode="json")
+        assert record.id == record.spec.id
+
+
+def test_their_metrics_follow_from_their_hit_ranks():
+    for record in FOUND:
+        assert record.metrics is not None
+        hit, targets = records.hits(REFERENCE, record)
+        for metric in HEADLINE:
+            assert record.metrics[str(metric)].mean == pytest.approx(metric(hit, targets).mean(), rel=1e-12)
+
+
+def test_they_hold_no_items_and_little_space():
+    assert not list(REFERENCE.glob("*.top.parquet"))
+    assert sum(path.stat().st_size for path in REFERENCE.iterdir()) < 20 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("model", "known", "bound"),
+    [("popularity", (0.1760, 0.2372, 0.2234), 0.0002), ("ease", (0.356374, 0.478662, 0.426284), 0.0005)],
+)
+def test_deterministic_models_score_what_is_known(model, known, bound):
+    (record,) = of(model)
+    assert record.metrics is not None
+    got = [record.metrics[str(metric)].mean for metric in HEADLINE]
+    np.testing.assert_allclose(got, known, atol=bound)
+
+
+@pytest.mark.parametrize(
+    "difference", [d for d in DIFFERENCES if d.t is not None], ids=lambda d: f"{d.model} {d.quantity}"
+)
+def test_test_means_are_within_004_of_the_authors_code(difference):
+    assert difference.ours == pytest.approx(difference.theirs, abs=0.004)
+    assert abs(difference.t) < 4
+
+
+@pytest.mark.parametrize("difference", [d for d in DIFFERENCES if d.t is None], ids=lambda d: f"{d.model} {d.quantity}")
+def test_the_learning_curve_follows_the_authors(difference):
+    epoch = int(difference.quantity.split()[-1])
+    if epoch >= 10:  # before, seeds and three decimals decide
+        assert difference.ours == pytest.approx(difference.theirs, abs=0.005 if epoch == 200 else 0.01)
+
+
+def test_every_quantity_of_the_authors_is_compared():
+    assert len([d for d in DIFFERENCES if d.t is not None]) == 6
+    assert len(DIFFERENCES) == len((ROOT / "results" / "parity.csv").read_text().splitlines()) - 1
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+def test_mult_vae_seed_0_trained_again_has_the_same_hit_ranks(data_dir, tmp_path):
+    (record,) = [r for r in of("mult-vae") if r.spec.seed == 0]
+    here = environment.facts("cpu")
+    for fact in ("cpu", "matrix_product"):
+        if here[fact] != record.environment[fact]:
+            pytest.skip(f"the reference record is of another {fact}: {record.environment[fact]}, here {here[fact]}")
+    threads = record.environment["threads"]
+    if (os.cpu_count() or 1) < threads:
+        pytest.skip(f"the reference record used {threads} threads")
+    asked = grid.resolve(["ml1m"], ["mult-vae"], [0], [], "cpu", "fp32")
+    from datasets import cache
+
+    entry, config = asked.datasets[0]
+    prepared = cache.prepare("ml1m", entry.dataset(config), data_dir, cache.default_folder(), PROTOCOL)
+    (again,) = grid.trials(asked, entry, config, prepared)
+    assert again.spec.id == record.id
+    made, _ = trial.run(again, tmp_path, threads, lambda *_: None)
+    for got, want in zip(
+        records.hits(tmp_path, records.read(tmp_path / f"{made.id}.json")), records.hits(REFERENCE, record), strict=True
+    ):
+        assert np.array_equal(got, want)
