@@ -29,12 +29,12 @@ def test_every_command_parses(command):
         assert parser().parse_args(words).do
 
 
-@pytest.mark.parametrize("target", set(re.findall(r"`?make ([a-z-]+)", TEXT)))
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:^|`)make ([a-z-]+)", TEXT, re.MULTILINE))))
 def test_every_make_target_exists(target):
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
 
 
 def test_every_path_in_the_tree_exists():
     names = re.findall(r"\b(?:datasets|models|benchmark|results|tests|docs)/(?:[\w./-]*\w)?", TEXT)
-    made_by_a_run = {"results/runs"}
-    assert all((ROOT / name).exists() for name in set(names) - made_by_a_run)
+    made_by_a_person = {"results/runs", "models/mine.py"}
+    assert [name for name in set(names) - made_by_a_person if not (ROOT / name).exists()] == []
