@@ -172,6 +172,7 @@ def positive(text: str) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Train what has no record yet, print the table and every path written; 1 if a selected trial failed."""
     from benchmark import grid, records, runner
+    from benchmark.catalog import UsageError
     from benchmark.metrics import HEADLINE
     from benchmark.report.table import tables
 
@@ -185,12 +186,17 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if arguments.dry_run:
         return dry_run(asked, arguments)
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise UsageError(f"--out {arguments.out} is a file, and records need a folder; name another")
     written, trials = [], []
     for entry, config in asked.datasets:
         prepared = prepare(entry, config, arguments.data_dir)
         written += [prepared.folder] if prepared.made else []
         trials += grid.trials(asked, entry, config, prepared)
     to_do = runner.unsettled(trials, arguments.out, arguments.force)
+    for t in trials:
+        if t not in to_do:
+            records.read(arguments.out / f"{t.spec.id}.json")  # one that cannot be read stops here, not after hours
     print(f"{len(trials)} trials: {len(trials) - len(to_do)} done before, {len(to_do)} to run")
     written += runner.run(to_do, arguments.out, arguments.threads)
     selected = [records.read(arguments.out / f"{t.spec.id}.json") for t in trials]

@@ -37,6 +37,10 @@ Notify = Callable[[int, int, float], None]
 """Called after each epoch with its number, how many are planned, and the best validation score so far."""
 
 
+class Unavailable(Exception):
+    """The model does not run on the trial's device; one sentence."""
+
+
 class Diverged(Exception):
     """Training left the region where numbers mean anything; one sentence."""
 
@@ -114,11 +118,11 @@ def seed_everything(seed: int | None, epoch: int) -> None:
 def build(trial: Trial, threads: int, clock: Clock) -> Recommender[Any]:
     """Make the model, freshly initialised.
 
-    Raises ScoreError if it does not run on the trial's device: never a silent run elsewhere.
+    Raises Unavailable if it does not run on the trial's device: never a silent run elsewhere.
     """
     spec, entry = trial.spec, trial.entry
     if spec.device not in entry.devices:
-        raise ScoreError(f"{spec.model} is not available on {spec.device}, only on {', '.join(entry.devices)}")
+        raise Unavailable(f"{spec.model} is not available on {spec.device}, only on {', '.join(entry.devices)}")
     compute = Compute(spec.device, spec.precision, threads)
     seed_everything(spec.seed, 0)
     with clock("construction"):
@@ -203,7 +207,7 @@ def results(ranking: Ranking | None, progress: Progress) -> dict[str, Any]:
 
 def failure(error: Exception) -> tuple[Status, str]:
     """The status and one-sentence reason of a model's failure; a traceback follows where the cause is not plain."""
-    if isinstance(error, ScoreError):
+    if isinstance(error, ScoreError | Unavailable):
         return "failed", str(error)
     if isinstance(error, Diverged):
         return "diverged", str(error)

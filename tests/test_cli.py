@@ -246,9 +246,16 @@ def test_a_record_that_cannot_be_trusted_is_named(change, sentence, finished, tm
 def test_an_unreadable_record_stops_a_run_before_it_trains(finished, tmp_path, capsys):
     folder, path = broken(finished, tmp_path)
     path.write_text("{")
+    next(p for p in folder.glob("*.json") if p != path).unlink()  # so that there is something to train
     before = snapshot(folder)
     assert run_tiny(folder) == 2
     assert snapshot(folder) == before
+
+
+def test_a_file_for_a_folder_is_refused(tmp_path, capsys):
+    (tmp_path / "out").write_text("")
+    assert run_tiny(tmp_path / "out") == 2
+    assert "is a file, and records need a folder" in capsys.readouterr().err
 
 
 def test_older_code_is_left_out_and_counted(finished):

@@ -52,29 +52,8 @@ def value_of(record: Record, quantity: str) -> float:
 def tables(found: Sequence[Record], published: Path) -> str:
     """Two Markdown tables: test metrics, and validation NDCG@100 by epoch."""
     rows = list(differences(found, published))
-    test = [
-        [
-            d.model,
-            d.quantity.removeprefix("test "),
-            f"{d.ours:.4f}",
-            f"{d.theirs:.4f}",
-            f"{d.ours - d.theirs:+.4f}",
-            f"{d.t:+.1f}",
-        ]
-        for d in rows
-        if d.t is not None
-    ]
-    curve = [
-        [
-            d.model,
-            d.quantity.removeprefix("validation epoch "),
-            f"{d.ours:.4f}",
-            f"{d.theirs:.3f}",
-            f"{d.ours - d.theirs:+.4f}",
-        ]
-        for d in rows
-        if d.t is None
-    ]
+    test = [_cells(d, digits=4) for d in rows if d.t is not None]
+    curve = [_cells(d, digits=3) for d in rows if d.t is None]
     heads = (
         ["model", "test metric", "here", "authors' code", "difference", "Welch's t"],
         ["model", "epoch", "validation NDCG@100 here", "authors' code", "difference"],
@@ -84,3 +63,10 @@ def tables(found: Sequence[Record], published: Path) -> str:
         for cells, head in zip((test, curve), heads, strict=True)
     ]
     return "\n\n".join(made)
+
+
+def _cells(d: Difference, digits: int) -> list[str]:
+    """A table row; the authors' value has the ``digits`` that are known of it."""
+    name = d.quantity.split()[-1]
+    cells = [d.model, name, f"{d.ours:.4f}", f"{d.theirs:.{digits}f}", f"{d.ours - d.theirs:+.4f}"]
+    return cells if d.t is None else [*cells, f"{d.t:+.1f}"]
