@@ -1,7 +1,8 @@
-"""Files and folders appear whole or not at all: written beside, synced, renamed."""
+"""Files and folders appear whole or not at all: written beside, synced, renamed. And locks between processes."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -9,42 +10,132 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from datasets.errors import DataError
+
+
+class Busy(Exception):
+    """Another process holds the lock."""
+
+
+@contextmanager
+def file(path: Path) -> Iterator[Path]:
+    """Give the name of an empty file to fill; it becomes ``path`` at the end, replacing what was there.
+
+    The folder is made if it is missing. Raises DataError if the system cannot write it (disk full, no permission);
+    then, and if the block raises, nothing is left.
+    """
+    with _told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path))
+        beside = Path(name)
+        try:
+            os.close(handle)
+            yield beside
+            os.chmod(beside, 0o644)  # mkstemp makes it private
+            sync(beside)
+            os.replace(beside, path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+        sync(path.parent)
+
 
 def write(path: Path, content: bytes) -> None:
-    """Make ``content`` the file ``path``, replacing what was there; the folder is made if it is missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)  # mkstemp makes it private
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    sync(path.parent)
+    """Make ``content`` the file ``path``, as ``file`` does."""
+    with file(path) as beside:
+        beside.write_bytes(content)
 
 
 @contextmanager
 def folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder to fill; it becomes ``path`` at the end, unless another process made that first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
-        yield beside
-        os.chmod(beside, 0o755)
-        for file in beside.iterdir():
-            sync(file)
+    """Give an empty folder to fill; it becomes ``path`` at the end, unless another process made that first.
+
+    Raises DataError as ``file`` does.
+    """
+    with _told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix(path)))
         try:
-            os.rename(beside, path)
-        except OSError:
-            if not path.is_dir():
-                raise
-        sync(path.parent)
+            yield beside
+            os.chmod(beside, 0o755)
+            for content in beside.iterdir():
+                sync(content)
+            try:
+                os.rename(beside, path)
+            except OSError:
+                if not path.is_dir():
+                    raise
+            sync(path.parent)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{path} could not be written ({error.strerror or error}); make room, or name another place"
+        ) from error
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name.lstrip('.')}."
+
+
+def sweep(folder: Path, name: str, keep: Path | None = None) -> None:
+    """Delete what killed processes left of ``name`` and of files whose names begin with it, but for ``keep``.
+
+    Only for who holds the lock of ``name``.
+    """
+    for left in folder.glob(f".{name}.*"):
+        if left in (lock_path(folder, name), keep):
+            continue
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def lock_path(folder: Path, name: str) -> Path:
+    """The file that ``lock`` holds."""
+    return folder / f".{name}.lock"
+
+
+@contextmanager
+def lock(folder: Path, name: str, wait: bool) -> Iterator[int]:
+    """Hold the lock of ``name`` in ``folder``, and delete its file at the end; gives the open descriptor.
+
+    A child that inherits the descriptor keeps the lock when this process dies. Raises Busy if another process
+    holds it and ``wait`` is false.
+    """
+    path = lock_path(folder, name)
+    with _told(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = _acquire(path, wait)
+    try:
+        yield descriptor
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _acquire(path: Path, wait: bool) -> int:
+    """The lock of a file that is still at ``path`` once it is ours: its last holder deletes it."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            raise Busy(path.name) from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
 
 
 def sync(path: Path) -> None:

@@ -19,9 +19,9 @@ import numpy as np
 from datasets import atomic, fetch, pro_sg
 from datasets.base import Dataset
 from datasets.errors import DataError
-from datasets.split import Fold, Interactions, Split
+from datasets.split import Fold, Interactions, Split, Truth
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,24 +45,26 @@ def prepare(name: str, dataset: Dataset[Any], data_dir: Path, cache_dir: Path, p
     """
     raw = fetch.find(dataset.source, data_dir) if dataset.source else None
     if found := _at_hand(name, dataset, raw, cache_dir, protocol):
-        return _read(found, made=False)
+        return read(found)
     if dataset.source and raw is None:
         raw = fetch.download(dataset.source, data_dir)
     identity = _identity(name, dataset, protocol) | {"raw_sha256": fetch.sha256(raw) if raw else None}
     folder = _folder(cache_dir, identity)
-    if not folder.exists():
-        split, notes = dataset.split(raw)
-        if dataset.source and raw and identity["raw_sha256"] != dataset.source.sha256:
-            notes.append(f"{raw.name} is not the published {dataset.source.archive} with its checksum: unverified")
-        _write(folder, split, identity | {"notes": notes})
-    return _read(folder, made=True)
+    with atomic.lock(cache_dir, folder.name, wait=True):
+        if made := not folder.exists():  # else another process was faster
+            atomic.sweep(cache_dir, folder.name)
+            split, notes = dataset.split(raw)
+            if dataset.source and raw and identity["raw_sha256"] != dataset.source.sha256:
+                notes.append(f"{raw.name} is not the published {dataset.source.archive} with its checksum: unverified")
+            _write(folder, split, identity | {"notes": notes})
+    return read(folder, made)
 
 
 def at_hand(name: str, dataset: Dataset[Any], data_dir: Path, cache_dir: Path, protocol: int) -> Prepared | None:
     """The split of ``dataset`` if it is in the cache; nothing is made or downloaded."""
     raw = fetch.find(dataset.source, data_dir) if dataset.source else None
     found = _at_hand(name, dataset, raw, cache_dir, protocol)
-    return _read(found, made=False) if found else None
+    return read(found) if found else None
 
 
 def _at_hand(name: str, dataset: Dataset[Any], raw: Path | None, cache_dir: Path, protocol: int) -> Path | None:
@@ -112,25 +114,28 @@ def _write(folder: Path, split: Split, header: dict[str, Any]) -> None:
         arrays[f"{name}_users"] = fold.history.user_ids
     for name, part in split.parts.items():
         arrays |= {f"{name}.user": part.user, f"{name}.item": part.item}
+    if split.truth:
+        arrays |= {f"truth.{name}": array for name, array in vars(split.truth).items()}
     hashes = pro_sg.hashes(split)
     header |= {"files": hashes, "split_hash": pro_sg.split_hash(hashes)}
-    header["arrays"] = {name: [str(array.dtype), len(array)] for name, array in arrays.items()}
+    header["arrays"] = {name: [str(array.dtype), *array.shape] for name, array in arrays.items()}
     with atomic.folder(folder) as beside:
         for name, array in arrays.items():
             np.save(beside / f"{name}.npy", array, allow_pickle=False)
         (beside / "header.json").write_text(json.dumps(header, indent=1) + "\n")
 
 
-def _read(folder: Path, made: bool) -> Prepared:
+def read(folder: Path, made: bool = False) -> Prepared:
+    """The split in ``folder``; raises DataError if it is damaged."""
     header = _header(folder / "header.json")
     arrays: dict[str, np.ndarray] = {}
     path = folder / "header.json"
     try:
-        for name, (dtype, length) in header["arrays"].items():
+        for name, expected in header["arrays"].items():
             path = folder / f"{name}.npy"
             arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
-            if (str(arrays[name].dtype), len(arrays[name])) != (dtype, length):
-                raise ValueError(f"{arrays[name].dtype} x {len(arrays[name])} instead of {dtype} x {length}")
+            if (found := [str(arrays[name].dtype), *arrays[name].shape]) != expected:
+                raise ValueError(f"{found} instead of {expected}")
         split = _split(arrays)
         return Prepared(split, header["split_hash"], tuple(header["notes"]), header["raw_sha256"], folder, made)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -145,7 +150,8 @@ def _split(arrays: dict[str, np.ndarray]) -> Split:
         users = f"{name}_users"
         return Fold(part(f"{name}_tr", users), part(f"{name}_te", users))
 
-    return Split(part("train", "train_users"), fold("validation"), fold("test"))
+    truth = {name.removeprefix("truth."): array for name, array in arrays.items() if name.startswith("truth.")}
+    return Split(part("train", "train_users"), fold("validation"), fold("test"), Truth(**truth) if truth else None)
 
 
 def default_folder() -> Path:

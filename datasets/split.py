@@ -1,4 +1,4 @@
-"""What a data set becomes: interactions of training users, and two folds of held-out users."""
+"""What a data set becomes: interactions of training users, two folds of held-out users, the truth if known."""
 
 from __future__ import annotations
 
@@ -55,12 +55,26 @@ class Fold:
 
 
 @dataclass(frozen=True, eq=False)
+class Truth:
+    """How a generated data set came about: user u has item i with probability 1 - exp(-activity_u q[type_u, i])."""
+
+    q: np.ndarray
+    """(types, I) float64, in the order of the split's items."""
+    activity: np.ndarray
+    """(quantiles,) float64: values of the users' activity, equally likely."""
+    test_type: np.ndarray
+    """(test users,) int64: the type of the user at each position of the test fold."""
+
+
+@dataclass(frozen=True, eq=False)
 class Split:
     """Training users, validation users and test users; no user is in two of them, all know the same items."""
 
     train: Interactions
     validation: Fold
     test: Fold
+    truth: Truth | None = None
+    """Of a generated data set."""
 
     @property
     def parts(self) -> dict[str, Interactions]:

@@ -45,10 +45,10 @@ def split(ratings: Ratings, held_out: int, seed: int = AUTHORS_SEED) -> Split:
         permuted[:first_validation],
         item_ids,
     )
-    folds = [
+    validation, test = (
         _fold(uid, sid, permuted, item_ids, first, first + held_out, seed) for first in (first_validation, first_test)
-    ]
-    made = Split(train, *folds)
+    )
+    made = Split(train, validation, test)
     made.check()
     for name, fold in (("validation", made.validation), ("test", made.test)):
         if not len(fold.target):
