@@ -1,18 +1,13 @@
-"""The command line. Only argparse is imported before a verb is known, so that help is immediate."""
+"""The command line; what each verb does is in verbs.py. Only argparse is imported for help, so that it is immediate."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
-
-if TYPE_CHECKING:
-    from benchmark.grid import Grid
-    from datasets.base import DatasetConfig
-    from datasets.cache import Prepared
-    from datasets.registry import Entry as DatasetEntry
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 DESCRIPTION = """\
@@ -22,14 +17,14 @@ print their Recall and NDCG on test users whom no model has seen.
 Without any option: every model on the small synthetic data set, which needs no download."""
 EXAMPLES = """\
 examples:
-  python run_all.py                                   all models on synthetic data, in about two minutes
+  python run_all.py                                   all models on synthetic data, in about three minutes
   python run_all.py --datasets ml1m --models ease     one model on MovieLens-1M, downloaded if need be
   python run_all.py --datasets ml1m --models mult-vae --set mult-vae.latent=100 --seeds 0 1 2
   python run_all.py report --metrics Recall@10 MRR@10 tables from the stored records, without training
   python run_all.py list                              data sets and models with their options
 
-A trial with a record in --out is not run again. Exit code: 0, or 1 while a selected trial has failed, or 2 for
-a request that cannot be met."""
+A trial with a record in --out is not run again, and one that was stopped goes on from its checkpoint. Exit code: 0,
+or 1 while a selected trial has failed, or 2 for a request that cannot be met."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -37,11 +32,16 @@ def main(argv: list[str] | None = None) -> int:
     top = parser()
     top.check_options(sys.argv[1:] if argv is None else argv)
     arguments = top.parse_args(argv)
+    if arguments.verb == "doctor":  # must run where nothing else does
+        from benchmark import doctor
+
+        return doctor.examine(arguments.data_dir, arguments.out)
+    from benchmark import verbs
     from benchmark.catalog import UsageError
     from datasets.errors import DataError
 
     try:
-        return arguments.do(arguments)
+        return getattr(verbs, arguments.verb)(arguments)
     except (DataError, UsageError) as error:
         return complain(str(error))
     except KeyboardInterrupt:
@@ -79,11 +79,11 @@ def parser() -> Parser:
     """The parser: no verb means run."""
     style = argparse.RawDescriptionHelpFormatter
     top = Parser("run_all.py", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=style, allow_abbrev=False)
-    top.set_defaults(do=run)
+    top.set_defaults(verb="run")
     add = top.add_argument
     add("--datasets", nargs="+", default=["synthetic"], metavar="NAME", help="data sets (default: synthetic)")
     add("--models", nargs="+", metavar="NAME", help="models (default: all; see the verb list)")
-    add("--seeds", nargs="+", type=seed, default=[0, 1], metavar="N", help="seeds of each trial (default: 0 1)")
+    add("--seeds", nargs="+", type=whole(0), default=[0, 1], metavar="N", help="seeds of each trial (default: 0 1)")
     add(
         "--device",
         choices=["auto", "cpu", "cuda"],
@@ -96,47 +96,76 @@ def parser() -> Parser:
         default="auto",
         help="of the output layer's products in training; auto (default) is fp32, and scores always are",
     )
-    add("--threads", type=positive, default=os.cpu_count(), metavar="N", help="CPU threads (default: all cores)")
-    add(
-        "--set",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="NAME.OPTION=VALUE",
-        help="an option of a model or data set; OPTION=VALUE sets it for every chosen model that has it",
-    )
-    add(
-        "--data-dir",
-        type=Path,
-        default=data_dir(),
-        metavar="DIR",
-        help="raw files (default: $BENCH_DATA_DIR, else data/)",
-    )
+    add_set(top, "an option of a model or data set; OPTION=VALUE sets it for every chosen model that has it")
+    add_data_dir(top)
     add_out(top)
-    add("--force", action="store_true", help="run trials again that have a record, and replace it")
+    add("--jobs", type=whole(1), default=1, metavar="N", help="trials at a time (default: 1, the only fair timing)")
+    add("--threads", type=whole(1), metavar="N", help="CPU threads of a trial (default: cores / jobs)")
+    add("--timeout", type=seconds, metavar="SECONDS", help="a trial that takes longer becomes a failure")
+    add(
+        "--checkpoint-seconds",
+        type=seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help="shortest time between checkpoints, from which a killed trial goes on (default: 60)",
+    )
+    add("--keep-weights", action="store_true", help="store the best weights of each trial as safetensors")
+    again = top.add_mutually_exclusive_group()
+    again.add_argument("--retry", action="store_true", help="run trials again that failed")
+    again.add_argument("--force", action="store_true", help="run trials again that have a record, and replace it")
     add("--dry-run", action="store_true", help="print the trials with their settings, and run nothing")
+    add_verbs(top)
+    return top
 
-    top.verbs = verbs = top.add_subparsers(title="verbs", metavar="", description="without one, trials are run")
-    verb = verbs.add_parser("report", help="rebuild the tables from the stored records", allow_abbrev=False)
-    verb.set_defaults(do=report)
-    add_out(verb)
-    verb.add_argument(
+
+def add_verbs(top: Parser) -> None:
+    """The verbs with their own options; each is a function of verbs.py."""
+    top.verbs = top.add_subparsers(title="verbs", metavar="", description="without one, trials are run")
+
+    def verb(name: str, about: str, function: str | None = None) -> Parser:
+        assert top.verbs is not None
+        made = top.verbs.add_parser(name, help=about, description=about, allow_abbrev=False)
+        made.set_defaults(verb=function or name)
+        return made
+
+    made = verb("report", "rebuild the tables from the stored records")
+    add_out(made)
+    made.add_argument(
         "--metrics",
         nargs="+",
         metavar="KIND@CUTOFF",
         help="Recall, NDCG or MRR at any cutoff up to 100 (default: Recall@20 Recall@50 NDCG@100)",
     )
-    verb = verbs.add_parser("list", help="data sets and models, with their options", allow_abbrev=False)
-    verb.set_defaults(do=list_all)
-    verb = verbs.add_parser(
-        "export-split", help="write a data set's split as the authors' six files", allow_abbrev=False
+    made.add_argument(
+        "--to", type=Path, metavar="DIR", help="also write tables (Markdown, LaTeX, CSV) and learning curves there"
     )
-    verb.set_defaults(do=export_split)
-    verb.add_argument("name", metavar="NAME", help="a data set")
-    verb.add_argument("folder", type=Path, metavar="DIR", help="where to write; made if it is missing")
-    verb.add_argument("--data-dir", type=Path, default=data_dir(), metavar="DIR", help="raw files, as in a run")
-    verb.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME.OPTION=VALUE", help="as in a run")
-    return top
+    made = verb("verify", "check a folder of records: whole, unaltered, and their metrics those of the hit ranks")
+    made.add_argument("folder", type=Path, metavar="DIR", help="records, also a stranger's")
+    made = verb("evaluate", "score recommendation lists made elsewhere, on the same test users")
+    made.add_argument("--dataset", required=True, metavar="NAME", help="a data set")
+    made.add_argument(
+        "--lists",
+        required=True,
+        type=Path,
+        metavar="FILE.parquet",
+        help="columns user (position in the test fold) and items (ranked raw item ids, the best first)",
+    )
+    made.add_argument("--name", required=True, metavar="NAME", help="of the row in the table")
+    add_set(made, "an option of the data set")
+    add_data_dir(made)
+    add_out(made)
+    verb("list", "data sets and models, with their options", "list_all")
+    made = verb("export-split", "write a data set's split as the authors' six files", "export_split")
+    made.add_argument("name", metavar="NAME", help="a data set")
+    made.add_argument("folder", type=Path, metavar="DIR", help="where to write; made if it is missing")
+    add_set(made, "an option of the data set")
+    add_data_dir(made)
+    made = verb("doctor", "what is wrong with this environment, and how to mend it")
+    add_data_dir(made)
+    add_out(made)
+    made = verb("selftest", "check the evaluator and the protocol by what must come out")
+    made.add_argument("--dataset", default="synthetic", metavar="NAME", help="on which data (default: synthetic)")
+    add_data_dir(made)
 
 
 def add_out(to: argparse.ArgumentParser) -> None:
@@ -150,133 +179,35 @@ def add_out(to: argparse.ArgumentParser) -> None:
     )
 
 
-def data_dir() -> Path:
-    """Where raw files are looked for and downloaded to."""
-    return Path(os.environ.get("BENCH_DATA_DIR") or ROOT / "data")
+def add_data_dir(to: argparse.ArgumentParser) -> None:
+    """The folder of raw files: where they are looked for and downloaded to."""
+    default = Path(os.environ.get("BENCH_DATA_DIR") or ROOT / "data")
+    about = "raw files (default: $BENCH_DATA_DIR, else data/)"
+    to.add_argument("--data-dir", type=Path, default=default, metavar="DIR", help=about)
 
 
-def seed(text: str) -> int:
-    """A whole number from 0."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a seed: a whole number from 0")
-    return int(text)
+def add_set(to: argparse.ArgumentParser, about: str) -> None:
+    """Options of models and data sets."""
+    to.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME.OPTION=VALUE", help=about)
 
 
-def positive(text: str) -> int:
-    """A whole number from 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of threads: a whole number from 1")
-    return int(text)
+def whole(least: int) -> Callable[[str], int]:
+    """A whole number from ``least``."""
+
+    def convert(text: str) -> int:
+        if not (text.isascii() and text.isdecimal()) or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} will not do: it must be a whole number from {least}")
+        return int(text)
+
+    return convert
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Train what has no record yet, print the table and every path written; 1 if a selected trial failed."""
-    from benchmark import grid, records, runner
-    from benchmark.catalog import UsageError
-    from benchmark.metrics import HEADLINE
-    from benchmark.report.table import tables
-
-    asked = grid.resolve(
-        arguments.datasets,
-        arguments.models or list(grid.MODELS),
-        arguments.seeds,
-        arguments.set,
-        arguments.device,
-        arguments.precision,
-    )
-    if arguments.dry_run:
-        return dry_run(asked, arguments)
-    if arguments.out.exists() and not arguments.out.is_dir():
-        raise UsageError(f"--out {arguments.out} is a file, and records need a folder; name another")
-    written, trials = [], []
-    for entry, config in asked.datasets:
-        prepared = prepare(entry, config, arguments.data_dir)
-        written += [prepared.folder] if prepared.made else []
-        trials += grid.trials(asked, entry, config, prepared)
-    to_do = runner.unsettled(trials, arguments.out, arguments.force)
-    for t in trials:
-        if t not in to_do:
-            records.read(arguments.out / f"{t.spec.id}.json")  # one that cannot be read stops here, not after hours
-    print(f"{len(trials)} trials: {len(trials) - len(to_do)} done before, {len(to_do)} to run")
-    written += runner.run(to_do, arguments.out, arguments.threads)
-    selected = [records.read(arguments.out / f"{t.spec.id}.json") for t in trials]
-    print(f"\n{tables(selected, arguments.out, HEADLINE)}")
-    if written:
-        print("\nWritten:", *written, sep="\n  ")
-    return int(any(record.status != "ok" for record in selected))
-
-
-def prepare(entry: DatasetEntry, config: DatasetConfig, data_dir: Path) -> Prepared:
-    """The split of a data set; its notes are printed."""
-    from benchmark.spec import PROTOCOL
-    from datasets import cache
-
-    made = cache.prepare(entry.name, entry.dataset(config), data_dir, cache.default_folder(), PROTOCOL)
-    for note in made.notes:
-        print(f"{entry.name}: {note}")
-    return made
-
-
-def dry_run(asked: Grid, arguments: argparse.Namespace) -> int:
-    """Print each trial with its settings and whether it has a record; nothing is downloaded, trained or written."""
-    from benchmark import grid, runner
-    from benchmark.spec import PROTOCOL
-    from datasets import cache
-
-    for entry, config in asked.datasets:
-        dataset = entry.dataset(config)
-        print(f"{grid.label(entry.name, config, entry.config)}  {config.model_dump_json()}")
-        made = cache.at_hand(entry.name, dataset, arguments.data_dir, cache.default_folder(), PROTOCOL)
-        if made is None:
-            print("  not split yet; a run would make the split")
-            for model, options in asked.models:
-                seeds = "" if model.deterministic else f" seeds {' '.join(map(str, asked.seeds))}"
-                print(f"  {grid.label(model.name, options, model.config)}{seeds}  {options.model_dump_json()}")
-            continue
-        trials = grid.trials(asked, entry, config, made)
-        to_do = runner.unsettled(trials, arguments.out, arguments.force)
-        for t in trials:
-            print(f"  {'to run' if t in to_do else 'done'}  {runner.title(t)}  {t.config.model_dump_json()}")
-    return 0
-
-
-def report(arguments: argparse.Namespace) -> int:
-    """Print the tables of all records in a folder."""
-    from benchmark import records
-    from benchmark.catalog import UsageError
-    from benchmark.metrics import HEADLINE, Metric
-    from benchmark.report.table import tables
-
-    metrics = [Metric.parse(text) for text in arguments.metrics] if arguments.metrics else HEADLINE
-    found = records.read_all(arguments.out)
-    if not found:
-        raise UsageError(f"--out {arguments.out} holds no record; name the folder that a run wrote")
-    print(tables(found, arguments.out, metrics))
-    return 0
-
-
-def list_all(arguments: argparse.Namespace) -> int:
-    """Print every data set and model with its options, their defaults and meanings."""
-    from benchmark.grid import DATASETS, MODELS
-
-    for title, entries in (("data sets", DATASETS.values()), ("models", MODELS.values())):
-        print(f"{title}:")
-        for entry in entries:
-            print(f"  {entry.name}: {entry.about}")
-            for option, field in type(entry.config).model_fields.items():
-                print(f"    {option} = {getattr(entry.config, option)!r:<8} {field.description or ''}")
-        print()
-    return 0
-
-
-def export_split(arguments: argparse.Namespace) -> int:
-    """Write the six files of a split, and print their hashes as sha256sum does."""
-    from benchmark import grid
-    from datasets import fetch, pro_sg
-
-    asked = grid.resolve([arguments.name], [], [], arguments.set, "cpu", "fp32")
-    made = prepare(*asked.datasets[0], arguments.data_dir)
-    for path in sorted(pro_sg.write(made.split, arguments.folder)):
-        print(f"{fetch.sha256(path)}  {path}")
-    print(f"split {made.split_hash}")
-    return 0
+def seconds(text: str) -> float:
+    """A duration."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} will not do: it must be a number of seconds")
+    return value

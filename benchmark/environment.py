@@ -22,7 +22,17 @@ BESIDE_OTHERS = 0.10
 """Share of all cores from which on other processes' work makes a timing worthless."""
 
 
-def facts(device: str) -> dict[str, Any]:
+def variables(threads: int) -> dict[str, str]:
+    """Environment of a trial's process: threads of every library, and an allocator that keeps its large blocks.
+
+    glibc returns large blocks to the kernel and pays for their page faults again at the next step, unless told so.
+    """
+    pools = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    allocator = {"MALLOC_MMAP_THRESHOLD_": 2**32, "MALLOC_TRIM_THRESHOLD_": 2**36, "MALLOC_TOP_PAD_": 2**26}
+    return {name: str(value) for name, value in (dict.fromkeys(pools, threads) | allocator).items()}
+
+
+def facts(device: str | None, threads: int) -> dict[str, Any]:
     """Where and with what a trial runs; everything a stranger needs to judge or repeat a timing."""
     return {
         **git(),
@@ -33,7 +43,8 @@ def facts(device: str) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
         "gpu": torch.cuda.get_device_name() if device == "cuda" else None,
-        "threads": torch.get_num_threads(),
+        "threads": threads,
+        "variables": {name: os.environ[name] for name in variables(threads) if name in os.environ},
         "blas": blas(),
         "matrix_product": matrix_product(),
     }
@@ -90,10 +101,21 @@ def process_peak_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-class OtherWork:
-    """Measures, from its making, what share of all cores processes other than this one used."""
+def oom_kills() -> int:
+    """How many processes the kernel has killed for memory since it started; 0 where it does not say."""
+    try:
+        found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), flags=re.MULTILINE)
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0
 
-    def __init__(self) -> None:
+
+class OtherWork:
+    """Measures, from its making, how much processor time processes other than this one took."""
+
+    def __init__(self, wall_seconds: float = 0.0, other_seconds: float = 0.0) -> None:
+        """Go on from what was measured in an earlier process."""
+        self._before = wall_seconds, other_seconds
         self._start = self._now()
 
     @staticmethod
@@ -104,7 +126,12 @@ class OtherWork:
         mine = own.user + own.system + own.children_user + own.children_system
         return time.perf_counter(), busy, mine
 
+    def seconds(self) -> tuple[float, float]:
+        """Of wall time, and of other processes' processor time."""
+        wall, busy, mine = (now - then for now, then in zip(self._now(), self._start, strict=True))
+        return self._before[0] + wall, self._before[1] + max(0.0, busy - mine)
+
     def share(self) -> float:
         """0 when this process had the machine for itself, 1 when others used every core."""
-        wall, busy, mine = (now - then for now, then in zip(self._now(), self._start, strict=True))
-        return max(0.0, busy - mine) / (wall * (os.cpu_count() or 1))
+        wall, other = self.seconds()
+        return other / (wall * (os.cpu_count() or 1))

@@ -38,8 +38,8 @@ class Ranking:
     """(N, 100) int32 items, best first; -1 where candidates ran out."""
     hit: np.ndarray
     """(N, 100) bool, whether the item at that rank is a target."""
-    tied: float
-    """Share of users whose top 100 depended on the breaking of a tie."""
+    tied: float | None
+    """Share of users whose top 100 depended on the breaking of a tie; None for lists made elsewhere."""
 
 
 def evaluate(score: Score, fold: Fold) -> Ranking:

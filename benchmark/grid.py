@@ -13,19 +13,15 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ValidationError
 
-import datasets  # registers the data sets
-import models  # registers the models
+from benchmark import truth
 from benchmark.catalog import UsageError, look_up, suggestion
-from benchmark.spec import PROTOCOL, TrialSpec, code_hash
-from benchmark.trial import Trial
+from benchmark.spec import PROTOCOL, Job, TrialSpec, code_hash
 from datasets.base import DatasetConfig
 from datasets.cache import Prepared
 from datasets.registry import DATASETS
 from datasets.registry import Entry as DatasetEntry
 from models.base import Config, Device, Precision
 from models.registry import MODELS, Entry
-
-__all__ = ["DATASETS", "MODELS", "Grid", "datasets", "models", "resolve", "trials"]
 
 B = TypeVar("B", bound=BaseModel)
 
@@ -122,31 +118,66 @@ def configured(name: str, defaults: B, given: Mapping[str, Any]) -> B:
         raise UsageError(f"{name}.{option} = {first['input']!r} will not do: {message}") from error
 
 
-def trials(grid: Grid, entry: DatasetEntry, config: DatasetConfig, prepared: Prepared) -> list[Trial]:
-    """The trials on one data set: each model with each seed, a deterministic one once."""
+@dataclass(frozen=True)
+class Process:
+    """How the trials of a run are run; nothing that their numbers depend on."""
+
+    out: Path
+    threads: int
+    jobs: int = 1
+    checkpoint_seconds: float = 60.0
+    keep_weights: bool = False
+
+
+def jobs(grid: Grid, entry: DatasetEntry, config: DatasetConfig, prepared: Prepared, process: Process) -> list[Job]:
+    """The trials on one data set: each model with each seed, a deterministic one once; and the rows of its truth."""
     data = describe(label(entry.name, config, entry.config), config, prepared)
-    return [
-        Trial(
-            TrialSpec(
-                protocol=PROTOCOL,
-                model=model.name,
-                config=options.model_dump(mode="json"),
-                code=code_hash(Path(inspect.getfile(model.model))),
-                dataset=entry.name,
-                split_hash=prepared.split_hash,
-                seed=seed,
-                device=device_for(model, grid.device),
-                precision=precision_for(model, grid.precision),
-            ),
-            model,
-            options,
+
+    def job(name: str, shown: str, options: Config, seed: int | None, device: Device, precision: Precision) -> Job:
+        spec = TrialSpec(
+            protocol=PROTOCOL,
+            model=name,
+            config=options.model_dump(mode="json"),
+            code=code_of(name) or "",
+            dataset=entry.name,
+            split_hash=prepared.split_hash,
+            seed=seed,
+            device=device,
+            precision=precision,
+        )
+        return Job(
+            spec=spec,
+            label=shown,
+            data=data,
+            split=prepared.folder,
+            out=process.out.resolve(),
+            threads=process.threads,
+            alone=process.jobs == 1,
+            checkpoint_seconds=process.checkpoint_seconds,
+            keep_weights=process.keep_weights,
+        )
+
+    made = [
+        job(
+            model.name,
             label(model.name, options, model.config),
-            data,
-            prepared.split,
+            options,
+            seed,
+            device_for(model, grid.device),
+            precision_for(model, grid.precision),
         )
         for model, options in grid.models
         for seed in ([None] if model.deterministic else grid.seeds)
     ]
+    rows = truth.ROWS if prepared.split.truth else ()
+    return made + [job(row, row, Config(), None, "cpu", "fp32") for row in rows]
+
+
+def code_of(model: str) -> str | None:
+    """``code_hash`` of the file behind a row's name; None if there is none."""
+    if model in truth.ROWS:
+        return code_hash(Path(truth.__file__))
+    return code_hash(Path(inspect.getfile(MODELS[model].model))) if model in MODELS else None
 
 
 def device_for(model: Entry, asked: str) -> Device:

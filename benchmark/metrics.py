@@ -39,6 +39,12 @@ KINDS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
     "NDCG": ndcg,
     "MRR": mrr,
 }
+MEANINGS = {
+    "Recall": "Recall@R: a user's targets among the first R items, over the smaller of R and the number of targets.",
+    "NDCG": "NDCG@R: the same with the discount 1 / log2(rank + 1), over that of the best order.",
+    "MRR": "MRR@R: 1 / rank of the first target, 0 without one among the first R.",
+}
+"""For a reader of a table."""
 
 
 @dataclass(frozen=True)

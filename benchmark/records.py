@@ -9,29 +9,27 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from benchmark.evaluate import Ranking
 from benchmark.metrics import DEPTH
-from benchmark.spec import TrialSpec
+from benchmark.spec import Strict, TrialSpec
 from datasets import atomic
 from datasets.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 VERSION = 1
+SUFFIXES = (".json", ".parquet", ".top.parquet", ".safetensors")
+"""Of a trial's files; only the first two are always there for a trial that is ok."""
 Status = Literal["ok", "failed", "oom", "timeout", "diverged"]
-
-
-class Strict(BaseModel):
-    """A value that is validated when made, has no field but its own, and never changes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Estimate(Strict):
@@ -65,7 +63,7 @@ class Record(Strict):
     metrics: dict[str, Estimate] | None = None
     """On the test users, with the weights of the best epoch."""
     tied_rows: float | None = None
-    """Share of test users whose top 100 depended on the breaking of a tie."""
+    """Share of test users whose top 100 depended on the breaking of a tie; None for lists made elsewhere."""
     best_epoch: int | None = None
     """The first with the largest validation NDCG@100."""
     best_validation: float | None = None
@@ -77,7 +75,7 @@ class Record(Strict):
     """Seconds and bytes, the unit in the key."""
     resumed: bool
     beside_others: bool
-    """Other processes used more than a tenth of the cores: no timing table takes it."""
+    """Other trials of the run, or processes that used more than a tenth of the cores: no timing table takes it."""
     other_work: float
     """The share of the cores that they used."""
     environment: dict[str, Any]
@@ -86,21 +84,33 @@ class Record(Strict):
     per_user: PerUser | None = None
 
 
-def write(folder: Path, record: Record, ranking: Ranking | None) -> list[Path]:
-    """Write the record, after the per-user results and top-100 lists if there are any; returns the paths."""
-    written = []
+def write(folder: Path, record: Record, ranking: Ranking | None, weights: bytes | None = None) -> list[Path]:
+    """Write the record, and what there is of per-user results, top-100 lists and weights; returns the paths.
+
+    All appear together, the JSON last; what an older record of the trial had goes first, so that no record is ever
+    beside files that are not its own. Raises DataError, with nothing changed, if there is no room.
+    """
+    json_path = path_of(folder, record.id)
+    contents: dict[Path, bytes] = {}
+    if weights is not None:
+        contents[folder / f"{record.id}.safetensors"] = weights
     if ranking is not None:
-        hits = folder / f"{record.id}.parquet"
-        content = _hits(ranking)
-        atomic.write(hits, content)
-        top = folder / f"{record.id}.top.parquet"
-        atomic.write(top, _top(ranking))
-        per_user = PerUser(file=hits.name, sha256=hashlib.sha256(content).hexdigest())
+        contents[folder / f"{record.id}.top.parquet"] = _top(ranking)
+        contents[folder / f"{record.id}.parquet"] = hits_parquet = _hits(ranking)
+        per_user = PerUser(file=f"{record.id}.parquet", sha256=hashlib.sha256(hits_parquet).hexdigest())
         record = record.model_copy(update={"per_user": per_user})
-        written += [hits, top]
-    path = folder / f"{record.id}.json"
-    atomic.write(path, (json.dumps(record.model_dump(mode="json"), indent=1) + "\n").encode())
-    return [*written, path]
+    contents[json_path] = (json.dumps(record.model_dump(mode="json"), indent=1) + "\n").encode()
+    with ExitStack() as stack:
+        for target, content in reversed(contents.items()):  # what is entered first is renamed last
+            stack.enter_context(atomic.file(target)).write_bytes(content)
+        for suffix in SUFFIXES:
+            json_path.with_suffix(suffix).unlink(missing_ok=True)
+    return list(contents)
+
+
+def path_of(folder: Path, trial_id: str) -> Path:
+    """The record of a trial."""
+    return folder / f"{trial_id}.json"
 
 
 def read(path: Path) -> Record:
@@ -138,10 +148,17 @@ def load(folder: str | Path) -> pd.DataFrame:
 
 
 def hits(folder: Path, record: Record) -> tuple[np.ndarray, np.ndarray]:
-    """Per test user ``hit`` (N, 100) and ``targets`` (N,), as metrics want them.
+    """Per test user ``hit`` (N, 100) and ``targets`` (N,), as metrics want them; raises as ``per_user`` does."""
+    _, hit, targets = per_user(folder, record)
+    return hit, targets
 
-    Raises DataError if the per-user file is missing or is not the one that the record names.
+
+def per_user(folder: Path, record: Record) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions of the test users (N,), ``hit`` (N, 100) and ``targets`` (N,).
+
+    Raises DataError if the file is missing, is not the one that the record names, or does not hold such results.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     assert record.per_user is not None, "only a record with metrics has per-user results"
@@ -152,12 +169,18 @@ def hits(folder: Path, record: Record) -> tuple[np.ndarray, np.ndarray]:
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != record.per_user.sha256:
         raise DataError(f"{path} is not the file whose sha256 its record holds; {cure}")
-    table = pq.read_table(io.BytesIO(content))
-    lengths = np.diff(table["ranks"].combine_chunks().offsets.to_numpy())
-    ranks = table["ranks"].combine_chunks().flatten().to_numpy()
-    hit = np.zeros((len(table), DEPTH), dtype=bool)
-    hit[np.repeat(np.arange(len(table)), lengths), ranks - 1] = True
-    return hit, table["targets"].to_numpy()
+    try:
+        table = pq.read_table(io.BytesIO(content))
+        ranks = table["ranks"].combine_chunks()
+        lengths = np.diff(ranks.offsets.to_numpy())
+        places = ranks.flatten().to_numpy().astype(np.int64)
+        hit = np.zeros((len(table), DEPTH), dtype=bool)
+        if len(places) and not 1 <= places.min() <= places.max() <= DEPTH:
+            raise ValueError(f"ranks from {places.min()} to {places.max()}, and not from 1 to {DEPTH}")
+        hit[np.repeat(np.arange(len(table)), lengths), places - 1] = True
+        return table["user"].to_numpy(), hit, table["targets"].to_numpy()
+    except (pa.ArrowException, KeyError, AttributeError, ValueError, TypeError) as error:
+        raise DataError(f"{path} does not hold per-user results ({error}); {cure}") from error
 
 
 def _hits(ranking: Ranking) -> bytes:
@@ -165,7 +188,7 @@ def _hits(ranking: Ranking) -> bytes:
 
     users, places = np.nonzero(ranking.hit)
     offsets = np.searchsorted(users, np.arange(len(ranking.user) + 1)).astype(np.int32)
-    ranks = pa.ListArray.from_arrays(offsets, pa.array((places + 1).astype(np.uint8)))
+    ranks = pa.ListArray.from_arrays(_array(offsets), _array((places + 1).astype(np.uint8)))
     return _parquet({"user": ranking.user, "history": ranking.history, "targets": ranking.targets, "ranks": ranks})
 
 
@@ -173,8 +196,15 @@ def _top(ranking: Ranking) -> bytes:
     import pyarrow as pa
 
     depth = ranking.top.shape[1]
-    items = pa.FixedSizeListArray.from_arrays(pa.array(ranking.top.ravel()), depth)
+    items = pa.FixedSizeListArray.from_arrays(_array(ranking.top.ravel()), depth)
     return _parquet({"user": ranking.user, "items": items})
+
+
+def _array(values: np.ndarray) -> pa.Array:
+    """Without ``pa.array``, which imports pandas to see whether it is given one of its own."""
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
 
 
 def _parquet(columns: dict[str, Any]) -> bytes:
@@ -182,5 +212,6 @@ def _parquet(columns: dict[str, Any]) -> bytes:
     import pyarrow.parquet as pq
 
     buffer = io.BytesIO()
-    pq.write_table(pa.table(columns), buffer, compression="zstd")
+    arrays = {name: _array(column) if isinstance(column, np.ndarray) else column for name, column in columns.items()}
+    pq.write_table(pa.table(arrays), buffer, compression="zstd")
     return buffer.getvalue()

@@ -16,30 +16,63 @@ PROTOCOL = 1
 """Version of all shared code that numbers depend on: raised, with a line in CHANGELOG.md, when they change."""
 
 
-class TrialSpec(BaseModel):
-    """One training of one model on one split with one seed."""
+class Strict(BaseModel):
+    """A value that is validated when made, has no field but its own, and never changes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TrialSpec(Strict):
+    """One training of one model on one split with one seed."""
 
     protocol: int
     model: str
     config: dict[str, Any]
     """All options of the model, defaults included."""
     code: str
-    """``code_hash`` of the file that defines the model."""
+    """``code_hash`` of the file that defines the model; of lists made elsewhere, their hash."""
     dataset: str
     split_hash: str
     seed: int | None
     """None for a deterministic model."""
-    stage: Literal["test"] = "test"
-    device: Device
-    precision: Precision
+    stage: Literal["test", "external"] = "test"
+    """"external": lists made elsewhere were scored."""
+    device: Device | None
+    """None where nothing is computed but the metrics."""
+    precision: Precision | None
 
     @property
     def id(self) -> str:
         """16 hex digits of the sha256 of the canonical JSON."""
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+class Job(Strict):
+    """A trial and what its process must know but its numbers do not depend on: the content of SPEC.json."""
+
+    spec: TrialSpec
+    label: str
+    """The model with the options that differ from its defaults: ``mult-vae[latent=100]``."""
+    data: dict[str, Any]
+    """What a record says of the data set."""
+    split: Path
+    """Folder of the cached split."""
+    out: Path
+    """Folder of the records."""
+    threads: int
+    """CPU threads."""
+    alone: bool = True
+    """No other trial of the same run runs at the same time."""
+    checkpoint_seconds: float = 60.0
+    """Shortest time between two checkpoints."""
+    keep_weights: bool = False
+
+    @property
+    def title(self) -> str:
+        """Data set, model and seed, for a person."""
+        seed = "" if self.spec.seed is None else f" seed {self.spec.seed}"
+        return f"{self.data['label']} {self.label}{seed}"
 
 
 def code_hash(path: Path) -> str:

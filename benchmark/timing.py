@@ -14,7 +14,7 @@ import torch
 class Clock:
     """Seconds of wall time under names, with the device's queue empty at start and stop."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str | None) -> None:
         self.device = device
         self.laps: dict[str, list[float]] = defaultdict(list)
 

@@ -1,5 +1,7 @@
 """One trial: train a model on a split, choose the best epoch, score the test users once, write the record.
 
+``python -m benchmark.trial SPEC.json`` runs one by hand; a run does the same, each in a process of its own.
+
 The only place that seeds: Python, NumPy and torch, from (seed, 0) before the model is made and from (seed, e)
 before epoch e, counted from 1. So an epoch draws the same numbers whether or not the ones before it ran in
 the same process.
@@ -7,28 +9,40 @@ the same process.
 
 from __future__ import annotations
 
+import argparse
+import fcntl
+import json
 import math
+import os
 import random
-import traceback
+import select
+import sys
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor
+from tqdm import tqdm
 
-from benchmark import environment, records
-from benchmark.evaluate import Ranking, ScoreError, evaluate
-from benchmark.metrics import HEADLINE, SELECTION, standard_error
-from benchmark.records import Estimate, Record, Status
-from benchmark.spec import TrialSpec
+from benchmark import checkpoint, outcome, records, truth, weights
+from benchmark.checkpoint import Progress, copy_of
+from benchmark.evaluate import Ranking, evaluate
+from benchmark.grid import code_of
+from benchmark.metrics import SELECTION
+from benchmark.outcome import Diverged, Unavailable
+from benchmark.records import Record, Status
+from benchmark.spec import PROTOCOL, Job
 from benchmark.timing import Clock
+from datasets import atomic, cache
+from datasets.errors import DataError
 from datasets.split import Split
 from models.base import Compute, Config, Log, Recommender
-from models.registry import Entry
+from models.registry import MODELS, Entry
 
 DIVERGED = 10.0
 """An epoch's loss above this many times the first epoch's ends a trial."""
@@ -37,74 +51,51 @@ Notify = Callable[[int, int, float], None]
 """Called after each epoch with its number, how many are planned, and the best validation score so far."""
 
 
-class Unavailable(Exception):
-    """The model does not run on the trial's device; one sentence."""
-
-
-class Diverged(Exception):
-    """Training left the region where numbers mean anything; one sentence."""
-
-
 @dataclass(frozen=True)
 class Trial:
-    """A spec with the objects that it names."""
+    """A job with the objects that it names."""
 
-    spec: TrialSpec
-    entry: Entry
+    job: Job
+    entry: Entry | None
+    """None for a row of the truth."""
     config: Config
-    label: str
-    data: dict[str, Any]
-    """What the record says of the data set."""
     split: Split
 
 
-@dataclass
-class Progress:
-    """What training has found so far."""
-
-    curve: list[dict[str, float]] = field(default_factory=list)
-    best_epoch: int = 0
-    best_validation: float = -math.inf
-    best_weights: dict[str, Tensor] | None = None
-    """A copy; None while the model itself holds the best weights."""
-
-
-def run(trial: Trial, out: Path, threads: int, notify: Notify) -> tuple[Record, list[Path]]:
-    """Run ``trial`` and write its record into ``out``, whatever happens to the model.
+def run(trial: Trial, notify: Notify) -> tuple[Record, list[Path]]:
+    """Run ``trial`` and write its record, whatever happens to the model.
 
     Returns the record and the paths of the files written. What stops a person's program (KeyboardInterrupt)
-    passes through and leaves no record.
+    passes through and leaves no record; so does DataError, for a disk without room.
     """
-    torch.set_num_threads(threads)
-    clock, progress, others = Clock(trial.spec.device), Progress(), environment.OtherWork()
-    started = datetime.now(UTC)
+    job, progress = trial.job, Progress(Clock(trial.job.spec.device))
     status: Status = "ok"
-    reason, ranking, weights_bytes = None, None, 0
-    try:
-        model = build(trial, threads, clock)
-        train(model, trial, clock, progress, notify)
-        weights_bytes = sum(tensor.nbytes for tensor in model.weights.values())
-        ranking = test(model, trial.split, clock, progress)
-    except Exception as error:
-        status, reason = failure(error)
-    record = Record(
-        id=trial.spec.id,
-        spec=trial.spec,
-        label=trial.label,
-        data=trial.data,
-        status=status,
-        reason=reason,
-        **results(ranking, progress),
-        curve=progress.curve,
-        cost=clock.seconds() | {"weights_bytes": weights_bytes, "process_peak_bytes": environment.process_peak_bytes()},
-        resumed=False,
-        other_work=(share := round(others.share(), 4)),
-        beside_others=share > environment.BESIDE_OTHERS,
-        environment=environment.facts(trial.spec.device),
-        started=started.isoformat(timespec="seconds"),
-        finished=datetime.now(UTC).isoformat(timespec="microseconds"),
-    )
-    return record, records.write(out, record, ranking)
+    reason, ranking, kept = None, None, None
+    torch.set_num_threads(job.threads)
+    with threadpool_limits(job.threads):
+        try:
+            if trial.entry is None:
+                ranking = rank_by_truth(trial, progress)
+            else:
+                model = build(trial, trial.entry, progress)
+                train(model, trial, progress, notify)
+                ranking = test(model, trial.split, progress)
+                kept = weights.pack(model, job, trial.split) if job.keep_weights else None
+        except DataError:
+            raise
+        except (Exception, SystemExit) as error:
+            ranking, (status, reason) = None, outcome.failure(error)
+    record = outcome.record_of(job, status, reason, ranking, progress)
+    written = records.write(job.out, record, ranking, kept)
+    checkpoint.path_of(job).unlink(missing_ok=True)
+    return record, written
+
+
+def rank_by_truth(trial: Trial, progress: Progress) -> Ranking:
+    """A row that ranks by the generator's own probabilities."""
+    assert trial.split.truth is not None, "only a generated split has such rows"
+    with progress.clock("test"):
+        return evaluate(truth.ROWS[trial.job.spec.model](trial.split.truth), trial.split.test)
 
 
 def seed_everything(seed: int | None, epoch: int) -> None:
@@ -115,18 +106,20 @@ def seed_everything(seed: int | None, epoch: int) -> None:
     torch.manual_seed(int(pytorch))
 
 
-def build(trial: Trial, threads: int, clock: Clock) -> Recommender[Any]:
-    """Make the model, freshly initialised.
+def build(trial: Trial, entry: Entry, progress: Progress) -> Recommender[Any]:
+    """Make the model: freshly initialised, or as its checkpoint holds it.
 
     Raises Unavailable if it does not run on the trial's device: never a silent run elsewhere.
     """
-    spec, entry = trial.spec, trial.entry
+    job, spec = trial.job, trial.job.spec
     if spec.device not in entry.devices:
         raise Unavailable(f"{spec.model} is not available on {spec.device}, only on {', '.join(entry.devices)}")
-    compute = Compute(spec.device, spec.precision, threads)
+    compute = Compute(spec.device, spec.precision or "fp32", job.threads)
     seed_everything(spec.seed, 0)
-    with clock("construction"):
-        return entry.model(trial.config, trial.split.train.shape, compute)
+    with progress.clock("construction"):
+        model = entry.model(trial.config, trial.split.train.shape, compute)
+    checkpoint.resume(job, model, progress)
+    return model
 
 
 def train_epoch(model: Recommender[Any], data: Any, seed: int | None) -> Log:
@@ -137,22 +130,27 @@ def train_epoch(model: Recommender[Any], data: Any, seed: int | None) -> Log:
     return log
 
 
-def train(model: Recommender[Any], trial: Trial, clock: Clock, progress: Progress, notify: Notify) -> None:
+def train(model: Recommender[Any], trial: Trial, progress: Progress, notify: Notify) -> None:
     """Run every planned epoch; after each, score the validation users and keep the best weights so far."""
+    clock, saved = progress.clock, time.monotonic()
     with clock("preparation"):
         data = model.prepare(trial.split.train.matrix)
     while model.epoch < model.planned:
         with clock("training"):
-            log = train_epoch(model, data, trial.spec.seed)
+            log = train_epoch(model, data, trial.job.spec.seed)
         check_loss(log, progress.curve)
         with clock("validation"):
-            validation = SELECTION(*_found(evaluate(_score(model), trial.split.validation))).mean()
+            ranking = evaluate(_score(model), trial.split.validation)
+            validation = SELECTION(ranking.hit, ranking.targets).mean()
         progress.curve.append({"epoch": model.epoch, "validation": float(validation), **log})
+        more_to_come = model.epoch < model.planned
         if validation > progress.best_validation:
             progress.best_epoch, progress.best_validation = model.epoch, float(validation)
-            more_to_come = model.epoch < model.planned
             progress.best_weights = copy_of(model.weights) if more_to_come else None
         notify(model.epoch, model.planned, progress.best_validation)
+        if more_to_come and time.monotonic() - saved >= trial.job.checkpoint_seconds:
+            checkpoint.write(trial.job, model, progress)
+            saved = time.monotonic()
 
 
 def check_loss(log: Log, curve: list[dict[str, float]]) -> None:
@@ -166,16 +164,12 @@ def check_loss(log: Log, curve: list[dict[str, float]]) -> None:
         )
 
 
-def copy_of(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors in memory of their own, on the same device."""
-    return {name: tensor.detach().clone() for name, tensor in weights.items()}
-
-
-def test(model: Recommender[Any], split: Split, clock: Clock, progress: Progress) -> Ranking:
+def test(model: Recommender[Any], split: Split, progress: Progress) -> Ranking:
     """Score the test users, once, with the best epoch's weights."""
+    progress.weights_bytes = sum(tensor.nbytes for tensor in model.weights.values())
     if progress.best_weights is not None:
         model.load(progress.best_weights)
-    with clock("test"):
+    with progress.clock("test"):
         return evaluate(_score(model), split.test)
 
 
@@ -183,34 +177,89 @@ def _score(model: Recommender[Any]) -> Callable[..., Tensor]:
     return lambda history, users: model.score(history)
 
 
-def _found(ranking: Ranking) -> tuple[np.ndarray, np.ndarray]:
-    return ranking.hit, ranking.targets
+def load(path: Path) -> Trial:
+    """The trial of a SPEC.json.
+
+    Raises DataError if the file is not one, if this checkout would compute other numbers than the spec names, or
+    if the split is not in the cache.
+    """
+    try:
+        job = Job.model_validate_json(path.read_text())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is not the spec of a trial ({error}); a run writes them to OUT/specs") from error
+    spec = job.spec
+    if (PROTOCOL, code_of(spec.model)) != (spec.protocol, spec.code):
+        raise DataError(
+            f"{path} is of other code for {spec.model} than this checkout has (or another protocol version than "
+            f"{PROTOCOL}); check out the code that wrote it, or start the run again"
+        )
+    prepared = cache.read(job.split)
+    if prepared.split_hash != spec.split_hash:
+        raise DataError(f"{job.split} holds another split than {path} names; start the run again")
+    entry = MODELS.get(spec.model)
+    return Trial(job, entry, type(entry.config)(**spec.config) if entry else Config(), prepared.split)
 
 
-def results(ranking: Ranking | None, progress: Progress) -> dict[str, Any]:
-    """The fields of a record that say how good the model is; nulls for a trial that failed."""
-    if ranking is None:
-        return {}
-    per_user = {str(metric): metric(*_found(ranking)) for metric in HEADLINE}
-    best = progress.curve[progress.best_epoch - 1]
-    return {
-        "metrics": {
-            name: Estimate(mean=float(values.mean()), stderr=standard_error(values))
-            for name, values in per_user.items()
-        },
-        "tied_rows": ranking.tied,
-        "best_epoch": progress.best_epoch,
-        "best_validation": progress.best_validation,
-        "best_beta": best.get("beta"),
-    }
+def main(argv: list[str] | None = None) -> int:
+    """Run the trial of a SPEC.json; 0 if it is ok, 1 if its record is a failure's, 2 if it cannot be run."""
+    parser = argparse.ArgumentParser("python -m benchmark.trial", description="Run one trial and write its record.")
+    parser.add_argument("spec", type=Path, metavar="SPEC.json", help="as a run writes it to OUT/specs")
+    parser.add_argument(
+        "--with-parent",
+        action="store_true",
+        help="for the runner, which holds the trial's lock: end when standard input closes, report on standard output",
+    )
+    arguments = parser.parse_args(argv)
+    try:
+        return (under_parent if arguments.with_parent else by_hand)(arguments.spec)
+    except DataError as error:
+        print(f"trial: {error}", file=sys.stderr)
+        return 2
 
 
-def failure(error: Exception) -> tuple[Status, str]:
-    """The status and one-sentence reason of a model's failure; a traceback follows where the cause is not plain."""
-    if isinstance(error, ScoreError | Unavailable):
-        return "failed", str(error)
-    if isinstance(error, Diverged):
-        return "diverged", str(error)
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-        return "oom", f"out of memory: {error}"
-    return "failed", "".join(traceback.format_exception(error)).strip()
+def under_parent(spec: Path) -> int:
+    """Run, with one line of JSON a message: epochs as they end, at last the files written."""
+    end_with_parent()
+    messages = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a model prints is not a message
+
+    def tell(**message: Any) -> None:
+        print(json.dumps(message), file=messages, flush=True)
+
+    record, written = run(load(spec), lambda epoch, planned, best: tell(epoch=epoch, planned=planned))
+    tell(written=[str(path) for path in written])
+    return int(record.status != "ok")
+
+
+def end_with_parent() -> None:
+    """Have the kernel end this process group when standard input closes, whatever the interpreter is doing then."""
+    fcntl.fcntl(0, fcntl.F_SETOWN, -os.getpgrp())
+    fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([0], [], [], 0)[0]:  # it closed before that
+        sys.exit(2)
+
+
+def by_hand(spec: Path) -> int:
+    """Run with a bar on a terminal, and print the outcome and the files written."""
+    trial = load(spec)
+    job = trial.job
+    try:
+        with (
+            atomic.lock(job.out, job.spec.id, wait=False),
+            tqdm(desc=job.title, unit="epoch", leave=False, disable=not sys.stderr.isatty()) as bar,
+        ):
+
+            def notify(epoch: int, planned: int, best: float) -> None:
+                bar.total = planned
+                bar.set_postfix_str(f"best validation {SELECTION} {best:.4f}", refresh=False)
+                bar.update(epoch - bar.n)
+
+            record, written = run(trial, notify)
+    except atomic.Busy:
+        raise DataError(f"another process runs the trial {job.spec.id}; wait for it, or stop it") from None
+    print(f"{job.title}: {outcome.line(record)}", *written, sep="\n  ")
+    return int(record.status != "ok")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

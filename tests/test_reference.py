@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark import environment, grid, records, trial
+from benchmark import environment, grid, records, runner
 from benchmark.metrics import HEADLINE
 from benchmark.report.parity import differences
 from benchmark.report.readme import REFERENCE
@@ -92,7 +92,7 @@ def test_every_quantity_of_the_authors_is_compared():
 @pytest.mark.realdata
 def test_mult_vae_seed_0_trained_again_has_the_same_hit_ranks(data_dir, tmp_path):
     (record,) = [r for r in of("mult-vae") if r.spec.seed == 0]
-    here = environment.facts("cpu")
+    here = environment.facts("cpu", 1)
     for fact in ("cpu", "matrix_product"):
         if here[fact] != record.environment[fact]:
             pytest.skip(f"the reference record is of another {fact}: {record.environment[fact]}, here {here[fact]}")
@@ -104,10 +104,9 @@ def test_mult_vae_seed_0_trained_again_has_the_same_hit_ranks(data_dir, tmp_path
 
     entry, config = asked.datasets[0]
     prepared = cache.prepare("ml1m", entry.dataset(config), data_dir, cache.default_folder(), PROTOCOL)
-    (again,) = grid.trials(asked, entry, config, prepared)
+    (again,) = grid.jobs(asked, entry, config, prepared, grid.Process(tmp_path, threads))
     assert again.spec.id == record.id
-    made, _ = trial.run(again, tmp_path, threads, lambda *_: None)
-    for got, want in zip(
-        records.hits(tmp_path, records.read(tmp_path / f"{made.id}.json")), records.hits(REFERENCE, record), strict=True
-    ):
+    runner.run([again])
+    made = records.read(tmp_path / f"{record.id}.json")
+    for got, want in zip(records.hits(tmp_path, made), records.hits(REFERENCE, record), strict=True):
         assert np.array_equal(got, want)

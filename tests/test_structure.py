@@ -56,7 +56,7 @@ def test_help_needs_neither_torch_nor_numpy():
 
 def test_training_imports_no_table_or_download_library():
     heavy = {"pandas", "polars", "pyarrow", "tabulate", "pooch", "matplotlib"}
-    assert not loaded("import benchmark.trial, benchmark.grid") & heavy
+    assert not loaded("import benchmark.trial, benchmark.runner") & heavy
 
 
 def test_a_foreign_datasets_package_is_named(tmp_path):

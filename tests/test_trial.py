@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import math
 import random as python_random
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from benchmark import environment, grid, records, trial
+from benchmark.checkpoint import copy_of
 from benchmark.grid import MODELS
 from benchmark.metrics import SELECTION
-from benchmark.spec import TrialSpec, code_hash
+from benchmark.spec import Job, TrialSpec, code_hash
 from benchmark.timing import Clock
 from benchmark.trial import Trial
 from models.base import Compute, Config, Recommender
@@ -73,11 +76,14 @@ def trial_of(model, config, split, devices=("cpu",), seed: int | None = 3) -> Tr
         device="cpu",
         precision="fp32",
     )
-    return Trial(spec, entry, config, "toy", {"label": "small"}, split)
+    data = {"label": "small", "test_users": len(np.unique(split.test.target.user))}
+    job = Job(spec=spec, label="toy", data=data, split=Path(), out=Path(), threads=torch.get_num_threads())
+    return Trial(job, entry, config, split)
 
 
-def run(t: Trial, out):
-    return trial.run(t, out, torch.get_num_threads(), lambda *_: None)[0]
+def run(t: Trial, out: Path, **changes):
+    job = t.job.model_copy(update={"out": out, **changes})
+    return trial.run(replace(t, job=job), lambda *_: None)[0]
 
 
 def test_the_first_epoch_with_the_maximum_is_tested_once(toy, tmp_path):
@@ -271,7 +277,7 @@ def test_other_work_is_what_other_processes_did(monkeypatch):
 
 
 def test_facts_are_there_and_are_json():
-    facts = environment.facts("cpu")
+    facts = environment.facts("cpu", torch.get_num_threads())
     json.dumps(facts)
     assert facts["threads"] == torch.get_num_threads()
     assert facts["matrix_product"].startswith("torch 2")
@@ -279,7 +285,7 @@ def test_facts_are_there_and_are_json():
 
 
 def test_the_id_holds_everything_that_numbers_depend_on(toy):
-    spec = toy.spec
+    spec = toy.job.spec
     changes = {
         "protocol": 2,
         "model": "x",
@@ -290,8 +296,9 @@ def test_the_id_holds_everything_that_numbers_depend_on(toy):
         "seed": 4,
         "device": "cuda",
         "precision": "bf16",
+        "stage": "external",
     }
-    assert set(changes) | {"stage"} == set(TrialSpec.model_fields)
+    assert set(changes) == set(TrialSpec.model_fields)
     ids = {spec.model_copy(update={key: value}).id for key, value in changes.items()}
     assert len(ids | {spec.id}) == len(changes) + 1
     assert TrialSpec.model_validate(json.loads(spec.model_dump_json())).id == spec.id
@@ -313,7 +320,7 @@ def test_real_models_keep_copies_of_their_best_weights(small_split):
     model = MODELS["mult-dae"].model(
         grid.configured("mult-dae", MODELS["mult-dae"].config, {"latent": 4}), (9, 9), Compute()
     )
-    copy = trial.copy_of(model.weights)
+    copy = copy_of(model.weights)
     before = {name: tensor.clone() for name, tensor in copy.items()}
     for tensor in model.net.parameters():
         tensor.data.add_(1)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from benchmark import records
 from benchmark.metrics import HEADLINE
-from benchmark.report import parity, table
+from benchmark.report import format, parity
+from benchmark.report.table import results
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 REFERENCE = ROOT / "results" / "reference"
@@ -20,7 +21,7 @@ def parts() -> dict[str, str]:
     """The generated text by name."""
     found = records.read_all(REFERENCE)
     return {
-        "results": table.tables(found, REFERENCE, HEADLINE),
+        "results": format.markdown(results(found, REFERENCE, HEADLINE)),
         "parity": parity.tables(found, ROOT / "results" / "parity.csv"),
     }
 

@@ -6,19 +6,26 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from tabulate import tabulate
+from typing import Any
 
 from benchmark import records
-from benchmark.metrics import Metric, standard_error
+from benchmark.metrics import MEANINGS, Metric, standard_error
 from benchmark.records import Record
+from benchmark.report.format import Table
+from benchmark.spec import TrialSpec
 from benchmark.stats import Summary, summarize
+from benchmark.truth import ROWS as BOUNDS
 
-EXPLANATION = (
+CELLS = (
     "Cells: mean over seeds ± standard deviation over seeds (ddof=1; - for one run), and in parentheses the standard "
-    "error of the mean over the test users. Bold: the best mean. Weights of the epoch with the best validation "
-    "NDCG@100, scored on the test users once."
+    "error of the mean over the test users. Bold: the best mean."
 )
+PROTOCOL = "Weights of the epoch with the best validation NDCG@100, scored on the test users once."
+TRUTH = (
+    "oracle and bayes are bounds, not models: oracle ranks by each user's true type, the best that anyone can do in "
+    "expectation; bayes by the posterior over types given the history, from the generator's own probabilities."
+)
+EXTERNAL = "(external): lists made elsewhere, scored on the same users; how they were made is not known here."
 
 
 @dataclass(frozen=True)
@@ -26,8 +33,8 @@ class Row:
     """Records that differ only in their seed."""
 
     model: str
-    device: str
-    precision: str
+    device: str | None
+    precision: str | None
     records: list[Record]
     older: int
     """Records of other versions of the code or the protocol, left out."""
@@ -37,25 +44,36 @@ class Row:
         """Those that have metrics."""
         return [record for record in self.records if record.metrics is not None]
 
-    def summary(self, metric: Metric, folder: Path) -> Summary:
-        """Computed from the per-user results."""
+    @property
+    def spec(self) -> TrialSpec:
+        """Of any of the records."""
+        return self.records[0].spec
+
+    def summary(self, metric: Metric, folder: Path) -> Summary | None:
+        """Computed from the per-user results; None if every record is a failure's."""
         per_user = [metric(*records.hits(folder, record)) for record in self.scored]
+        if not per_user:
+            return None
         return summarize([float(p.mean()) for p in per_user], [standard_error(p) for p in per_user])
 
 
-def tables(found: Sequence[Record], folder: Path, metrics: Sequence[Metric]) -> str:
-    """One Markdown table for each data set and split in ``found``, and what its cells mean."""
+def results(found: Sequence[Record], folder: Path, metrics: Sequence[Metric]) -> list[Table]:
+    """A table for each data set and split in ``found``; raises DataError if a per-user file is not its record's."""
+    return [_table(group, folder, metrics) for group in by_split(found)]
+
+
+def by_split(found: Iterable[Record]) -> list[list[Record]]:
+    """The records of each data set and split."""
     splits: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in found:
         splits[record.data["label"], record.spec.split_hash].append(record)
-    parts = [_table(name, split, group, folder, metrics) for (name, split), group in splits.items()]
-    return "\n\n".join([*parts, EXPLANATION])
+    return list(splits.values())
 
 
 def rows(found: Iterable[Record]) -> list[Row]:
-    """Group one split's records; where several versions of code or protocol match, the newest counts."""
-    groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
-    for record in sorted(found, key=lambda r: r.finished):
+    """Group one split's records, bounds last; where several versions of code or protocol match, the newest counts."""
+    groups: dict[tuple[str, str | None, str | None], list[Record]] = defaultdict(list)
+    for record in sorted(found, key=lambda r: (r.spec.model in BOUNDS, r.finished)):
         groups[record.label, record.spec.device, record.spec.precision].append(record)
     made = []
     for key, group in groups.items():
@@ -69,26 +87,38 @@ def _version(record: Record) -> tuple[int, str]:
     return record.spec.protocol, record.spec.code
 
 
-def _table(name: str, split: str, group: list[Record], folder: Path, metrics: Sequence[Metric]) -> str:
+def title(group: Sequence[Record]) -> str:
+    """Of the data set and split that a group of records has."""
+    data = group[-1].data
+    return (
+        f"{data['label']}: {data['test_users']} test users, {data['training_users']} training users, "
+        f"{data['items']} items; split {group[-1].spec.split_hash[:12]}"
+    )
+
+
+def _table(group: list[Record], folder: Path, metrics: Sequence[Metric]) -> Table:
     made = rows(group)
-    columns = [[row.summary(m, folder) if row.scored else None for row in made] for m in metrics]
-    best = [max((s.mean for s in column if s), default=None) for column in columns]
+    columns = [[row.summary(metric, folder) for row in made] for metric in metrics]
+    best = [
+        max((s.mean for s, row in zip(column, made, strict=True) if s and row.spec.model not in BOUNDS), default=None)
+        for column in columns
+    ]
     cells = [
-        [row.model, row.device, row.precision, _seeds(row)]
+        [row.model, row.device or "-", row.precision or "-", _seeds(row)]
         + [_cell(column[i], top) for column, top in zip(columns, best, strict=True)]
         for i, row in enumerate(made)
     ]
+    data = [
+        _numbers(row, metric, column[i])
+        for i, row in enumerate(made)
+        for metric, column in zip(metrics, columns, strict=True)
+    ]
     head = ["model", "device", "precision", "seeds", *map(str, metrics)]
-    data = group[-1].data
-    title = (
-        f"{name}: {data['test_users']} test users, {data['training_users']} training users, {data['items']} items; "
-        f"split {split[:12]}"
-    )
-    return "\n\n".join([title, tabulate(cells, head, tablefmt="pipe", disable_numparse=True), *_remarks(made)])
+    return Table(title(group), head, cells, [*_remarks(made), *_definitions(made, metrics)], data)
 
 
 def _seeds(row: Row) -> str:
-    if row.records[0].spec.seed is None:
+    if row.spec.seed is None:
         return "-"
     scored, all_of_them = len(row.scored), len(row.records)
     return str(scored) if scored == all_of_them else f"{scored} of {all_of_them}"
@@ -102,10 +132,28 @@ def _cell(summary: Summary | None, best: float | None) -> str:
     return f"{f'**{mean}**' if summary.mean == best else mean} ± {spread} ({summary.stderr:.4f})"
 
 
+def _numbers(row: Row, metric: Metric, summary: Summary | None) -> dict[str, Any]:
+    return {
+        "dataset": row.records[0].data["label"],
+        "split_hash": row.spec.split_hash,
+        "model": row.model,
+        "device": row.device,
+        "precision": row.precision,
+        "metric": str(metric),
+        "trials": len(row.records),
+        "scored": len(row.scored),
+        "mean": summary and summary.mean,
+        "sd_over_seeds": summary and summary.sd,
+        "stderr_over_users": summary and summary.stderr,
+        "test_users": row.records[0].data["test_users"],
+    }
+
+
 def _remarks(made: list[Row]) -> list[str]:
     """What a reader must know of this table: failures, and records left out."""
     remarks = [
-        f"{row.model} seed {record.spec.seed}: {record.status}: {(record.reason or '').splitlines()[-1]}"
+        f"{row.model}{'' if record.spec.seed is None else f' seed {record.spec.seed}'}: {record.status}: "
+        f"{(record.reason or '').splitlines()[-1]}"
         for row in made
         for record in row.records
         if record.status != "ok"
@@ -114,3 +162,14 @@ def _remarks(made: list[Row]) -> list[str]:
     if older:
         remarks.append(f"{older} records of older code or protocol versions were left out.")
     return remarks
+
+
+def _definitions(made: list[Row], metrics: Sequence[Metric]) -> list[str]:
+    """What the numbers are."""
+    kinds = " ".join(MEANINGS[kind] for kind in dict.fromkeys(metric.kind for metric in metrics))
+    said = [CELLS, kinds, PROTOCOL]
+    if any(row.spec.model in BOUNDS for row in made):
+        said.append(TRUTH)
+    if any(row.spec.stage == "external" for row in made):
+        said.append(EXTERNAL)
+    return [" ".join(said)]

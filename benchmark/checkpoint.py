@@ -1,0 +1,136 @@
+"""What a trial has found so far, and the file that a killed one goes on from.
+
+A checkpoint is one safetensors file, replaced after an epoch and deleted once the record is written. Its tensors
+are the model's ``state()`` and, as "best/NAME", the best weights where they are not the current ones; the rest is
+JSON in its header. One of another thread count or matrix product would not go on bit for bit, and is not taken.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import safetensors
+from pydantic import ValidationError
+from safetensors.torch import save
+from torch import Tensor
+
+from benchmark import environment
+from benchmark.spec import Job, Strict
+from benchmark.timing import Clock
+from datasets import atomic
+from models.base import Recommender
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass
+class Progress:
+    """What a trial has found and used so far, in this process and in those before it."""
+
+    clock: Clock
+    others: environment.OtherWork = field(default_factory=environment.OtherWork)
+    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    resumed: bool = False
+    earlier_peak_bytes: int = 0
+    """Of the processes before this one."""
+    weights_bytes: int = 0
+    curve: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_validation: float = -math.inf
+    best_weights: Tensors | None = None
+    """A copy; None while the model itself holds the best weights and has no epoch to go."""
+
+    @property
+    def peak_bytes(self) -> int:
+        """Largest resident size of any process of the trial."""
+        return max(self.earlier_peak_bytes, environment.process_peak_bytes())
+
+    def cost(self) -> dict[str, float]:
+        """Seconds and bytes, the unit in the key."""
+        return self.clock.seconds() | {"weights_bytes": self.weights_bytes, "process_peak_bytes": self.peak_bytes}
+
+
+class Header(Strict):
+    """The part of a checkpoint that is not tensors."""
+
+    id: str
+    threads: int
+    matrix_product: str
+    epoch: int
+    started: str
+    curve: list[dict[str, float]]
+    best_epoch: int
+    best_validation: float
+    laps: dict[str, list[float]]
+    wall_seconds: float
+    other_seconds: float
+    peak_bytes: int
+
+
+def path_of(job: Job) -> Path:
+    """Where the checkpoint of a trial is."""
+    return job.out / f".{job.spec.id}.checkpoint"
+
+
+def write(job: Job, model: Recommender[Any], progress: Progress) -> None:
+    """Replace the checkpoint."""
+    wall, other = progress.others.seconds()
+    header = Header(
+        id=job.spec.id,
+        threads=job.threads,
+        matrix_product=environment.matrix_product(),
+        epoch=model.epoch,
+        started=progress.started,
+        curve=progress.curve,
+        best_epoch=progress.best_epoch,
+        best_validation=progress.best_validation,
+        laps=progress.clock.laps,
+        wall_seconds=wall,
+        other_seconds=other,
+        peak_bytes=progress.peak_bytes,
+    )
+    tensors = model.state()
+    if progress.best_epoch != model.epoch:
+        tensors |= {f"best/{name}": tensor for name, tensor in (progress.best_weights or {}).items()}
+    packed = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    atomic.write(path_of(job), save(packed, {"header": header.model_dump_json()}))
+
+
+def resume(job: Job, model: Recommender[Any], progress: Progress) -> None:
+    """Bring ``model`` and ``progress`` to where the checkpoint is, if there is one to go on from."""
+    found = read(job)
+    if found is None:
+        return
+    header, tensors = found
+    best = {name.removeprefix("best/"): tensor for name, tensor in tensors.items() if name.startswith("best/")}
+    model.restore({name: tensor for name, tensor in tensors.items() if not name.startswith("best/")}, header.epoch)
+    progress.clock.laps |= header.laps
+    progress.others = environment.OtherWork(header.wall_seconds, header.other_seconds)
+    progress.started, progress.resumed, progress.earlier_peak_bytes = header.started, True, header.peak_bytes
+    progress.curve = header.curve
+    progress.best_epoch, progress.best_validation = header.best_epoch, header.best_validation
+    progress.best_weights = best or copy_of(model.weights)
+
+
+def read(job: Job) -> tuple[Header, Tensors] | None:
+    """The checkpoint of a trial; None if there is none, or it is damaged or of other threads or arithmetic."""
+    path = path_of(job)
+    if not path.exists():
+        return None
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            header = Header.model_validate_json((file.metadata() or {}).get("header", ""))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
+    except (safetensors.SafetensorError, ValidationError, OSError):
+        return None
+    here = (job.spec.id, job.threads, environment.matrix_product())
+    return (header, tensors) if (header.id, header.threads, header.matrix_product) == here else None
+
+
+def copy_of(weights: Tensors) -> Tensors:
+    """The same tensors in memory of their own, on the same device."""
+    return {name: tensor.detach().clone() for name, tensor in weights.items()}

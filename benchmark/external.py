@@ -1,0 +1,130 @@
+"""Recommendation lists made elsewhere, scored on the same test users and stored as a record of their own."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark import outcome, records
+from benchmark.catalog import UsageError
+from benchmark.checkpoint import Progress
+from benchmark.evaluate import Ranking
+from benchmark.metrics import DEPTH
+from benchmark.spec import PROTOCOL, Job, TrialSpec
+from benchmark.timing import Clock
+from benchmark.truth import ROWS
+from datasets.cache import Prepared
+from datasets.errors import DataError
+from datasets.split import Fold
+from models.registry import MODELS
+
+
+def evaluate(name: str, lists: Path, dataset: str, data: dict[str, Any], prepared: Prepared, out: Path) -> list[Path]:
+    """Score the lists in a Parquet file and write their record into ``out``; returns the paths written.
+
+    Columns: ``user``, the position in the test fold; ``items``, a list of raw item ids, the best first. Every user
+    with something to find has one list, which may be empty or shorter than 100.
+
+    Raises UsageError for the name of a model, DataError if the file does not hold such lists.
+    """
+    if not name or name in MODELS or name in ROWS:
+        raise UsageError(f"--name {name!r} is taken by a row of this project's own; give the lists another name")
+    try:
+        content = lists.read_bytes()
+    except OSError as error:
+        raise DataError(f"{lists} cannot be read ({error.strerror}); name a Parquet file of lists") from error
+    spec = TrialSpec(
+        protocol=PROTOCOL,
+        model=name,
+        config={},
+        code=hashlib.sha256(content).hexdigest()[:16],
+        dataset=dataset,
+        split_hash=prepared.split_hash,
+        seed=None,
+        stage="external",
+        device=None,
+        precision=None,
+    )
+    job = Job(spec=spec, label=f"{name} (external)", data=data, split=prepared.folder, out=out, threads=1)
+    ranking = rank(read(lists, prepared.split.test), prepared.split.test, lists)
+    record = outcome.record_of(job, "ok", None, ranking, Progress(Clock(None)))
+    return records.write(out, record.model_copy(update={"cost": {}}), ranking)
+
+
+def read(path: Path, fold: Fold) -> dict[int, np.ndarray]:
+    """The list of each user: raw item ids. Raises DataError if the file is not as ``evaluate`` says."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+        users = table["user"].to_numpy()
+        column = table["items"].combine_chunks()
+        values, offsets = column.flatten().to_numpy(zero_copy_only=False), _offsets(column)
+    except (pa.ArrowException, KeyError, AttributeError, ValueError) as error:
+        raise DataError(
+            f"{path} does not hold lists ({error}); it needs a column user (position in the test fold) and a column "
+            "items (a list of raw item ids, the best first)"
+        ) from error
+    if not np.issubdtype(users.dtype, np.integer) or len(np.unique(users)) != len(users):
+        raise DataError(f"the column user of {path} must hold whole numbers, each once")
+    if fold.history.item_ids.dtype.kind == "S":
+        values = np.char.encode(values.astype(str), "utf-8")
+    return {int(u): values[a:b] for u, a, b in zip(users, offsets[:-1], offsets[1:], strict=True)}
+
+
+def _offsets(column: Any) -> np.ndarray:
+    """Where each list begins in the flattened values, of a list column of any kind."""
+    import pyarrow.compute as pc
+
+    lengths = pc.call_function("list_value_length", [column]).fill_null(0).to_numpy(zero_copy_only=False)
+    return np.concatenate([[0], lengths.cumsum()]).astype(np.int64)
+
+
+def rank(lists: dict[int, np.ndarray], fold: Fold, path: Path) -> Ranking:
+    """Find the targets in the lists, as the evaluator does in its own.
+
+    Raises DataError for a user without a list, an item that the split does not have, one that the user's history
+    holds, or one named twice.
+    """
+    history, target = fold.history.matrix, fold.target.matrix
+    users = np.flatnonzero(np.diff(target.indptr)).astype(np.int32)
+    missing = [int(user) for user in users if int(user) not in lists]
+    if missing:
+        raise DataError(
+            f"{path} has no list for {len(missing)} of the {len(users)} users with something to find, the first at "
+            f"position {missing[0]}; give each a list, an empty one where nothing is recommended"
+        )
+    item_ids = fold.history.item_ids
+    order = np.argsort(item_ids)
+    top = np.full((len(users), DEPTH), -1, dtype=np.int32)
+    for row, user in enumerate(users.tolist()):
+        raw = lists[user][:DEPTH]
+        if not len(raw):
+            continue
+        place = order[np.minimum(np.searchsorted(item_ids, raw, sorter=order), len(item_ids) - 1)]
+        for wrong, why in (
+            (item_ids[place] != raw, f"is none of the {len(item_ids)} items of the split"),
+            (np.isin(place, _items(history, user)), "is in that user's history and is not to be recommended"),
+            (~_first(place), "is named twice"),
+        ):
+            if wrong.any():
+                raise DataError(f"the item {raw[wrong][0]} in the list of user {user} in {path} {why}; leave it out")
+        top[row, : len(place)] = place
+    hit = np.array([np.isin(top[row], _items(target, user)) for row, user in enumerate(users.tolist())])
+    sizes = (np.diff(matrix.indptr)[users] for matrix in (history, target))
+    return Ranking(users, *sizes, top=top, hit=hit, tied=None)
+
+
+def _items(matrix: Any, user: int) -> np.ndarray:
+    return matrix.indices[matrix.indptr[user] : matrix.indptr[user + 1]]
+
+
+def _first(values: np.ndarray) -> np.ndarray:
+    """Whether each value is the first of its kind."""
+    first = np.zeros(len(values), dtype=bool)
+    first[np.unique(values, return_index=True)[1]] = True
+    return first

@@ -1,0 +1,61 @@
+"""Learning curves: what validation and each logged quantity did, epoch by epoch."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from statistics import fmean
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmark.records import Record
+from benchmark.report.table import Row, rows, title
+
+PANELS = {
+    "validation": "validation NDCG@100",
+    "loss": "training loss (nats per user)",
+    "kl": "KL (nats per user)",
+    "beta": "beta, at the epoch's last update",
+}
+"""Of the curve in a record: key and axis label."""
+
+
+def curves(group: Sequence[Record]) -> bytes | None:
+    """A PNG of one split's records, a line for each row of its table; None if no model has more than one epoch."""
+    made = [row for row in rows(group) if row.scored and row.scored[0].curve]
+    learners = [row for row in made if len(row.scored[0].curve) > 1]
+    if not learners:
+        return None
+    keys = [key for key in PANELS if any(key in row.scored[0].curve[0] for row in learners)]
+    figure = Figure(figsize=(4.2 * len(keys), 3.8), layout="constrained")
+    for key, axes in zip(keys, figure.subplots(1, len(keys), squeeze=False)[0], strict=True):
+        _panel(axes, key, made, learners)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False)
+    figure.suptitle(
+        f"{title(group)}\nthick: mean over seeds; thin: each seed; dot: the epoch that was tested", fontsize=9
+    )
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _panel(axes: Axes, key: str, made: Sequence[Row], learners: Sequence[Row]) -> None:
+    for number, row in enumerate(made):
+        color = f"C{number % 10}"
+        lines = [[point[key] for point in record.curve] for record in row.scored if key in record.curve[0]]
+        if row not in learners:
+            if key == "validation":
+                axes.axhline(lines[0][0], color=color, linestyle="--", label=row.model)
+            continue
+        for line, record in zip(lines, row.scored, strict=False):
+            axes.plot(range(1, len(line) + 1), line, color=color, linewidth=0.6, alpha=0.5)
+            if key == "validation" and record.best_epoch:
+                axes.plot(record.best_epoch, line[record.best_epoch - 1], "o", color=color, markersize=3)
+        if lines:
+            mean = [fmean(values) for values in zip(*lines, strict=False)]
+            axes.plot(range(1, len(mean) + 1), mean, color=color, linewidth=1.8, label=row.model)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(PANELS[key])
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,52 @@
+"""Two rows that only a generated data set has: what is best given the truth about a user, and given the history alone.
+
+Both rank with the generator's own probabilities p_ti(a) = 1 - exp(-a q_ti), for a user of type t and activity a.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+from scipy.special import softmax
+from torch import Tensor
+
+from benchmark.evaluate import Score
+from datasets.split import Truth
+
+SHOWN = 0.8
+"""Share of a held-out user's items that are in the history."""
+
+
+def oracle(truth: Truth) -> Score:
+    """Ranks by q of the user's true type: every activity keeps that order."""
+
+    def score(history: csr_matrix, users: np.ndarray) -> Tensor:
+        return torch.from_numpy(truth.q[truth.test_type[users]].astype(np.float32))
+
+    return score
+
+
+def bayes(truth: Truth) -> Score:
+    """Ranks by P(item is to be found | history): the mixture over types and activities under their posterior.
+
+    Every item that a user has is taken to be shown with probability 0.8 independently of the others, where the
+    split shows 0.8 of them, rounded up. So an item not shown is to be found with probability .2 p / (1 - .8 p).
+    """
+    p = -np.expm1(-truth.activity[:, None, None] * truth.q).reshape(-1, truth.q.shape[1])  # (types x activities, I)
+    shown, hidden = SHOWN * p, 1 - SHOWN * p
+    evidence = (np.log(shown) - np.log(hidden)).T
+    constant = np.log(hidden).sum(axis=1)
+    to_find = (1 - SHOWN) * p / hidden
+
+    def score(history: csr_matrix, users: np.ndarray) -> Tensor:
+        posterior = softmax(history @ evidence + constant, axis=1)
+        return torch.from_numpy((posterior @ to_find).astype(np.float32))
+
+    return score
+
+
+ROWS: dict[str, Callable[[Truth], Score]] = {"oracle": oracle, "bayes": bayes}
+"""By the name that stands in the table."""

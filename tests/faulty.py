@@ -1,0 +1,100 @@
+"""Models that go wrong, each in its own way; test_run.py puts this file among the models of a copy of the project."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import torch
+
+from models.popularity import Popularity, PopularityConfig
+from models.registry import register
+
+
+def add(name):
+    return register(name, PopularityConfig(), paper="none", deterministic=True)
+
+
+@add("raises")
+class Raises(Popularity):
+    def train_epoch(self, data):
+        if "MENDED" not in os.environ:
+            raise ValueError("no such thing")
+        return super().train_epoch(data)
+
+
+@add("hangs")
+class Hangs(Popularity):
+    def train_epoch(self, data):
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)", str(os.environ["MARK"])])
+        sum(range(10**12))  # one call that never gives the interpreter back
+        return {}
+
+
+@add("not-finite")
+class NotFinite(Popularity):
+    def score(self, history):
+        return super().score(history) * float("nan")
+
+
+@add("wrong-shape")
+class WrongShape(Popularity):
+    def score(self, history):
+        return super().score(history)[:, 1:]
+
+
+@add("too-big")
+class TooBig(Popularity):
+    def train_epoch(self, data):
+        self.net["count"] = torch.from_numpy(np.ones(2**50, dtype=np.float32))
+        return {}
+
+
+@add("too-big-for-torch")
+class TooBigForTorch(Popularity):
+    def train_epoch(self, data):
+        self.net["count"] = torch.ones(2**50)
+        return {}
+
+
+@add("exits")
+class Exits(Popularity):
+    def train_epoch(self, data):
+        sys.exit(3)
+
+
+@add("vanishes")
+class Vanishes(Popularity):
+    def train_epoch(self, data):
+        print("about to vanish", file=sys.stderr, flush=True)
+        os._exit(2)
+
+
+@add("crashes")
+class Crashes(Popularity):
+    def train_epoch(self, data):
+        os.kill(os.getpid(), signal.SIGSEGV)
+        time.sleep(10)
+        return {}
+
+
+@add("killed")
+class Killed(Popularity):
+    def train_epoch(self, data):
+        os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(10)
+        return {}
+
+
+@add("chatty")
+class Chatty(Popularity):
+    """Nothing is wrong with it: what it prints is not a message to the runner."""
+
+    def train_epoch(self, data):
+        print('{"written": []}\n' * 10_000, flush=True)
+        print("x" * 200_000, file=sys.stderr)
+        return super().train_epoch(data)

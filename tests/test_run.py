@@ -1,0 +1,223 @@
+"""A run: what becomes of models that go wrong, of a run that is stopped, and of two runs at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmark import records
+from tests.conftest import ROOT
+from tests.mutants import copy
+
+DATA = ["--set", "synthetic.users=240", "synthetic.items=60", "synthetic.density=0.15"]
+LONG = ["--models", "mult-vae", "--seeds", "0", "--set", "epochs=20", "batch=20", "latent=8", "hidden=16"]
+LONG += ["--threads", "1", "--jobs", "2"]  # threads decide the last bits
+STATUS = {
+    "popularity": ("ok", None),
+    "chatty": ("ok", None),
+    "raises": ("failed", "ValueError: no such thing"),
+    "hangs": ("timeout", "ran longer than --timeout 12 seconds in its first epoch"),
+    "not-finite": ("failed", "a score must be a finite number"),
+    "wrong-shape": ("failed", "one for each user and item"),
+    "too-big": ("oom", "out of memory: Unable to allocate"),
+    "too-big-for-torch": ("oom", "out of memory: "),
+    "exits": ("failed", "the model called sys.exit(3)"),
+    "vanishes": ("failed", "its process ended with exit code 2 before its record was written"),
+    "crashes": ("failed", "its process died of signal SIGSEGV"),
+    "killed": ("failed", "its process died of signal SIGKILL"),
+}
+
+
+def start(root: Path, out: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "run_all.py", "--out", str(out), *DATA, *words]
+    variables = os.environ | {"MARK": str(out)} | environment
+    return subprocess.Popen(command, cwd=root, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(run: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = run.communicate(timeout=300)
+    return run.returncode, out, err
+
+
+def survivors(out: Path) -> list[psutil.Process]:
+    """Processes that have the folder in their command line."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if any(str(out) in word for word in process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def hidden(*folders: Path) -> list[str]:
+    """Temporary files, locks and checkpoints."""
+    return [path.name for folder in folders for path in folder.rglob(".*")]
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory) -> tuple[Path, Path, tuple[int, str, str]]:
+    """A copy of the project with the models of faulty.py, the records of a run of all of them, and what it said."""
+    root, out = copy(str(tmp_path_factory.mktemp("project"))), tmp_path_factory.mktemp("out")
+    (root / "models" / "faulty.py").write_bytes((ROOT / "tests" / "faulty.py").read_bytes())
+    init = root / "models" / "__init__.py"
+    init.write_text(init.read_text().replace("import autoencoder, ease,", "import autoencoder, ease, faulty,"))
+    cache = {"BENCH_CACHE_DIR": str(tmp_path_factory.mktemp("cache"))}
+    words = ("--models", *STATUS, "--jobs", "2", "--timeout", "12")
+    return root, out, finish(start(root, out, *words, **cache))
+
+
+def test_the_run_goes_on_to_its_end_and_says_1(faulty):
+    _, out, (code, said, errors) = faulty
+    assert (code, errors) == (1, "")
+    assert said.count("[14/14]") == 1
+    assert len(list(out.glob("*.json"))) == len(STATUS) + 2
+    assert hidden(out) == []
+    assert survivors(out) == []
+
+
+@pytest.mark.parametrize("model", STATUS)
+def test_a_failure_is_a_row_with_its_reason(model, faulty):
+    _, out, (_, said, _) = faulty
+    (record,) = [r for r in records.read_all(out) if r.spec.model == model]
+    status, reason = STATUS[model]
+    assert record.status == status
+    assert (record.metrics is None) == (status != "ok")
+    if reason:
+        row = next(line for line in said.splitlines() if line.startswith(f"| {model} "))
+        last = (record.reason or "").splitlines()[-1]
+        assert reason in last
+        assert row.count("failed") == 3
+        assert f"{model}: {status}: {last}" in said
+
+
+def test_what_a_model_said_before_it_vanished_is_in_the_reason(faulty):
+    (record,) = [r for r in records.read_all(faulty[1]) if r.spec.model == "vanishes"]
+    assert (record.reason or "").splitlines()[0] == "about to vanish"
+
+
+def test_failures_stay_until_they_are_retried(faulty, tmp_path):
+    root, out, _ = faulty
+    words = ("--models", "raises", "popularity")
+    code, said, _ = finish(start(root, out, *words, MENDED="1"))
+    assert (code, "0 to run" in said) == (1, True)
+    code, said, _ = finish(start(root, out, *words, "--retry", MENDED="1"))
+    assert (code, "3 done before, 1 to run" in said) == (0, True)
+
+
+def test_trials_side_by_side_are_marked_and_not_timed(faulty):
+    _, out, (_, said, _) = faulty
+    assert all(r.beside_others for r in records.read_all(out))
+    assert "2 trials ran beside other trials or other work and are left out." in said
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    """The per-user results of a long trial that nobody stopped."""
+    out = tmp_path_factory.mktemp("undisturbed")
+    code, _, errors = finish(start(ROOT, out, *LONG, BENCH_CACHE_DIR=str(tmp_path_factory.mktemp("cache"))))
+    assert (code, errors) == (0, "")
+    return out
+
+
+def trained(out: Path) -> records.Record:
+    (record,) = [r for r in records.read_all(out) if r.spec.model == "mult-vae"]
+    return record
+
+
+SLOW = pytest.mark.slow
+STOPS = [
+    signal.SIGINT,
+    signal.SIGKILL,
+    pytest.param(signal.SIGTERM, marks=SLOW),
+    pytest.param(signal.SIGHUP, marks=SLOW),
+]
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_a_stopped_run_goes_on_where_it_was(stop, undisturbed, tmp_path, own_cache):
+    words = (*LONG, "--checkpoint-seconds", "0")
+    run = start(ROOT, tmp_path, *words)
+    while not list(tmp_path.glob(".*.checkpoint")):
+        time.sleep(0.01)
+        assert run.poll() is None
+    run.send_signal(stop)
+    code, _, errors = finish(run)
+    wait_for_none(tmp_path)
+    if stop == signal.SIGINT:
+        assert (code, "the same command goes on from there" in errors) == (130, True)
+        assert {name.split(".")[-1] for name in hidden(tmp_path)} == {"checkpoint"}
+    code, _, errors = finish(start(ROOT, tmp_path, *words))
+    assert (code, errors) == (0, "")
+    record, whole = trained(tmp_path), trained(undisturbed)
+    assert record.resumed
+    assert not whole.resumed
+    assert record.curve == whole.curve
+    assert (record.id, record.per_user) == (whole.id, whole.per_user)
+    assert hidden(tmp_path, own_cache) == []
+
+
+def wait_for_none(out: Path) -> None:
+    """Until no process of the run is left: at once, but for the kernel's own time."""
+    end = time.monotonic() + 2
+    while survivors(out):
+        assert time.monotonic() < end, survivors(out)
+        time.sleep(0.01)
+
+
+def test_a_spec_reproduces_its_trial_by_hand(undisturbed, tmp_path):
+    before = trained(undisturbed)
+    spec = undisturbed / "specs" / f"{before.id}.json"
+    run = subprocess.run([sys.executable, "-m", "benchmark.trial", str(spec)], cwd=ROOT, capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, "")
+    after = trained(undisturbed)
+    assert after.finished > before.finished
+    assert (after.id, after.per_user, after.curve) == (before.id, before.per_user, before.curve)
+    (tmp_path / "spec.json").write_text(spec.read_text().replace(before.spec.code, "0" * 16))
+    for wrong, sentence in (
+        (tmp_path / "spec.json", "is of other code for mult-vae"),
+        (spec.parent, "is not the spec"),
+    ):
+        command = [sys.executable, "-m", "benchmark.trial", str(wrong)]
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert (run.returncode, sentence in run.stderr) == (2, True)
+
+
+def test_two_runs_at_once_share_the_work(tmp_path, own_cache):
+    words = ("--models", "popularity", "ease")
+    runs = [start(ROOT, tmp_path, *words) for _ in range(2)]
+    ended = [finish(run) for run in runs]
+    assert [(code, errors) for code, _, errors in ended] == [(0, "")] * 2
+    told = [line for _, said, _ in ended for line in said.splitlines() if line.startswith("[")]
+    assert len([line for line in told if "NDCG@100" in line]) == 4  # each trial was run once
+    assert len(records.read_all(tmp_path)) == 4
+    assert hidden(tmp_path, own_cache) == []
+    tables = [said.split("\n\n")[1:3] for _, said, _ in ended]
+    assert tables[0] == tables[1]
+
+
+def test_a_full_disk_in_a_trial_ends_the_run_with_2(tmp_path, own_cache):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import errno, os\n"
+        "real = os.fsync\n"
+        "def fsync(descriptor):\n"
+        "    if '.parquet' in os.readlink(f'/proc/self/fd/{descriptor}'):\n"
+        "        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))\n"
+        "    real(descriptor)\n"
+        "os.fsync = fsync\n"
+    )
+    out = tmp_path / "out"
+    code, _, errors = finish(start(ROOT, out, "--models", "popularity", PYTHONPATH=str(tmp_path)))
+    assert code == 2
+    assert "could not be written (No space left on device); make room, or name another place" in errors
+    assert len(errors.strip().splitlines()) == 1
+    assert [path.name for path in out.iterdir()] == ["specs"]
+    assert hidden(out, own_cache) == []
