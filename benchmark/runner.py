@@ -6,6 +6,7 @@ that outlives a killed runner for a moment still keeps others away.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -101,16 +102,19 @@ class Child:
             spec = job.out / "specs" / f"{job.spec.id}.json"
             atomic.write(spec, (job.model_dump_json(indent=1) + "\n").encode())
             log = stack.enter_context(tempfile.TemporaryFile())
+            listening, held = os.pipe()
+            stack.callback(os.close, held)
             process = subprocess.Popen(
                 [sys.executable, "-m", "benchmark.trial", str(spec), "--with-parent"],
                 cwd=environment.ROOT,
                 env=os.environ | environment.variables(job.threads),
-                stdin=subprocess.PIPE,
+                stdin=listening,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 pass_fds=(lock,),
                 start_new_session=True,  # a terminal's Ctrl-C is for the runner alone
             )
+            end_with(listening, process.pid)
             progress = Progress(Clock(job.spec.device))
             return cls(job, process, stack.pop_all(), log, progress, environment.oom_kills(), spec)
 
@@ -140,9 +144,8 @@ class Child:
     def close(self) -> None:
         """Let go of everything, at the latest now."""
         self.kill()
-        for pipe in (self.process.stdin, self.process.stdout):
-            assert pipe is not None
-            pipe.close()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
         atomic.sweep(self.job.out, self.job.spec.id, keep=checkpoint.path_of(self.job))
         self.resources.close()
 
@@ -178,6 +181,16 @@ class Child:
         if -code == signal.SIGKILL and environment.oom_kills() > self.oom_kills:
             return "oom", f"out of memory: the system killed its process{where}"
         return "failed", f"its process died of signal {name}{where}"
+
+
+def end_with(listening: int, group: int) -> None:
+    """Have the kernel end a process group when the other end of the pipe ``listening``, which this closes, is closed.
+
+    It does so however this process dies, and whatever the interpreters of the group are doing then.
+    """
+    fcntl.fcntl(listening, fcntl.F_SETOWN, -group)
+    fcntl.fcntl(listening, fcntl.F_SETFL, fcntl.fcntl(listening, fcntl.F_GETFL) | os.O_ASYNC)
+    os.close(listening)
 
 
 class Run:

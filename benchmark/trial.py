@@ -10,7 +10,6 @@ the same process.
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import math
 import os
@@ -207,7 +206,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--with-parent",
         action="store_true",
-        help="for the runner, which holds the trial's lock: end when standard input closes, report on standard output",
+        help="for the runner, which holds the trial's lock: report on standard output, end with standard input",
     )
     arguments = parser.parse_args(argv)
     try:
@@ -219,7 +218,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def under_parent(spec: Path) -> int:
     """Run, with one line of JSON a message: epochs as they end, at last the files written."""
-    end_with_parent()
+    if select.select([0], [], [], 0)[0]:  # the runner died before it could have the kernel see to that
+        return 2
     messages = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a model prints is not a message
 
@@ -229,14 +229,6 @@ def under_parent(spec: Path) -> int:
     record, written = run(load(spec), lambda epoch, planned, best: tell(epoch=epoch, planned=planned))
     tell(written=[str(path) for path in written])
     return int(record.status != "ok")
-
-
-def end_with_parent() -> None:
-    """Have the kernel end this process group when standard input closes, whatever the interpreter is doing then."""
-    fcntl.fcntl(0, fcntl.F_SETOWN, -os.getpgrp())
-    fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
-    if select.select([0], [], [], 0)[0]:  # it closed before that
-        sys.exit(2)
 
 
 def by_hand(spec: Path) -> int:
