@@ -12,10 +12,11 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+OURS = ("datasets", "models", "benchmark")
 DISK_BYTES = 5e9
 """Below which a person is warned: ML-20M's archive, its raw file and its split take about 2 GB."""
 MEMORY_BYTES = 4e9
@@ -71,7 +72,7 @@ def packages() -> Iterator[Finding]:
 
 def names() -> Iterator[Finding]:
     """That `datasets` is this project's."""
-    for name in ("datasets", "models", "benchmark"):
+    for name in OURS:
         found = importlib.util.find_spec(name)
         place = Path((found and found.origin) or "nowhere")
         yield Finding(
@@ -79,6 +80,14 @@ def names() -> Iterator[Finding]:
             f"the package {name} is {place}",
             f"another package has that name; run python run_all.py in {ROOT}, without python -P, "
             "and without the other's folder in PYTHONPATH",
+        )
+    foreign = {name: found for name, found in packages_distributions().items() if name in OURS}
+    for name, distributions in foreign.items():
+        yield Finding(
+            False,
+            f"the distribution {', '.join(distributions)} has installed a package {name} too",
+            "it is found first by python -P and by programs started elsewhere; keep this project in an environment of "
+            "its own, as make demo does",
         )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -100,11 +99,7 @@ def write(folder: Path, record: Record, ranking: Ranking | None, weights: bytes 
         per_user = PerUser(file=f"{record.id}.parquet", sha256=hashlib.sha256(hits_parquet).hexdigest())
         record = record.model_copy(update={"per_user": per_user})
     contents[json_path] = (json.dumps(record.model_dump(mode="json"), indent=1) + "\n").encode()
-    with ExitStack() as stack:
-        for target, content in reversed(contents.items()):  # what is entered first is renamed last
-            stack.enter_context(atomic.file(target)).write_bytes(content)
-        for suffix in SUFFIXES:
-            json_path.with_suffix(suffix).unlink(missing_ok=True)
+    atomic.replace(contents, old=[json_path.with_suffix(suffix) for suffix in SUFFIXES])
     return list(contents)
 
 

@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,67 +17,69 @@ class Busy(Exception):
     """Another process holds the lock."""
 
 
-@contextmanager
-def file(path: Path) -> Iterator[Path]:
-    """Give the name of an empty file to fill; it becomes ``path`` at the end, replacing what was there.
-
-    The folder is made if it is missing. Raises DataError if the system cannot write it (disk full, no permission);
-    then, and if the block raises, nothing is left.
-    """
-    with _told(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path))
-        beside = Path(name)
-        try:
-            os.close(handle)
-            yield beside
-            os.chmod(beside, 0o644)  # mkstemp makes it private
-            sync(beside)
-            os.replace(beside, path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
-        sync(path.parent)
-
-
 def write(path: Path, content: bytes) -> None:
-    """Make ``content`` the file ``path``, as ``file`` does."""
-    with file(path) as beside:
-        beside.write_bytes(content)
+    """Make ``content`` the file ``path``, as ``replace`` does."""
+    replace({path: content})
+
+
+def replace(new: Mapping[Path, bytes], old: Iterable[Path] = ()) -> None:
+    """Make each content its file, in order, once all are on disk; before the first appears, the ``old`` files go.
+
+    Folders are made if they are missing. Raises DataError if the system cannot write a file (disk full, no
+    permission); then nothing has changed.
+    """
+    staged: dict[Path, Path] = {}
+    path = Path()
+    try:
+        for path, content in new.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path))
+            staged[path] = Path(name)
+            with open(handle, "wb") as file:
+                file.write(content)
+            os.chmod(name, 0o644)  # mkstemp makes it private
+            sync(staged[path])
+        for path in old:
+            path.unlink(missing_ok=True)
+        for path, beside in staged.items():
+            os.replace(beside, path)
+            sync(path.parent)
+    except OSError as error:
+        raise _told(path, error) from error
+    finally:
+        for beside in staged.values():
+            beside.unlink(missing_ok=True)
 
 
 @contextmanager
 def folder(path: Path) -> Iterator[Path]:
     """Give an empty folder to fill; it becomes ``path`` at the end, unless another process made that first.
 
-    Raises DataError as ``file`` does.
+    Raises DataError as ``replace`` does.
     """
-    with _told(path):
+    beside = None
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix(path)))
+        yield beside
+        os.chmod(beside, 0o755)
+        for content in beside.iterdir():
+            sync(content)
         try:
-            yield beside
-            os.chmod(beside, 0o755)
-            for content in beside.iterdir():
-                sync(content)
-            try:
-                os.rename(beside, path)
-            except OSError:
-                if not path.is_dir():
-                    raise
-            sync(path.parent)
-        finally:
+            os.rename(beside, path)
+        except OSError:
+            if not path.is_dir():
+                raise
+        sync(path.parent)
+    except OSError as error:
+        raise _told(path, error) from error
+    finally:
+        if beside:
             shutil.rmtree(beside, ignore_errors=True)
 
 
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DataError(
-            f"{path} could not be written ({error.strerror or error}); make room, or name another place"
-        ) from error
+def _told(path: Path, error: OSError) -> DataError:
+    return DataError(f"{path} could not be written ({error.strerror or error}); make room, or name another place")
 
 
 def _prefix(path: Path) -> str:
@@ -111,9 +113,11 @@ def lock(folder: Path, name: str, wait: bool) -> Iterator[int]:
     holds it and ``wait`` is false.
     """
     path = lock_path(folder, name)
-    with _told(path):
+    try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = _acquire(path, wait)
+    except OSError as error:
+        raise _told(path, error) from error
     try:
         yield descriptor
     finally:

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import grid  # registers every model and data set
+from benchmark.cli import main
 from datasets.split import Split
 from datasets.synthetic import Synthetic, SyntheticConfig
 
 ROOT = Path(__file__).resolve().parent.parent
-assert grid.MODELS
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +30,26 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("BENCH_CACHE_DIR", str(folder))
     return folder
+
+
+DATA = ["--set", "synthetic.users=240", "synthetic.items=60", "synthetic.density=0.15"]
+NETWORKS = ["--set", "epochs=3", "batch=50", "latent=8"]
+
+
+def run_tiny(out: Path, *more: str) -> int:
+    """A run on 240 users, of three epochs where networks are among its models."""
+    networks = "--models" not in more or any("mult" in word for word in more)
+    return main(["--out", str(out), "--jobs", "2", *DATA, *(NETWORKS if networks else []), *more])
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """The records of a tiny run of everything, with weights; nobody writes there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        out = tmp_path_factory.mktemp("finished")
+        assert run_tiny(out, "--keep-weights") == 0
+    return out
 
 
 @pytest.fixture(scope="session")

@@ -17,26 +17,7 @@ from benchmark.metrics import HEADLINE, Metric, standard_error
 from benchmark.report import format
 from benchmark.report.table import results, rows
 from benchmark.truth import ROWS as BOUNDS
-from tests.conftest import ROOT
-
-DATA = ["--set", "synthetic.users=240", "synthetic.items=60", "synthetic.density=0.15"]
-MODELS = ["--set", "epochs=3", "batch=50", "latent=8"]
-
-
-def run_tiny(out: Path, *more: str) -> int:
-    """The networks with three epochs, everything on 240 users."""
-    networks = "--models" not in more or any("mult" in word for word in more)
-    return main(["--out", str(out), "--jobs", "2", *DATA, *(MODELS if networks else []), *more])
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """The records of a tiny run of everything, made once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        out = tmp_path_factory.mktemp("out")
-        assert run_tiny(out) == 0
-    return out
+from tests.conftest import DATA, ROOT, run_tiny
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -55,7 +36,7 @@ def test_a_run_prints_a_table_and_every_path_and_again_does_nothing(tmp_path, ca
     assert "8 trials: 0 done before, 8 to run" in first
     listed = {line.strip() for line in first.split("Written:")[1].splitlines() if line.strip()}
     on_disk = {str(p) for p in tmp_path.rglob("*") if p.is_file()}
-    assert len(on_disk) == 8 * 4 + 7  # four files a trial; three formats of two tables, and a figure
+    assert len(on_disk) == 8 * 4 + 7  # four files a trial; two tables in three formats, and a figure
     assert on_disk <= listed
     assert len(listed) == len(on_disk) + 1  # and the split
     before = snapshot(tmp_path)

@@ -21,8 +21,18 @@ PANELS = {
 """Of the curve in a record: key and axis label."""
 
 
-def curves(group: Sequence[Record]) -> bytes | None:
-    """A PNG of one split's records, a line for each row of its table; None if no model has more than one epoch."""
+def png(group: Sequence[Record]) -> bytes | None:
+    """What ``draw`` draws, the same bytes for the same records."""
+    figure = draw(group)
+    if figure is None:
+        return None
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def draw(group: Sequence[Record]) -> Figure | None:
+    """One split's records, a line for each row of its table; None if no model has more than one epoch."""
     made = [row for row in rows(group) if row.scored and row.scored[0].curve]
     learners = [row for row in made if len(row.scored[0].curve) > 1]
     if not learners:
@@ -36,9 +46,7 @@ def curves(group: Sequence[Record]) -> bytes | None:
     figure.suptitle(
         f"{title(group)}\nthick: mean over seeds; thin: each seed; dot: the epoch that was tested", fontsize=9
     )
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    return buffer.getvalue()
+    return figure
 
 
 def _panel(axes: Axes, key: str, made: Sequence[Row], learners: Sequence[Row]) -> None:

@@ -23,7 +23,7 @@ def write(found: Sequence[Record], folder: Path, metrics: Sequence[Metric], to: 
 
     Returns the paths of the files that were not there as they should be.
     """
-    from benchmark.report.curves import curves
+    from benchmark.report.curves import png
 
     contents: dict[str, bytes] = {}
     for name, tables in (("results", results(found, folder, metrics)), ("timing", timings(found))):
@@ -32,7 +32,7 @@ def write(found: Sequence[Record], folder: Path, metrics: Sequence[Metric], to: 
             contents[f"{name}.tex"] = format.latex(tables).encode()
             contents[f"{name}.csv"] = format.to_csv(tables).encode()
     for group in by_split(found):
-        if drawn := curves(group):
+        if drawn := png(group):
             contents[f"curves-{group[0].spec.dataset}-{group[0].spec.split_hash[:8]}.png"] = drawn
     written = []
     for name, content in contents.items():

@@ -105,7 +105,10 @@ def _table(group: list[Record], folder: Path, metrics: Sequence[Metric]) -> Tabl
     ]
     cells = [
         [row.model, row.device or "-", row.precision or "-", _seeds(row)]
-        + [_cell(column[i], top) for column, top in zip(columns, best, strict=True)]
+        + [
+            _cell(column[i], None if row.spec.model in BOUNDS else top)
+            for column, top in zip(columns, best, strict=True)
+        ]
         for i, row in enumerate(made)
     ]
     data = [

@@ -1,0 +1,142 @@
+"""Tables in three formats, timings, learning curves."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from statistics import fmean, median, stdev
+
+import pytest
+
+from benchmark import records
+from benchmark.metrics import HEADLINE, Metric
+from benchmark.records import Record
+from benchmark.report import curves, files, format
+from benchmark.report.format import Table
+from benchmark.report.table import results
+from benchmark.report.timing import timings
+
+
+@pytest.fixture(scope="module")
+def found(finished) -> list[Record]:
+    """As if each trial had run alone."""
+    return [r.model_copy(update={"beside_others": False}) for r in records.read_all(finished)]
+
+
+def of(found: list[Record], model: str) -> list[Record]:
+    return [r for r in found if r.spec.model == model]
+
+
+def test_latex_is_booktabs_and_escaped():
+    table = Table("a_b: 50% of x^2", ["m", "R@20"], [["x_y[a=1]", "**0.5** ± 0.1 (0.2)"], ["z & w", "<1"]], ["{note}"])
+    text = format.latex([table])
+    assert r"\textbf{0.5} $\pm$ 0.1 (0.2) \\" in text
+    assert r"x\_y[a=1] & " in text
+    assert r"z \& w & $<$1 \\" in text
+    assert r"\caption{a\_b: 50\% of x\textasciicircum{}2. \{note\}.}" in text
+    order = [text.index(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")]
+    assert order == sorted(order)
+    assert text.count(r" \\") == 3
+
+
+def test_markdown_and_latex_have_the_same_cells(found, finished):
+    (table,) = results(found, finished, HEADLINE)
+    marked, tex = format.markdown([table]), format.latex([table])
+    assert len(table.cells) == 6
+    for row in table.cells:
+        numbers = re.findall(r"\d\.\d{4}", " ".join(row))
+        assert len(numbers) in (6, 9)  # without or with a deviation over seeds
+        assert any(all(number in line for number in numbers) for line in marked.splitlines())
+        assert any(all(number in line for number in numbers) for line in tex.splitlines())
+
+
+def test_csv_holds_the_numbers_in_full(found, finished):
+    rows = list(csv.DictReader(io.StringIO(format.to_csv(results(found, finished, HEADLINE)))))
+    assert len(rows) == 6 * 3
+    for row in rows:
+        mine = of(found, row["model"].split("[")[0])
+        metrics = [r.metrics[row["metric"]] for r in mine if r.metrics]
+        assert float(row["mean"]) == pytest.approx(fmean(m.mean for m in metrics), rel=1e-12)
+        assert float(row["stderr_over_users"]) == pytest.approx(fmean(m.stderr for m in metrics), rel=1e-12)
+        spread = stdev(m.mean for m in metrics) if len(metrics) > 1 else None
+        assert (float(row["sd_over_seeds"]) if row["sd_over_seeds"] else None) == pytest.approx(spread)
+        assert (int(row["trials"]), int(row["scored"])) == (len(mine), len(mine))
+
+
+def test_bounds_stand_last_and_are_never_bold(found, finished):
+    (table,) = results(found, finished, HEADLINE)
+    assert [row[0] for row in table.cells[-2:]] == ["oracle", "bayes"]
+    assert not any("**" in cell for row in table.cells[-2:] for cell in row)
+    assert "are bounds, not models" in table.notes[-1]
+    (without,) = results([r for r in found if r.spec.model not in ("oracle", "bayes")], finished, HEADLINE)
+    assert "bounds" not in without.notes[-1]
+
+
+def test_what_a_metric_means_stands_under_its_table(found, finished):
+    (table,) = results(found, finished, [Metric("MRR", 10)])
+    assert "MRR@R: 1 / rank of the first target" in table.notes[-1]
+    assert "Recall@R" not in table.notes[-1]
+
+
+def test_timing_is_the_median_over_trials(found):
+    (table,) = timings(found)
+    rows = {row["model"].split("[")[0]: row for row in table.data}
+    assert rows.keys() == {"popularity", "ease", "mult-vae", "mult-dae"}
+    for model, row in rows.items():
+        for key in ("training_seconds", "median_epoch_seconds", "process_peak_bytes"):
+            values = [r.cost[key] for r in of(found, model) if key in r.cost]
+            assert row[key] == (median(values) if values else None)
+        assert row["trials"] == len(of(found, model))
+
+
+def test_trials_beside_others_are_left_out_of_timing(found):
+    changed = [r.model_copy(update={"beside_others": r.spec.model != "ease" and r.spec.seed != 1}) for r in found]
+    (table,) = timings(changed)
+    assert {row[0].split("[")[0]: row[4] for row in table.cells} == {"mult-vae": "1", "mult-dae": "1", "ease": "1"}
+    assert "3 trials ran beside other trials or other work and are left out." in table.notes
+    assert all(not t.cells for t in timings([r.model_copy(update={"beside_others": True}) for r in found]))
+
+
+@pytest.mark.parametrize("fact", ["cpu", "threads", "matrix_product", "variables"])
+def test_timings_of_different_machines_are_different_rows(fact, found):
+    vae = of(found, "mult-vae")
+    changed = {"cpu": "another", "threads": 99, "matrix_product": "another", "variables": {}}[fact]
+    other = vae[1].model_copy(update={"environment": vae[1].environment | {fact: changed}})
+    (table,) = timings([vae[0], other])
+    assert [row[3] for row in table.cells] == ["A", "B"]
+    assert [note[:3] for note in table.notes[:2]] == ["A: ", "B: "]
+    assert len(timings(vae)[0].cells) == 1
+
+
+def test_a_failure_has_no_timing(found):
+    failed = [r.model_copy(update={"status": "failed", "metrics": None, "per_user": None}) for r in found]
+    assert timings(failed) == []
+
+
+def test_curves_have_a_line_for_each_row_and_quantity(found):
+    figure = curves.draw(found)
+    assert figure is not None
+    labels = [axes.get_ylabel() for axes in figure.axes]
+    assert labels == list(curves.PANELS.values())
+    drawn = [
+        {line.get_label() for line in axes.lines if not str(line.get_label()).startswith("_")} for axes in figure.axes
+    ]
+    networks = {r.label for r in found if r.spec.model.startswith("mult")}
+    vae = {r.label for r in of(found, "mult-vae")}
+    assert drawn == [networks | {"ease", "popularity"}, networks, vae, vae]
+    mean = next(line for line in figure.axes[1].lines if line.get_label() in vae)
+    losses = [[point["loss"] for point in r.curve] for r in of(found, "mult-vae")]
+    assert list(mean.get_ydata()) == pytest.approx([fmean(pair) for pair in zip(*losses, strict=True)])
+    assert curves.draw(of(found, "ease")) is None
+
+
+def test_the_same_records_give_the_same_files(found, finished, tmp_path):
+    first = files.write(found, finished, HEADLINE, tmp_path)
+    names = {f"{name}.{kind}" for name in ("results", "timing") for kind in ("md", "tex", "csv")}
+    assert {path.name for path in first} - names == {f"curves-synthetic-{found[0].spec.split_hash[:8]}.png"}
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in first}
+    assert files.write(found, finished, HEADLINE, tmp_path) == []
+    assert before == {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in first}
+    (tmp_path / "timing.md").write_text("changed")
+    assert files.write(found, finished, HEADLINE, tmp_path) == [tmp_path / "timing.md"]

@@ -1,0 +1,130 @@
+"""A full disk, at every place that writes: one sentence, exit code 2, nothing half-written and nothing lost."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from benchmark import cli, trial
+from benchmark.grid import DATASETS
+from datasets import atomic, cache
+from tests.conftest import DATA, ROOT, run_tiny
+
+SENTENCE = re.compile(r"could not be written \(No space left on device\); make room, or name another place$")
+
+
+@pytest.fixture
+def full(monkeypatch):
+    """Makes the disk full for names that match a pattern."""
+
+    def make(pattern: str) -> None:
+        real = atomic.sync
+
+        def sync(path: Path) -> None:
+            if re.search(pattern, path.name):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            real(path)
+
+        monkeypatch.setattr(atomic, "sync", sync)
+
+    return make
+
+
+def files(*folders: Path) -> dict[Path, bytes]:
+    return {p: p.read_bytes() for folder in folders for p in folder.rglob("*") if p.is_file()}
+
+
+def told(capsys) -> None:
+    said = capsys.readouterr().err.strip()
+    assert SENTENCE.search(said), said
+    assert "\n" not in said
+
+
+def test_every_place_that_writes_is_here():
+    """Source files that use the atomic module, and what stands for them below."""
+    users = {
+        str(path.relative_to(ROOT))
+        for package in ("benchmark", "datasets", "models")
+        for path in (ROOT / package).rglob("*.py")
+        if re.search(r"atomic\.(write|replace|folder)\(", path.read_text())
+    }
+    assert users == {
+        "datasets/cache.py",
+        "datasets/pro_sg.py",
+        "benchmark/records.py",
+        "benchmark/checkpoint.py",
+        "benchmark/runner.py",
+        "benchmark/report/files.py",
+    }
+    writers = {
+        str(path.relative_to(ROOT))
+        for package in ("benchmark", "datasets", "models")
+        for path in (ROOT / package).rglob("*.py")
+        if re.search(r"\.write_(text|bytes)\(|open\([^)]*[\"'][wax]", path.read_text())
+    }
+    assert writers <= users | {"datasets/atomic.py", "benchmark/report/readme.py"}  # the last is for who edits README
+
+
+def test_a_split(full, tmp_path, capsys, own_cache):
+    full(r"^test_te\.item\.npy$")
+    assert run_tiny(tmp_path) == 2
+    told(capsys)
+    assert files(tmp_path, own_cache) == {}
+
+
+def test_a_spec(full, tmp_path, capsys):
+    full(r"^\.[0-9a-f]{16}\.json\.")
+    assert run_tiny(tmp_path, "--models", "popularity") == 2
+    told(capsys)
+    assert files(tmp_path) == {}
+
+
+@pytest.mark.parametrize("suffix", ["json", "parquet", "top.parquet", "safetensors", "checkpoint"])
+def test_a_trials_files(suffix, full, finished, tmp_path, capsys, own_cache):
+    """In the trial's own process, and over a record that is there."""
+    words = ("--models", "mult-dae", "--seeds", "0", "--keep-weights", "--checkpoint-seconds", "0")
+    assert run_tiny(tmp_path, *words) == 0
+    before = files(tmp_path)
+    spec = next(p for p in (tmp_path / "specs").iterdir() if '"mult-dae"' in p.read_text())
+    capsys.readouterr()
+    full(rf"^\.{spec.stem}\.{re.escape(suffix)}\.")
+    assert trial.main([str(spec)]) == 2
+    told(capsys)
+    left = files(tmp_path)
+    assert {p: c for p, c in left.items() if not p.name.endswith(".checkpoint")} == before
+
+
+def test_a_report(full, tmp_path, capsys):
+    full(r"^\.timing\.tex\.")
+    assert run_tiny(tmp_path, "--models", "popularity") == 2
+    told(capsys)
+    assert len(list(tmp_path.glob("*.json"))) == 3
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_the_six_files(full, tmp_path, capsys):
+    full(r"^\.test_te\.csv\.")
+    assert cli.main(["export-split", "synthetic", str(tmp_path / "six"), *DATA]) == 2
+    told(capsys)
+    assert not list(tmp_path.rglob("*test_te*"))
+
+
+def test_lists_made_elsewhere(full, tmp_path, capsys, own_cache):
+    dataset = DATASETS["synthetic"]
+    split = cache.prepare("synthetic", dataset.dataset(dataset.config), tmp_path, own_cache, 1).split
+    users = sorted(set(split.test.target.user.tolist()))
+    lists = tmp_path / "lists.parquet"
+    pl.DataFrame(
+        {"user": users, "items": [[] for _ in users]}, schema_overrides={"items": pl.List(pl.Int64)}
+    ).write_parquet(lists)
+    full(r"\.json\.")
+    out = tmp_path / "out"
+    words = ["--dataset", "synthetic", "--lists", str(lists), "--name", "mine", "--out", str(out)]
+    assert cli.main(["evaluate", *words]) == 2
+    told(capsys)
+    assert files(out) == {}

@@ -1,0 +1,131 @@
+"""A folder of records that was altered: every fault is found and named."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from benchmark.cli import main
+
+
+@pytest.fixture
+def folder(finished, tmp_path) -> Path:
+    for path in finished.glob("*.*"):
+        shutil.copy(path, tmp_path)
+    return tmp_path
+
+
+def change(path: Path, **fields) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def network(folder: Path) -> Path:
+    """The record of a model with a curve."""
+    return next(p for p in sorted(folder.glob("*.json")) if json.loads(p.read_text())["label"].startswith("mult-vae"))
+
+
+def rehash(path: Path, parquet: Path) -> None:
+    """Make the record name the altered file, as a forger would."""
+    per_user = {"file": parquet.name, "sha256": hashlib.sha256(parquet.read_bytes()).hexdigest()}
+    change(path, per_user=per_user)
+
+
+def altered(path: Path, **columns) -> None:
+    """The per-user file with other columns, and a record that names it."""
+    parquet = path.with_suffix(".parquet")
+    table = pq.read_table(parquet)
+    for name, make in columns.items():
+        table = table.set_column(table.column_names.index(name), name, make(table[name].combine_chunks()))
+    pq.write_table(table, parquet)
+    rehash(path, parquet)
+
+
+def metric(path: Path, **values) -> None:
+    metrics = json.loads(path.read_text())["metrics"]
+    metrics["NDCG@100"] |= values
+    change(path, metrics=metrics)
+
+
+def fewer(path: Path) -> None:
+    parquet = path.with_suffix(".parquet")
+    pq.write_table(pq.read_table(parquet).slice(1), parquet)
+    rehash(path, parquet)
+
+
+def spec(path: Path, **fields) -> None:
+    change(path, spec=json.loads(path.read_text())["spec"] | fields)
+
+
+FAULTS = {
+    "a better mean": (lambda p: metric(p, mean=0.99), "NDCG@100 mean is 0.99, but "),
+    "a smaller error": (lambda p: metric(p, stderr=0.0), "NDCG@100 stderr is 0.0, but "),
+    "another seed": (lambda p: spec(p, seed=7), "the hash of its spec"),
+    "another name": (lambda p: p.rename(p.with_name("0" * 16 + ".json")), "the file was renamed"),
+    "not the best epoch": (
+        lambda p: change(p, best_epoch=1, best_validation=0.0),
+        "is not the first best of its curve",
+    ),
+    "a curve with a hole": (lambda p: change(p, curve=json.loads(p.read_text())["curve"][1:]), "are not 1, 2, 3"),
+    "a failure with numbers": (lambda p: change(p, status="failed"), "status failed does not go with metrics"),
+    "ok without numbers": (lambda p: change(p, metrics=None, per_user=None), "status ok does not go with"),
+    "an unknown field": (lambda p: change(p, note="x"), "is not a whole record"),
+    "a cut record": (lambda p: p.write_text(p.read_text()[:99]), "is not a record"),
+    "no per-user file": (lambda p: p.with_suffix(".parquet").unlink(), "is missing"),
+    "an altered per-user file": (lambda p: p.with_suffix(".parquet").write_bytes(b"PAR1"), "whose sha256"),
+    "a path out of the folder": (
+        lambda p: change(p, per_user={"file": "../x.parquet", "sha256": "0"}),
+        "its per-user file '../x.parquet' is not",
+    ),
+    "forged hits": (
+        lambda p: altered(p, ranks=lambda old: pa.array([[1] for _ in old], old.type)),
+        "mean is ",
+    ),
+    "ranks beyond 100": (
+        lambda p: altered(p, ranks=lambda old: pa.array([[101] for _ in old], old.type)),
+        "ranks from 101 to 101, and not from 1 to 100",
+    ),
+    "more hits than targets": (
+        lambda p: altered(p, ranks=lambda old: pa.array([list(range(1, 60)) for _ in old], old.type)),
+        "more hits than targets",
+    ),
+    "no targets": (lambda p: altered(p, targets=lambda old: pa.array(np.zeros(len(old), np.int32))), "has no target"),
+    "a user less": (fewer, "users in"),
+    "a user twice": (lambda p: altered(p, user=lambda old: pa.array(np.zeros(len(old), np.int32))), "each due once"),
+    "not a table": (
+        lambda p: (p.with_suffix(".parquet").write_bytes(b"x"), rehash(p, p.with_suffix(".parquet"))),
+        "hold",
+    ),
+}
+
+
+def test_what_a_run_wrote_is_whole(folder, capsys):
+    assert main(["verify", str(folder)]) == 0
+    assert capsys.readouterr().out == "8 records checked, 0 faults\n"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_found_and_named(fault, folder, capsys):
+    path = network(folder)
+    make, sentence = FAULTS[fault]
+    make(path)
+    assert main(["verify", str(folder)]) == 1
+    said = capsys.readouterr().out
+    assert sentence in said
+    assert path.stem in said or "0" * 16 in said
+    assert "8 records checked, 0 faults" not in said
+
+
+def test_a_file_without_a_record_is_named(folder, capsys):
+    path = network(folder)
+    path.unlink()
+    assert main(["verify", str(folder)]) == 1
+    said = capsys.readouterr().out
+    assert f"{path.stem}.parquet belongs to no record" in said
+    assert "7 records checked, 2 faults" in said

@@ -1,0 +1,68 @@
+"""Weights that were kept score as the model did, also by the lines of the README."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark import records, weights
+from benchmark.evaluate import evaluate
+from datasets.errors import DataError
+from datasets.synthetic import Synthetic, SyntheticConfig
+from tests.conftest import ROOT
+
+SPLIT = Synthetic(SyntheticConfig(users=240, items=60, density=0.15)).split(None)[0]
+
+
+def kept(finished: Path) -> list[records.Record]:
+    return [r for r in records.read_all(finished) if r.curve]
+
+
+def test_they_score_the_test_users_as_the_trial_did(finished):
+    assert len(kept(finished)) == 6
+    for record in kept(finished):
+        model, item_ids = weights.load(finished / f"{record.id}.safetensors")
+        assert np.array_equal(item_ids, SPLIT.train.item_ids)
+        ranking = evaluate(lambda history, users, model=model: model.score(history), SPLIT.test)
+        assert np.array_equal(ranking.hit, records.hits(finished, record)[0])
+
+
+def test_the_lines_of_the_readme_recommend_unseen_items(finished, capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    assert len(code.strip().splitlines()) <= 10
+    record = next(r for r in kept(finished) if r.spec.model == "mult-vae")
+    code = re.sub(r'"results/runs/\w+\.safetensors"', repr(str(finished / f"{record.id}.safetensors")), code)
+    liked = [int(i) for i in SPLIT.train.item_ids[[3, 5, 8]]]
+    code = re.sub(r"liked = \[.*?\]", f"liked = {liked}", code)
+    space: dict = {}
+    exec(code, space)
+    shown = [int(text) for text in re.findall(r"\d+", capsys.readouterr().out)]
+    assert len(shown) == 10
+    assert set(shown) <= set(SPLIT.train.item_ids.tolist()) - set(liked)
+
+
+@pytest.mark.parametrize("fault", ["missing", "cut", "foreign", "unknown model"])
+def test_what_cannot_be_read_is_a_sentence(fault, finished, tmp_path):
+    from safetensors.torch import save
+
+    path = tmp_path / "x.safetensors"
+    content = (finished / f"{kept(finished)[0].id}.safetensors").read_bytes()
+    if fault == "cut":
+        path.write_bytes(content[:100])
+    elif fault == "foreign":
+        path.write_bytes(save({"a": torch.zeros(1)}))
+    elif fault == "unknown model":
+        path.write_bytes(content.replace(b'\\"model\\":\\"', b'\\"model\\":\\"'[:-1] + b"Q", 1))
+    with pytest.raises(DataError, match="is not a weights file that this checkout can read"):
+        weights.load(path)
+
+
+def test_they_are_kept_only_where_that_is_asked(tmp_path):
+    from tests.conftest import run_tiny
+
+    assert run_tiny(tmp_path, "--models", "popularity") == 0
+    assert not list(tmp_path.glob("*.safetensors"))
