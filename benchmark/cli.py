@@ -36,10 +36,13 @@ def main(argv: list[str] | None = None) -> int:
         from benchmark import doctor
 
         return doctor.examine(arguments.data_dir, arguments.out)
-    from benchmark import verbs
-    from benchmark.catalog import UsageError
-    from datasets.errors import DataError
-
+    try:
+        from benchmark import verbs
+        from benchmark.catalog import UsageError
+        from datasets.errors import DataError
+    except ModuleNotFoundError as error:
+        cure = "run .venv/bin/python, which make demo makes, or pip install -r requirements.txt"
+        return complain(f"{sys.executable} has no package {error.name}; {cure}")
     try:
         return getattr(verbs, arguments.verb)(arguments)
     except (DataError, UsageError) as error:

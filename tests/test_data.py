@@ -1,4 +1,4 @@
-"""Raw files, their faults and their archive; the cache; the generator; atomic writes."""
+"""Raw files, their faults and their archive; the cache; the generator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets import atomic, cache, fetch, pro_sg
+from datasets import cache, fetch, pro_sg
 from datasets.base import DatasetConfig
 from datasets.errors import DataError
 from datasets.movielens import ML1M
@@ -286,28 +286,6 @@ def test_types_differ_in_taste():
 
     assert 0.15 < stand_out(20) < 0.21
     assert stand_out(20) > 1.2 * stand_out(1)
-
-
-def test_atomic_write_leaves_the_old_file_when_it_fails(tmp_path, monkeypatch):
-    path = tmp_path / "deep" / "file"
-    atomic.write(path, b"old")
-    monkeypatch.setattr("datasets.atomic.os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(DataError, match=r"could not be written \(disk full\); make room"):
-        atomic.write(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_atomic_folder_appears_whole_or_not(tmp_path):
-    with pytest.raises(ValueError, match="half"), atomic.folder(tmp_path / "made") as beside:
-        (beside / "a").write_text("1")
-        raise ValueError("half")
-    assert list(tmp_path.iterdir()) == []
-    for text in ("first", "second"):  # the second finds the first there and leaves it
-        with atomic.folder(tmp_path / "made") as beside:
-            (beside / "a").write_text(text)
-    assert (tmp_path / "made" / "a").read_text() == "first"
-    assert list(tmp_path.iterdir()) == [tmp_path / "made"]
 
 
 def test_the_header_is_json_without_pickles(raw, tmp_path):

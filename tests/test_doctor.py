@@ -46,11 +46,20 @@ def test_a_missing_package_is_named(package, tmp_path):
         "class Missing(importlib.abc.MetaPathFinder):\n"
         "    def find_spec(self, name, path=None, target=None):\n"
         f"        if name.split('.')[0] == '{package}':\n"
-        "            raise ImportError(f'no module named {name}')\n"
+        "            raise ModuleNotFoundError(f'no module named {name}', name=name)\n"
         "sys.meta_path.insert(0, Missing())\n"
     )
     code, lines = examine(PYTHONPATH=str(tmp_path))
     if package == "torch":
+        run = subprocess.run(
+            [sys.executable, "run_all.py", "list"],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+        )
+        assert run.returncode == 2
+        assert run.stderr.startswith(f"run_all.py: {sys.executable} has no package torch; run .venv/bin/python")
         assert any("torch does not import (no module named torch)" in line for line in wrong(lines))
         assert code == 1
     assert lines[-1]

@@ -207,6 +207,7 @@ class WrongShape(Toy):
         (raising(ValueError("no such thing")), "failed", "no such thing", 1),
         (raising(MemoryError("10 GB")), "oom", "out of memory", 1),
         (raising(torch.OutOfMemoryError("CUDA out of memory")), "oom", "out of memory", 1),
+        (raising(SystemExit(3)), "failed", "the model called sys.exit(3)", 1),
         (Exploding, "diverged", "the loss of epoch 3 is 21", 2),
         (NotANumber, "diverged", "not finite", 0),
         (BadScores, "failed", "not finite, the first nan", 1),
@@ -267,6 +268,18 @@ def test_a_trial_beside_others_is_marked(share, marked, toy, tmp_path, monkeypat
     monkeypatch.setattr(environment.OtherWork, "share", lambda self: share)
     record = run(toy, tmp_path)
     assert (record.other_work, record.beside_others) == (share, marked)
+
+
+def test_a_trial_of_several_at_once_is_marked(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(environment.OtherWork, "share", lambda self: 0.0)
+    assert run(toy, tmp_path, alone=False).beside_others
+
+
+def test_a_failure_takes_the_place_of_a_result(toy, tmp_path):
+    run(toy, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
+    record = run(trial_of(WrongShape, ToyConfig(), toy.split), tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == [f"{record.id}.json"]
 
 
 def test_other_work_is_what_other_processes_did(monkeypatch):

@@ -1,0 +1,180 @@
+"""A trial under way in a process of its own: started, listened to, ended, and settled whatever became of it.
+
+A trial's files belong to whoever holds its lock. The runner holds it and its child inherits it, so that a child
+that outlives a killed runner for a moment still keeps others away.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from benchmark import checkpoint, environment, outcome, records
+from benchmark.checkpoint import Progress
+from benchmark.records import Record, Status
+from benchmark.spec import Job
+from benchmark.timing import Clock
+from datasets import atomic
+from datasets.errors import DataError
+
+Stamp = tuple[int, int] | None
+LAST_SECONDS = 5.0
+"""Between a process's last word and its end."""
+
+
+def stamp_of(job: Job) -> Stamp:
+    """Changes when the record is replaced; None without one."""
+    try:
+        stat = records.path_of(job.out, job.spec.id).stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns
+
+
+class Settled(Exception):
+    """Another run has written the trial's record since this one began."""
+
+
+@dataclass(eq=False)
+class Child:
+    """A trial under way."""
+
+    job: Job
+    process: subprocess.Popen[bytes]
+    resources: ExitStack
+    """The lock and the log; closed last."""
+    log: IO[bytes]
+    """What it writes to standard error."""
+    progress: Progress
+    """Of which the runner knows the start only."""
+    oom_kills: int
+    """Of the machine, when it started."""
+    spec: Path
+    unread: bytes = b""
+    epoch: int = 0
+    planned: int = 1
+    written: list[Path] | None = None
+    """Set once it says that its record is there."""
+    timed_out: bool = False
+    started: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def start(cls, job: Job, stamp: Stamp, fresh: bool) -> Child:
+        """Start the process; ``fresh`` disregards a checkpoint.
+
+        Raises Busy if another run works on the trial, Settled if one has replaced the record that had ``stamp``.
+        """
+        with ExitStack() as stack:
+            lock = stack.enter_context(atomic.lock(job.out, job.spec.id, wait=False))
+            if stamp_of(job) != stamp:
+                raise Settled
+            atomic.sweep(job.out, job.spec.id, keep=None if fresh else checkpoint.path_of(job))
+            spec = job.out / "specs" / f"{job.spec.id}.json"
+            atomic.write(spec, (job.model_dump_json(indent=1) + "\n").encode())
+            log = stack.enter_context(tempfile.TemporaryFile())
+            listening, held = os.pipe()
+            stack.callback(os.close, held)
+            process = subprocess.Popen(
+                [sys.executable, "-m", "benchmark.trial", str(spec), "--with-parent"],
+                cwd=environment.ROOT,
+                env=os.environ | environment.variables(job.threads),
+                stdin=listening,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                pass_fds=(lock,),
+                start_new_session=True,  # a terminal's Ctrl-C is for the runner alone
+            )
+            end_with(listening, process.pid)
+            progress = Progress(Clock(job.spec.device))
+            return cls(job, process, stack.pop_all(), log, progress, environment.oom_kills(), spec)
+
+    @property
+    def output(self) -> int:
+        """Descriptor of its messages."""
+        assert self.process.stdout is not None
+        return self.process.stdout.fileno()
+
+    @property
+    def where(self) -> str:
+        """What it is and how far."""
+        return f"{self.job.title} epoch {self.epoch} of {self.planned}" if self.epoch else self.job.title
+
+    def read(self) -> bool:
+        """Take in the messages there are; false at their end."""
+        received = os.read(self.output, 2**16)
+        *lines, self.unread = (self.unread + received).split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            self.epoch, self.planned = message.get("epoch", self.epoch), message.get("planned", self.planned)
+            if "written" in message:
+                self.written = [Path(path) for path in message["written"]]
+        return bool(received)
+
+    def kill(self) -> None:
+        """End the process and its children."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def close(self) -> None:
+        """Let go of everything, at the latest now."""
+        self.kill()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        atomic.sweep(self.job.out, self.job.spec.id, keep=checkpoint.path_of(self.job))
+        self.resources.close()
+
+    def settle(self, timeout: float | None) -> tuple[Record, list[Path]]:
+        """The record that the process wrote before it ended, or else one that says how it ended.
+
+        Raises DataError if the process could not run the trial at all, or not write its record.
+        """
+        if self.written is not None:
+            return records.read(records.path_of(self.job.out, self.job.spec.id)), [self.spec, *self.written]
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(LAST_SECONDS)
+        self.kill()
+        code = self.process.returncode
+        self.log.seek(0)
+        said = self.log.read().decode(errors="replace").strip().splitlines()
+        if code == 2 and said and said[-1].startswith("trial: "):
+            raise DataError(said[-1].removeprefix("trial: "))
+        status, sentence = self.verdict(code, timeout)
+        reason = "\n".join([*said[-20:], sentence])
+        record = outcome.record_of(self.job, status, reason, None, self.progress)
+        record = record.model_copy(update={"cost": {"process_seconds": time.monotonic() - self.started}})
+        written = records.write(self.job.out, record, None)
+        checkpoint.path_of(self.job).unlink(missing_ok=True)
+        return record, [self.spec, *written]
+
+    def verdict(self, code: int, timeout: float | None) -> tuple[Status, str]:
+        """Status and sentence for a process that ended without a record."""
+        where = f"; it was at epoch {self.epoch} of {self.planned}" if self.epoch else " in its first epoch"
+        if self.timed_out:
+            return "timeout", f"ran longer than --timeout {timeout:g} seconds{where}"
+        if code >= 0:
+            return "failed", f"its process ended with exit code {code} before its record was written{where}"
+        name = signal.Signals(-code).name
+        if -code == signal.SIGKILL and environment.oom_kills() > self.oom_kills:
+            return "oom", f"out of memory: the system killed its process{where}"
+        return "failed", f"its process died of signal {name}{where}"
+
+
+def end_with(listening: int, group: int) -> None:
+    """Have the kernel end a process group when the other end of the pipe ``listening``, which this closes, is closed.
+
+    It does so however this process dies, and whatever the interpreters of the group are doing then.
+    """
+    fcntl.fcntl(listening, fcntl.F_SETOWN, -group)
+    fcntl.fcntl(listening, fcntl.F_SETFL, fcntl.fcntl(listening, fcntl.F_GETFL) | os.O_ASYNC)
+    os.close(listening)
