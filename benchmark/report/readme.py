@@ -1,4 +1,4 @@
-"""The generated parts of README.md, from the records in results/reference: ``make readme``.
+"""The generated parts of README.md and its figure, from the records in results/reference: ``make readme``.
 
 Each stands between the comments ``<!-- NAME -->`` and ``<!-- end -->``.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmark import records
 from benchmark.metrics import HEADLINE
 from benchmark.report import format, parity
+from benchmark.report.curves import png
 from benchmark.report.table import results
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -38,5 +39,6 @@ def rebuilt(text: str) -> str:
 
 
 if __name__ == "__main__":
+    (ROOT / "docs" / "curves-ml1m.png").write_bytes(png(records.read_all(REFERENCE)) or b"")
     readme = ROOT / "README.md"
     readme.write_text(rebuilt(readme.read_text()))
