@@ -132,20 +132,15 @@ class Process:
 def jobs(grid: Grid, entry: DatasetEntry, config: DatasetConfig, prepared: Prepared, process: Process) -> list[Job]:
     """The trials on one data set: each model with each seed, a deterministic one once; and the rows of its truth."""
     data = describe(label(entry.name, config, entry.config), config, prepared)
-
-    def job(name: str, shown: str, options: Config, seed: int | None, device: Device, precision: Precision) -> Job:
-        spec = TrialSpec(
-            protocol=PROTOCOL,
-            model=name,
-            config=options.model_dump(mode="json"),
-            code=code_of(name) or "",
-            dataset=entry.name,
-            split_hash=prepared.split_hash,
-            seed=seed,
-            device=device,
-            precision=precision,
-        )
-        return Job(
+    specs = [
+        (label(model.name, options, model.config), spec_of(model, options, seed, grid, entry.name, prepared.split_hash))
+        for model, options in grid.models
+        for seed in ([None] if model.deterministic else grid.seeds)
+    ]
+    if prepared.split.truth:
+        specs += [(row, truth_spec(row, entry.name, prepared.split_hash)) for row in truth.ROWS]
+    return [
+        Job(
             spec=spec,
             label=shown,
             data=data,
@@ -156,21 +151,38 @@ def jobs(grid: Grid, entry: DatasetEntry, config: DatasetConfig, prepared: Prepa
             checkpoint_seconds=process.checkpoint_seconds,
             keep_weights=process.keep_weights,
         )
-
-    made = [
-        job(
-            model.name,
-            label(model.name, options, model.config),
-            options,
-            seed,
-            device_for(model, grid.device),
-            precision_for(model, grid.precision),
-        )
-        for model, options in grid.models
-        for seed in ([None] if model.deterministic else grid.seeds)
+        for shown, spec in specs
     ]
-    rows = truth.ROWS if prepared.split.truth else ()
-    return made + [job(row, row, Config(), None, "cpu", "fp32") for row in rows]
+
+
+def spec_of(model: Entry, options: Config, seed: int | None, grid: Grid, dataset: str, split_hash: str) -> TrialSpec:
+    """The identity of a model's trial."""
+    return TrialSpec(
+        protocol=PROTOCOL,
+        model=model.name,
+        config=options.model_dump(mode="json"),
+        code=code_of(model.name) or "",
+        dataset=dataset,
+        split_hash=split_hash,
+        seed=seed,
+        device=device_for(model, grid.device),
+        precision=precision_for(model, grid.precision),
+    )
+
+
+def truth_spec(row: str, dataset: str, split_hash: str) -> TrialSpec:
+    """The identity of a row of the truth."""
+    return TrialSpec(
+        protocol=PROTOCOL,
+        model=row,
+        config={},
+        code=code_of(row) or "",
+        dataset=dataset,
+        split_hash=split_hash,
+        seed=None,
+        device=None,
+        precision=None,
+    )
 
 
 def code_of(model: str) -> str | None:

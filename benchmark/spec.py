@@ -38,7 +38,7 @@ class TrialSpec(Strict):
     stage: Literal["test", "external"] = "test"
     """"external": lists made elsewhere were scored."""
     device: Device | None
-    """None where nothing is computed but the metrics."""
+    """None for a row that is no model's: bounds, and lists made elsewhere."""
     precision: Precision | None
 
     @property
