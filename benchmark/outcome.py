@@ -81,7 +81,7 @@ def failure(error: BaseException) -> tuple[Status, str]:
 def line(record: Record) -> str:
     """The result of a trial on one line."""
     if record.metrics is None:
-        return f"{record.status}: {(record.reason or '').splitlines()[-1]}"
+        return f"{record.status}: {record.sentence}"
     seconds = sum(record.cost.get(f"{part}_seconds", 0.0) for part in ("preparation", "training", "validation", "test"))
     epoch = f" at epoch {record.best_epoch} of {len(record.curve)}" if len(record.curve) > 1 else ""
     return f"{SELECTION} {record.metrics[str(SELECTION)].mean:.4f}{epoch}, {seconds:.0f} s"

@@ -82,6 +82,11 @@ class Record(Strict):
     finished: str
     per_user: PerUser | None = None
 
+    @property
+    def sentence(self) -> str:
+        """The last line of a failure's reason: what was said or traced before it only explains."""
+        return (self.reason or "").splitlines()[-1]
+
 
 def write(folder: Path, record: Record, ranking: Ranking | None, weights: bytes | None = None) -> list[Path]:
     """Write the record, and what there is of per-user results, top-100 lists and weights; returns the paths.

@@ -49,12 +49,13 @@ class Row:
         """Of any of the records."""
         return self.records[0].spec
 
-    def summary(self, metric: Metric, folder: Path) -> Summary | None:
-        """Computed from the per-user results; None if every record is a failure's."""
-        per_user = [metric(*records.hits(folder, record)) for record in self.scored]
-        if not per_user:
-            return None
-        return summarize([float(p.mean()) for p in per_user], [standard_error(p) for p in per_user])
+    def summaries(self, metrics: Sequence[Metric], folder: Path) -> list[Summary | None]:
+        """Of each metric, from the per-user results; None if every record is a failure's."""
+        found = [records.hits(folder, record) for record in self.scored]
+        if not found:
+            return [None] * len(metrics)
+        per_user = ([metric(*hits) for hits in found] for metric in metrics)
+        return [summarize([float(p.mean()) for p in each], [standard_error(p) for p in each]) for each in per_user]
 
 
 def results(found: Sequence[Record], folder: Path, metrics: Sequence[Metric]) -> list[Table]:
@@ -98,7 +99,7 @@ def title(group: Sequence[Record]) -> str:
 
 def _table(group: list[Record], folder: Path, metrics: Sequence[Metric]) -> Table:
     made = rows(group)
-    columns = [[row.summary(metric, folder) for row in made] for metric in metrics]
+    columns = list(zip(*(row.summaries(metrics, folder) for row in made), strict=True))
     best = [
         max((s.mean for s, row in zip(column, made, strict=True) if s and row.spec.model not in BOUNDS), default=None)
         for column in columns
@@ -156,7 +157,7 @@ def _remarks(made: list[Row]) -> list[str]:
     """What a reader must know of this table: failures, and records left out."""
     remarks = [
         f"{row.model}{'' if record.spec.seed is None else f' seed {record.spec.seed}'}: {record.status}: "
-        f"{(record.reason or '').splitlines()[-1]}"
+        f"{record.sentence}"
         for row in made
         for record in row.records
         if record.status != "ok"
