@@ -95,9 +95,10 @@ def parser() -> Parser:
     )
     add(
         "--precision",
-        choices=["auto", "fp32", "bf16"],
+        choices=["auto", "fp32", "tf32", "bf16"],
         default="auto",
-        help="of the output layer's products in training; auto (default) is fp32, and scores always are",
+        help="of the output layer's products in training (tf32: of all, on a GPU); auto (default) is fp32, "
+        "and scores always are",
     )
     add_set(top, "an option of a model or data set; OPTION=VALUE sets it for every chosen model that has it")
     add_data_dir(top)

@@ -14,8 +14,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import torch
+
+from models.base import Device, Precision
 
 ROOT = Path(__file__).resolve().parent.parent
 BESIDE_OTHERS = 0.10
@@ -25,11 +28,36 @@ BESIDE_OTHERS = 0.10
 def variables(threads: int) -> dict[str, str]:
     """Environment of a trial's process: threads of every library, and an allocator that keeps its large blocks.
 
+    Idle threads sleep at once: torch's (OpenMP) and NumPy's (OpenBLAS) would keep each other from the cores.
     glibc returns large blocks to the kernel and pays for their page faults again at the next step, unless told so.
     """
     pools = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    waiting = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_THREAD_TIMEOUT": 4}
     allocator = {"MALLOC_MMAP_THRESHOLD_": 2**32, "MALLOC_TRIM_THRESHOLD_": 2**36, "MALLOC_TOP_PAD_": 2**26}
-    return {name: str(value) for name, value in (dict.fromkeys(pools, threads) | allocator).items()}
+    return {name: str(value) for name, value in (dict.fromkeys(pools, threads) | waiting | allocator).items()}
+
+
+def by_numpy(device: Device) -> frozenset[Precision]:
+    """Precisions in which NumPy's library is to multiply a model's large matrices on this machine: a rule, no timing.
+
+    float32 where torch uses MKL on a CPU not of Intel's, for which it picks slow kernels; bfloat16 where the CPU has
+    no instructions for it, and rounding to it before a float32 product is many times faster than torch's own.
+    """
+    if device != "cpu":
+        return frozenset()
+    slow_mkl = torch.backends.mkl.is_available() and cpuinfo().get("vendor_id") not in ("GenuineIntel", None)
+    found: set[Precision] = set()
+    if slow_mkl:
+        found.add("fp32")
+    if not has_bf16():
+        found.add("bf16")
+    return frozenset(found)
+
+
+def has_bf16() -> bool:
+    """Whether the CPU multiplies bfloat16 numbers in hardware, as far as the system says."""
+    flags = cpuinfo().get("flags", cpuinfo().get("Features", "")).split()
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags)
 
 
 def facts(device: str | None, threads: int) -> dict[str, Any]:
@@ -67,32 +95,46 @@ def git() -> dict[str, Any]:
         return {"commit": None, "dirty": None}
 
 
-@cache
 def cpu_model() -> str:
     """As the system names it, with family and model numbers where it says them: names alone are coarse."""
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
+    found = cpuinfo()
+    if not found:
         return platform.processor() or platform.machine()
-    found = dict(re.findall(r"^(model name|cpu family|model)\s*: (.*)$", text, flags=re.MULTILINE))
     name = found.get("model name", platform.machine())
     return f"{name}, family {found.get('cpu family', '?')}, model {found.get('model', '?')}"
 
 
+@cache
+def cpuinfo() -> dict[str, str]:
+    """Of the last core, as Linux tells it; empty elsewhere."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return {}
+    return dict(re.findall(r"^([^\t:]+)\s*: (.*)$", text, flags=re.MULTILINE))
+
+
 def blas() -> list[dict[str, Any]]:
-    """The threaded libraries loaded: kind, version, kernels, threads."""
+    """The threaded libraries loaded: kind, version, kernels, threads, and whether it came with NumPy."""
     from threadpoolctl import threadpool_info
 
     kept = ("internal_api", "version", "architecture", "num_threads")
-    return [{key: pool.get(key) for key in kept} for pool in threadpool_info()]
+    return [
+        {key: pool.get(key) for key in kept} | {"of_numpy": "numpy" in Path(pool["filepath"]).parent.name}
+        for pool in threadpool_info()
+    ]
 
 
 @cache
 def matrix_product() -> str:
-    """Which library multiplies matrices for torch, and for which instructions: equal bits need an equal answer."""
+    """Which libraries multiply matrices, and for which instructions: equal bits need an equal answer."""
     build = re.search(r"Math Kernel Library Version ([\d.]+)", torch.__config__.show())
     library = f"MKL {build[1]}" if build else torch.__config__.show().split("BLAS_INFO=")[-1].split(",")[0]
-    return f"torch {torch.__version__.split('+')[0]}, {library}, {torch.backends.cpu.get_cpu_capability()}"
+    told = f"torch {torch.__version__.split('+')[0]}, {library}, {torch.backends.cpu.get_cpu_capability()}"
+    if precisions := sorted(by_numpy("cpu")):
+        told += f"; large {' and '.join(precisions)} products by NumPy {np.__version__}"
+        told += "".join(f", {b['internal_api']} {b['version']}, {b['architecture']}" for b in blas() if b["of_numpy"])
+    return told
 
 
 def process_peak_bytes() -> int:

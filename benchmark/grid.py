@@ -49,13 +49,16 @@ def resolve(
 ) -> Grid:
     """What a person asks for, as objects; names and seeds given twice count once.
 
-    Raises UsageError if a name is unknown, an option or its value is wrong, or the device is not there.
+    Raises UsageError if a name is unknown, an option or its value is wrong, or the device is not there or cannot
+    multiply in that precision.
     """
     chosen_data = {name: look_up("data set", name, DATASETS) for name in dataset_names}
     chosen_models = {name: look_up("model", name, MODELS) for name in model_names}
     given = assign(settings, chosen_data, chosen_models)
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: torch finds no CUDA device on this machine; leave the option out")
+    if precision == "tf32" and (device == "cpu" or not torch.cuda.is_available()):
+        raise UsageError("--precision tf32: only a CUDA device has such products; use fp32 or bf16 on the CPU")
     return Grid(
         [(entry, configured(name, entry.config, given[name])) for name, entry in chosen_data.items()],
         [(entry, configured(name, entry.config, given[name])) for name, entry in chosen_models.items()],
@@ -200,8 +203,9 @@ def device_for(model: Entry, asked: str) -> Device:
 
 
 def precision_for(model: Entry, asked: str) -> Precision:
-    """bf16 only where it was asked for and the model has products that it changes."""
-    return "bf16" if asked == "bf16" and "bf16" in model.precisions else "fp32"
+    """What was asked for where the model has products that it changes, else fp32; "auto" is fp32."""
+    known = model.precisions
+    return known[known.index(asked)] if asked in known else "fp32"
 
 
 def label(name: str, config: BaseModel, defaults: BaseModel) -> str:

@@ -17,7 +17,8 @@ import random
 import select
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmark import checkpoint, outcome, records, truth, weights
+from benchmark import checkpoint, environment, outcome, records, truth, weights
 from benchmark.checkpoint import Progress, copy_of
 from benchmark.evaluate import Ranking, evaluate
 from benchmark.grid import code_of
@@ -113,7 +114,7 @@ def build(trial: Trial, entry: Entry, progress: Progress) -> Recommender[Any]:
     job, spec = trial.job, trial.job.spec
     if spec.device not in entry.devices:
         raise Unavailable(f"{spec.model} is not available on {spec.device}, only on {', '.join(entry.devices)}")
-    compute = Compute(spec.device, spec.precision or "fp32", job.threads)
+    compute = Compute(spec.device, spec.precision or "fp32", job.threads, environment.by_numpy(spec.device))
     seed_everything(spec.seed, 0)
     with progress.clock("construction"):
         model = entry.model(trial.config, trial.split.train.shape, compute)
@@ -135,7 +136,7 @@ def train(model: Recommender[Any], trial: Trial, progress: Progress, notify: Not
     with clock("preparation"):
         data = model.prepare(trial.split.train.matrix)
     while model.epoch < model.planned:
-        with clock("training"):
+        with clock("training"), tf32(trial.job.spec.precision == "tf32"):
             log = train_epoch(model, data, trial.job.spec.seed)
         check_loss(log, progress.curve)
         with clock("validation"):
@@ -150,6 +151,16 @@ def train(model: Recommender[Any], trial: Trial, progress: Progress, notify: Not
         if more_to_come and time.monotonic() - saved >= trial.job.checkpoint_seconds:
             checkpoint.write(trial.job, model, progress)
             saved = time.monotonic()
+
+
+@contextmanager
+def tf32(allowed: bool) -> Iterator[None]:
+    """Let a GPU round the operands of float32 products to 10 bits inside the block, if ``allowed``."""
+    products = torch.backends.cuda.matmul
+    usual = products.fp32_precision
+    products.fp32_precision = "tf32" if allowed else usual
+    yield
+    products.fp32_precision = usual
 
 
 def check_loss(log: Log, curve: list[dict[str, float]]) -> None:

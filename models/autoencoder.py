@@ -151,7 +151,7 @@ def normalize(x: CSR) -> Tensor:
     return x.size[x.row].rsqrt()
 
 
-@register("mult-vae", VAEConfig(), paper=PAPER, devices=("cpu", "cuda"), precisions=("fp32", "bf16"))
+@register("mult-vae", VAEConfig(), paper=PAPER, devices=("cpu", "cuda"), precisions=("fp32", "tf32", "bf16"))
 class VAE(Autoencoder[VAEConfig]):
     """I-hidden-K-hidden-I with tanh; the encoder's last layer gives mu and log sigma^2 in one matrix."""
 
@@ -162,7 +162,7 @@ class VAE(Autoencoder[VAEConfig]):
                 "encoder_1": Dense(items, hidden),
                 "encoder_2": Dense(hidden, 2 * latent),
                 "decoder_1": Dense(latent, hidden),
-                "decoder_2": Dense(hidden, items, self.compute.precision),
+                "decoder_2": Dense(hidden, items, self.compute),
             }
         )
 
@@ -203,7 +203,7 @@ class VAE(Autoencoder[VAEConfig]):
         return log | {"beta": self.beta((self.epoch + 1) * self.updates_per_epoch - 1)}
 
 
-@register("mult-dae", DAEConfig(), paper=PAPER, devices=("cpu", "cuda"), precisions=("fp32", "bf16"))
+@register("mult-dae", DAEConfig(), paper=PAPER, devices=("cpu", "cuda"), precisions=("fp32", "tf32", "bf16"))
 class DAE(Autoencoder[DAEConfig]):
     """I-K-I with tanh at the bottleneck and a linear output."""
 
@@ -211,7 +211,7 @@ class DAE(Autoencoder[DAEConfig]):
         return nn.ModuleDict(
             {
                 "encoder": Dense(items, self.config.latent),
-                "decoder": Dense(self.config.latent, items, self.compute.precision),
+                "decoder": Dense(self.config.latent, items, self.compute),
             }
         )
 

@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
 Device = Literal["cpu", "cuda"]
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "tf32", "bf16"]
 Log = dict[str, float]
 
 
@@ -35,6 +35,8 @@ class Compute:
     """Of the large training products; weights, optimiser and scores are float32 in either."""
     threads: int = 1
     """CPU threads for libraries that want to be told; torch's own are set by the trial."""
+    by_numpy: frozenset[Precision] = frozenset()
+    """Precisions in which NumPy's library, not torch's, multiplies large matrices on this machine."""
 
 
 C = TypeVar("C", bound=Config)

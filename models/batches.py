@@ -47,10 +47,10 @@ class CSR:
         users = torch.arange(len(self), device=self.crow.device)
         return torch.repeat_interleave(users, self.size, output_size=len(self.col))
 
-    def take(self, users: Tensor) -> CSR:
-        """The rows of ``users``, in that order."""
+    def take(self, users: Tensor, entries: int | None = None) -> CSR:
+        """The rows of ``users``, in that order; a GPU need not be waited for if told how many ``entries`` they have."""
         crow = torch.nn.functional.pad(self.size[users].cumsum(0), (1, 0))
-        shift = torch.repeat_interleave(self.crow[users] - crow[:-1], self.size[users])
+        shift = torch.repeat_interleave(self.crow[users] - crow[:-1], self.size[users], output_size=entries)
         entry = torch.arange(len(shift), device=shift.device) + shift
         return CSR(crow, self.col[entry], self.items)
 
@@ -62,5 +62,7 @@ class CSR:
 
     def shuffled(self, batch: int) -> Iterator[CSR]:
         """Every user once, in an order from torch's global generator, ``batch`` at a time; the last may be smaller."""
-        for users in torch.randperm(len(self)).to(self.crow.device).split(batch):
-            yield self.take(users)
+        order = torch.randperm(len(self))
+        sizes = self.size.cpu()[order]
+        for users, size in zip(order.to(self.crow.device).split(batch), sizes.split(batch), strict=True):
+            yield self.take(users, int(size.sum()))

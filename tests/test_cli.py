@@ -191,8 +191,16 @@ def test_auto_resolves_device_and_precision(monkeypatch):
     vae, ease = grid.MODELS["mult-vae"], grid.MODELS["ease"]
     assert [grid.device_for(vae, d) for d in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
     assert [grid.device_for(ease, d) for d in ("auto", "cpu", "cuda")] == ["cpu", "cpu", "cuda"]
-    assert [grid.precision_for(vae, p) for p in ("auto", "fp32", "bf16")] == ["fp32", "fp32", "bf16"]
+    asked = ("auto", "fp32", "tf32", "bf16")
+    assert [grid.precision_for(vae, p) for p in asked] == ["fp32", "fp32", "tf32", "bf16"]
     assert grid.precision_for(ease, "bf16") == "fp32"
+
+
+@pytest.mark.parametrize(("device", "there"), [("cpu", True), ("auto", False)])
+def test_tf32_is_for_a_gpu(device, there, monkeypatch, capsys):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: there)
+    assert main(["--precision", "tf32", "--device", device, "--dry-run"]) == 2
+    assert "only a CUDA device" in capsys.readouterr().err
 
 
 def broken(finished: Path, tmp_path: Path) -> tuple[Path, Path]:

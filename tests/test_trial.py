@@ -289,6 +289,34 @@ def test_other_work_is_what_other_processes_did(monkeypatch):
     assert environment.OtherWork().share() == pytest.approx((12 - 6) / 20)
 
 
+@pytest.mark.parametrize(
+    ("mkl", "cpu", "device", "expected"),
+    [
+        (True, {"vendor_id": "AuthenticAMD", "flags": "fma avx2"}, "cpu", {"fp32", "bf16"}),
+        (True, {"vendor_id": "AuthenticAMD", "flags": "avx512_bf16 fma"}, "cpu", {"fp32"}),
+        (True, {"vendor_id": "GenuineIntel", "flags": "fma amx_bf16"}, "cpu", set()),
+        (True, {"vendor_id": "GenuineIntel", "flags": "avx512f"}, "cpu", {"bf16"}),
+        (False, {"Features": "asimd bf16"}, "cpu", set()),
+        (False, {}, "cpu", {"bf16"}),
+        (True, {}, "cpu", {"bf16"}),
+        (True, {"vendor_id": "AuthenticAMD", "flags": "fma"}, "cuda", set()),
+    ],
+)
+def test_which_library_multiplies_is_a_rule(mkl, cpu, device, expected, monkeypatch):
+    monkeypatch.setattr("torch.backends.mkl.is_available", lambda: mkl)
+    monkeypatch.setattr(environment, "cpuinfo", lambda: cpu)
+    assert environment.by_numpy(device) == expected
+
+
+def test_tf32_ends_where_training_does():
+    usual = torch.backends.cuda.matmul.fp32_precision
+    with trial.tf32(True):
+        assert torch.backends.cuda.matmul.fp32_precision == "tf32"
+    assert torch.backends.cuda.matmul.fp32_precision == usual
+    with trial.tf32(False):
+        assert torch.backends.cuda.matmul.fp32_precision == usual
+
+
 def test_facts_are_there_and_are_json():
     facts = environment.facts("cpu", torch.get_num_threads())
     json.dumps(facts)
