@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: demo test test-all lint mutants readme
+.PHONY: demo test test-all lint mutants readme perf
 
 demo: .venv/.run
 	$(BIN)/python run_all.py
@@ -22,6 +22,11 @@ lint: .venv/.dev
 
 mutants: .venv/.dev  # its last log is docs/mutants.log
 	bash -o pipefail -c '$(BIN)/python -m tests.mutants 2>&1 | tee docs/mutants.log'
+
+perf: .venv/.dev  # its last output is docs/performance.md; a quiet machine, about twelve minutes
+	$(BIN)/python -m pytest -q tests/perf --benchmark-json=.perf.json --benchmark-sort=fullname \
+		--benchmark-columns=median,iqr,rounds
+	$(BIN)/python -m tests.perf.page .perf.json
 
 readme: .venv/.run  # the README's tables, from the records in results/reference
 	$(BIN)/python -m benchmark.report.readme

@@ -24,6 +24,14 @@ def data_dir() -> Path:
     return Path(folder)
 
 
+@pytest.fixture
+def gpu() -> str:
+    """The device; a test that needs one is skipped without it."""
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device")
+    return "cuda"
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test reads or writes the splits of the person who runs it."""

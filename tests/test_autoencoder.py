@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
+from benchmark.trial import train_epoch
 from models.autoencoder import DAE, VAE, DAEConfig, VAEConfig, normalize
 from models.base import Compute
 from models.batches import CSR
@@ -336,6 +337,36 @@ def test_bf16_changes_training_products_a_little_and_scores_not(x, library):
     assert losses[0] != losses[1]
     assert losses[0] == pytest.approx(losses[1], rel=1e-2)
     assert torch.equal(low.score(x), full.score(x))
+
+
+@pytest.mark.gpu
+def test_gpu_losses_and_gradients_are_the_cpus(x, gpu):
+    found = []
+    for device in ("cpu", gpu):
+        torch.manual_seed(1)
+        model = DAE(DAEConfig(latent=LATENT, dropout=0), (USERS, ITEMS), Compute(device))
+        loss = model.loss(model.prepare(x), 0)[0]
+        loss.backward()
+        found.append([loss.detach().cpu(), *(p.grad.cpu() for p in model.net.parameters())])
+    for here, there in zip(*found, strict=True):
+        torch.testing.assert_close(there, here, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.gpu
+def test_no_update_waits_for_the_gpu(x, gpu):
+    model = VAE(VAEConfig(hidden=HIDDEN, latent=LATENT, batch=5), (USERS, ITEMS), Compute(gpu))
+    data = model.prepare(x)
+    train_epoch(model, data, 0)
+    batches = data.shuffled(5)
+    next(batches)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for batch in batches:
+            model.optimizer.zero_grad()
+            model.loss(batch, 1)[0].backward()
+            model.optimizer.step()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 def test_defaults_are_the_papers():

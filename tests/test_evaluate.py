@@ -244,12 +244,10 @@ def test_memory_at_the_size_of_msd(kind):
 
 
 @pytest.mark.gpu
-def test_gpu_ranks_like_the_cpu(random):
-    if not torch.cuda.is_available():
-        pytest.skip("there is no CUDA device")
+def test_gpu_ranks_like_the_cpu(random, gpu):
     fold = random_fold(random, 50, 300)
     scores = torch.from_numpy(random.randint(40, size=(50, 300)).astype(np.float32))
-    on_gpu = scores.cuda()
+    on_gpu = scores.to(gpu)
     here, there = evaluate(lambda h, u: scores[u], fold), evaluate(lambda h, u: on_gpu[u], fold)
     assert np.array_equal(here.top, there.top)
 

@@ -1,0 +1,37 @@
+"""Interactions of the size of a published data set: long-tailed items, log-normal activity, no structure."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from datasets.split import Fold, Interactions
+
+ML20M = (116_677, 20_108)
+"""Training users and items after the paper's filters."""
+ITEMS_PER_USER = 73
+
+
+def interactions(users: int, items: int, per_user: float = ITEMS_PER_USER, seed: int = 0) -> csr_matrix:
+    """A binary (users, items) matrix with about ``per_user`` items a user, each drawn by popularity."""
+    random = np.random.RandomState(seed)
+    activity = np.exp(random.standard_normal(users))
+    counts = np.maximum(5, random.poisson(per_user * 1.04 * activity / activity.mean()))  # repeats collapse
+    popularity = (np.arange(items) + 100.0) ** -0.9
+    cumulative = (popularity / popularity.sum()).cumsum()
+    item = np.searchsorted(cumulative, random.random_sample(int(counts.sum()))).clip(max=items - 1)
+    user = np.repeat(np.arange(users), counts)
+    matrix = csr_matrix((np.ones(len(user), dtype=np.float32), (user, item)), shape=(users, items))
+    matrix.sum_duplicates()
+    matrix.data[:] = 1.0
+    return matrix
+
+
+def fold(users: int, items: int) -> Fold:
+    """The same, a fifth of each user's items to be found."""
+    pairs = interactions(users, items).tocoo()
+    target = np.random.RandomState(1).random_sample(pairs.nnz) < 0.2
+    ids = np.arange(users), np.arange(items)
+    return Fold(
+        *(Interactions(pairs.row[m].astype(np.int32), pairs.col[m].astype(np.int32), *ids) for m in (~target, target))
+    )

@@ -1,0 +1,143 @@
+"""What things take: ``make perf``. The ordinary suite does not come here, and nothing here has a limit."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pytest
+
+from benchmark import environment
+from tests.conftest import ROOT
+from tests.perf.interactions import ML20M
+from tests.perf.work import Work
+
+THREADS = os.cpu_count() or 1
+ITEMS = ML20M[1]
+VAE, DAE = "Mult-VAE, I-600-200-600-I", "Mult-DAE, I-200-I"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A line of the page."""
+
+    group: str
+    name: str
+    work: Work
+    tuned: bool = True
+    """In the environment that a run gives its trials, else in this process's own."""
+    rounds: int = 7
+    warm: int = 1
+    pieces: int = 1
+    """The time is told for one of so many."""
+
+
+def step(group: str, name: str, kind: str, precision: Any = "fp32", tuned: bool = True) -> Case:
+    """An update on 500 users, a quarter of an epoch of 2,000."""
+    return Case(group, name, Work(kind, precision, THREADS if tuned else None), tuned, pieces=4)
+
+
+def roof(group: str, inner: int, parameters: int) -> list[Case]:
+    """What a step cannot do without, by each library."""
+    work = {"threads": THREADS, "inner": inner}
+    return [
+        Case(group, "roof: products, fp32, torch", Work("products", **work)),
+        Case(group, "roof: products, fp32, NumPy", Work("products-numpy", **work)),
+        *(
+            [Case(group, "roof: products, bf16, torch", Work("products", "bf16", **work))]
+            if environment.has_bf16()
+            else []
+        ),
+        Case(group, "roof: Adam's traffic", Work("traffic", threads=THREADS, parameters=parameters)),
+    ]
+
+
+STEPS = [
+    case
+    for group, kind, inner, parameters in (
+        (VAE, "vae", 600, 2 * 600 * ITEMS + 3 * 200 * 600 + ITEMS + 600 + 400 + 600),
+        (DAE, "dae", 200, 2 * 200 * ITEMS + ITEMS + 200),
+    )
+    for case in (
+        step(group, "plain, fp32, as a person starts it", f"plain-{kind}", tuned=False),
+        step(group, "plain, fp32, in a trial's environment", f"plain-{kind}"),
+        step(group, "ours, fp32", f"mult-{kind}"),
+        step(group, "ours, bf16", f"mult-{kind}", "bf16"),
+        *roof(group, inner, parameters),
+    )
+]
+EVALUATOR, CLOSED, GROWTH_GROUP = (
+    "Evaluator, 10,000 users x 20,108 items",
+    "Closed form, 116,677 users x 20,108 items",
+    "Growth",
+)
+OTHERS = [
+    Case(EVALUATOR, "the authors', in NumPy", Work("authors-evaluator", users=10_000), tuned=False, rounds=3),
+    Case(EVALUATOR, "ours", Work("evaluator", threads=THREADS, users=10_000), rounds=5),
+    Case(CLOSED, "EASE", Work("ease", threads=THREADS, users=ML20M[0]), rounds=1, warm=0),
+]
+BASE = {"users": 5_000, "items": 5_000, "per_user": 40}
+GROWN = {"users": (2_500, 10_000, 20_000), "items": (2_500, 10_000, 20_000), "per_user": (20, 80, 160)}
+GROWTH = [
+    Case(
+        GROWTH_GROUP,
+        f"{model}, {users} users, {items} items, {per_user} a user",
+        Work(model, threads=THREADS, users=users, items=items, per_user=per_user),
+        rounds=3,
+    )
+    for model in ("mult-vae", "mult-dae", "ease")
+    for users, items, per_user in dict.fromkeys(
+        tuple((BASE | changed).values())
+        for changed in ({}, *({axis: value} for axis, values in GROWN.items() for value in values))
+    )
+]
+
+
+class Worker:
+    """A process that does a piece of work at each call."""
+
+    def __init__(self, work: Work, tuned: bool) -> None:
+        own = environment.variables(THREADS)
+        given = {name: value for name, value in os.environ.items() if name not in own}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.perf.work", work.json()],
+            cwd=ROOT,
+            env=given | (own if tuned else {}),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.peaks: list[int] = []
+        self.answer()
+
+    def answer(self) -> None:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, "the worker has died; its last words are above"
+        self.peaks.append(json.loads(line)["peak_bytes"])
+
+    def __call__(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        self.answer()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.mark.parametrize("case", [*STEPS, *OTHERS, *GROWTH], ids=lambda case: f"{case.group}: {case.name}")
+def test_work(case: Case, benchmark: Any) -> None:
+    benchmark.group, benchmark.name = case.group, case.name
+    benchmark.extra_info |= {"pieces": case.pieces, "work": asdict(case.work)}
+    with Worker(case.work, case.tuned) as work:
+        benchmark.pedantic(work, rounds=case.rounds, warmup_rounds=case.warm)
+        benchmark.extra_info["peak_bytes"] = [work.peaks[0], work.peaks[-1]]
