@@ -6,21 +6,18 @@ that outlives a killed runner for a moment still keeps others away.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
 import subprocess
-import sys
-import tempfile
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from benchmark import checkpoint, environment, outcome, records
 from benchmark.checkpoint import Progress
+from benchmark.launch import Launched, launch
 from benchmark.records import Record, Status
 from benchmark.spec import Job
 from benchmark.timing import Clock
@@ -50,11 +47,9 @@ class Child:
     """A trial under way."""
 
     job: Job
-    process: subprocess.Popen[bytes]
+    launched: Launched
     resources: ExitStack
-    """The lock and the log; closed last."""
-    log: IO[bytes]
-    """What it writes to standard error."""
+    """The process and the lock; closed last."""
     progress: Progress
     """Of which the runner knows the start only."""
     oom_kills: int
@@ -81,28 +76,16 @@ class Child:
             atomic.sweep(job.out, job.spec.id, keep=None if fresh else checkpoint.path_of(job))
             spec = job.out / "specs" / f"{job.spec.id}.json"
             atomic.write(spec, (job.model_dump_json(indent=1) + "\n").encode())
-            log = stack.enter_context(tempfile.TemporaryFile())
-            listening, held = os.pipe()
-            stack.callback(os.close, held)
-            process = subprocess.Popen(
-                [sys.executable, "-m", "benchmark.trial", str(spec), "--with-parent"],
-                cwd=environment.ROOT,
-                env=os.environ | environment.variables(job.threads),
-                stdin=listening,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                pass_fds=(lock,),
-                start_new_session=True,  # a terminal's Ctrl-C is for the runner alone
-            )
-            end_with(listening, process.pid)
+            launched = stack.enter_context(closing(launch(job.threads)))
+            launched.tell(spec, lock)
             progress = Progress(Clock(job.spec.device))
-            return cls(job, process, stack.pop_all(), log, progress, environment.oom_kills(), spec)
+            return cls(job, launched, stack.pop_all(), progress, environment.oom_kills(), spec)
 
     @property
     def output(self) -> int:
         """Descriptor of its messages."""
-        assert self.process.stdout is not None
-        return self.process.stdout.fileno()
+        assert self.launched.process.stdout is not None
+        return self.launched.process.stdout.fileno()
 
     @property
     def where(self) -> str:
@@ -120,17 +103,9 @@ class Child:
                 self.written = [Path(path) for path in message["written"]]
         return bool(received)
 
-    def kill(self) -> None:
-        """End the process and its children."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
     def close(self) -> None:
         """Let go of everything, at the latest now."""
-        self.kill()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        self.launched.kill()
         atomic.sweep(self.job.out, self.job.spec.id, keep=checkpoint.path_of(self.job))
         self.resources.close()
 
@@ -142,11 +117,11 @@ class Child:
         if self.written is not None:
             return records.read(records.path_of(self.job.out, self.job.spec.id)), [self.spec, *self.written]
         with suppress(subprocess.TimeoutExpired):
-            self.process.wait(LAST_SECONDS)
-        self.kill()
-        code = self.process.returncode
-        self.log.seek(0)
-        said = self.log.read().decode(errors="replace").strip().splitlines()
+            self.launched.process.wait(LAST_SECONDS)
+        self.launched.kill()
+        code = self.launched.process.returncode
+        self.launched.log.seek(0)
+        said = self.launched.log.read().decode(errors="replace").strip().splitlines()
         if code == 2 and said and said[-1].startswith("trial: "):
             raise DataError(said[-1].removeprefix("trial: "))
         status, sentence = self.verdict(code, timeout)
@@ -168,13 +143,3 @@ class Child:
         if -code == signal.SIGKILL and environment.oom_kills() > self.oom_kills:
             return "oom", f"out of memory: the system killed its process{where}"
         return "failed", f"its process died of signal {name}{where}"
-
-
-def end_with(listening: int, group: int) -> None:
-    """Have the kernel end a process group when the other end of the pipe ``listening``, which this closes, is closed.
-
-    It does so however this process dies, and whatever the interpreters of the group are doing then.
-    """
-    fcntl.fcntl(listening, fcntl.F_SETOWN, -group)
-    fcntl.fcntl(listening, fcntl.F_SETFL, fcntl.fcntl(listening, fcntl.F_GETFL) | os.O_ASYNC)
-    os.close(listening)

@@ -6,10 +6,13 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NoReturn
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmark import launch
+from benchmark.launch import ROOT
+
 DESCRIPTION = """\
 Train recommenders on data sets under the strong-generalisation protocol of Liang et al. (WWW 2018), and
 print their Recall and NDCG on test users whom no model has seen.
@@ -36,6 +39,15 @@ def main(argv: list[str] | None = None) -> int:
         from benchmark import doctor
 
         return doctor.examine(arguments.data_dir, arguments.out)
+    if arguments.verb != "run":
+        return do(arguments)
+    arguments.threads = arguments.threads or max(1, (os.cpu_count() or 1) // arguments.jobs)
+    with nullcontext() if arguments.dry_run else launch.ahead(arguments.threads):
+        return do(arguments)
+
+
+def do(arguments: argparse.Namespace) -> int:
+    """Do what the verb says; returns the exit code."""
     try:
         from benchmark import verbs
         from benchmark.catalog import UsageError

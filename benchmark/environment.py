@@ -18,23 +18,11 @@ import numpy as np
 import psutil
 import torch
 
+from benchmark.launch import ROOT, variables
 from models.base import Device, Precision
 
-ROOT = Path(__file__).resolve().parent.parent
 BESIDE_OTHERS = 0.10
 """Share of all cores from which on other processes' work makes a timing worthless."""
-
-
-def variables(threads: int) -> dict[str, str]:
-    """Environment of a trial's process: threads of every library, and an allocator that keeps its large blocks.
-
-    Idle threads sleep at once: torch's (OpenMP) and NumPy's (OpenBLAS) would keep each other from the cores.
-    glibc returns large blocks to the kernel and pays for their page faults again at the next step, unless told so.
-    """
-    pools = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    waiting = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_THREAD_TIMEOUT": 4}
-    allocator = {"MALLOC_MMAP_THRESHOLD_": 2**32, "MALLOC_TRIM_THRESHOLD_": 2**36, "MALLOC_TOP_PAD_": 2**26}
-    return {name: str(value) for name, value in (dict.fromkeys(pools, threads) | waiting | allocator).items()}
 
 
 def by_numpy(device: Device) -> frozenset[Precision]:

@@ -91,7 +91,7 @@ class Run:
         for child in self.running:
             if self.timeout and time.monotonic() - child.started > self.timeout:
                 child.timed_out = True
-                child.kill()
+                child.launched.kill()
         self.display.show(self.running)
         if not self.running:  # all that is left is under way elsewhere
             time.sleep(TICK_SECONDS)

@@ -15,6 +15,7 @@ import math
 import os
 import random
 import select
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -213,31 +214,37 @@ def load(path: Path) -> Trial:
 def main(argv: list[str] | None = None) -> int:
     """Run the trial of a SPEC.json; 0 if it is ok, 1 if its record is a failure's, 2 if it cannot be run."""
     parser = argparse.ArgumentParser("python -m benchmark.trial", description="Run one trial and write its record.")
-    parser.add_argument("spec", type=Path, metavar="SPEC.json", help="as a run writes it to OUT/specs")
-    parser.add_argument(
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("spec", nargs="?", type=Path, metavar="SPEC.json", help="as a run writes it to OUT/specs")
+    which.add_argument(
         "--with-parent",
-        action="store_true",
-        help="for the runner, which holds the trial's lock: report on standard output, end with standard input",
+        type=int,
+        metavar="DESCRIPTOR",
+        help="for the runner, which names the spec there: report on standard output, end with standard input",
     )
     arguments = parser.parse_args(argv)
     try:
-        return (under_parent if arguments.with_parent else by_hand)(arguments.spec)
+        return by_hand(arguments.spec) if arguments.spec else under_parent(arguments.with_parent)
     except DataError as error:
         print(f"trial: {error}", file=sys.stderr)
         return 2
 
 
-def under_parent(spec: Path) -> int:
-    """Run, with one line of JSON a message: epochs as they end, at last the files written."""
+def under_parent(line: int) -> int:
+    """Run the trial that the runner names on ``line``, and tell it in JSON of each epoch, at last of the files."""
     if select.select([0], [], [], 0)[0]:  # the runner died before it could have the kernel see to that
         return 2
+    with socket.socket(fileno=line) as told:
+        spec, _, _, _ = socket.recv_fds(told, 2**16, 1)  # and the trial's lock, held until this process ends
     messages = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a model prints is not a message
 
     def tell(**message: Any) -> None:
         print(json.dumps(message), file=messages, flush=True)
 
-    record, written = run(load(spec), lambda epoch, planned, best: tell(epoch=epoch, planned=planned))
+    record, written = run(
+        load(Path(os.fsdecode(spec))), lambda epoch, planned, best: tell(epoch=epoch, planned=planned)
+    )
     tell(written=[str(path) for path in written])
     return int(record.status != "ok")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 from benchmark import grid, records, runner
@@ -26,8 +25,9 @@ def run(arguments: argparse.Namespace) -> int:
     asked = grid.resolve(
         arguments.datasets, names, arguments.seeds, arguments.set, arguments.device, arguments.precision
     )
-    threads = arguments.threads or max(1, (os.cpu_count() or 1) // arguments.jobs)
-    process = Process(arguments.out, threads, arguments.jobs, arguments.checkpoint_seconds, arguments.keep_weights)
+    process = Process(
+        arguments.out, arguments.threads, arguments.jobs, arguments.checkpoint_seconds, arguments.keep_weights
+    )
     if arguments.dry_run:
         return dry_run(asked, arguments, process)
     if arguments.out.exists() and not arguments.out.is_dir():

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmark import records
+from benchmark import launch, records
 from tests.conftest import ROOT
 from tests.mutants import copy
 
@@ -47,13 +47,13 @@ def finish(run: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 
 def survivors(out: Path) -> list[psutil.Process]:
-    """Processes that have the folder in their command line."""
+    """Processes that ``start`` started, with all that those did."""
     found = []
     for process in psutil.process_iter():
         try:
-            if any(str(out) in word for word in process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
+            if process.environ().get("MARK") == str(out) and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
-        except psutil.NoSuchProcess:
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
     return found
 
@@ -189,6 +189,22 @@ def test_a_spec_reproduces_its_trial_by_hand(undisturbed, tmp_path):
         command = [sys.executable, "-m", "benchmark.trial", str(wrong)]
         run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         assert (run.returncode, sentence in run.stderr) == (2, True)
+
+
+def test_a_process_launched_ahead_is_used_or_ended(tmp_path):
+    with launch.ahead(1):
+        first, other = launch.launch(1), launch.launch(1)
+        first.close()
+        other.close()
+        assert first.process.pid != other.process.pid
+    with launch.ahead(1), launch.ahead(2):
+        waiting = list(launch._ahead)
+        one = launch.launch(1)
+        assert one.threads == 1
+        assert one not in waiting  # only the last is looked at
+        one.close()
+    assert [launched.process.poll() for launched in waiting] == [-signal.SIGKILL] * 2
+    assert launch._ahead == []
 
 
 def test_two_runs_at_once_share_the_work(tmp_path, own_cache):
