@@ -24,9 +24,9 @@ mutants: .venv/.dev  # its last log is docs/mutants.log
 	bash -o pipefail -c '$(BIN)/python -m tests.mutants 2>&1 | tee docs/mutants.log'
 
 perf: .venv/.dev  # its last output is docs/performance.md; a quiet machine, about twelve minutes
-	$(BIN)/python -m pytest -q tests/perf --benchmark-json=.perf.json --benchmark-sort=fullname \
-		--benchmark-columns=median,iqr,rounds
-	$(BIN)/python -m tests.perf.page .perf.json
+	mkdir -p .cache
+	$(BIN)/python -m pytest -q tests/perf --benchmark-json=.cache/perf.json --benchmark-quiet
+	$(BIN)/python -m tests.perf.page .cache/perf.json
 
 readme: .venv/.run  # the README's tables, from the records in results/reference
 	$(BIN)/python -m benchmark.report.readme

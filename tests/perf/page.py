@@ -193,20 +193,20 @@ def machine(date: str) -> str:
     return f"{date[:10]}; {facts['cpu']}; {cores}; Python {facts['python']}; {facts['matrix_product']}.\n"
 
 
-def main(path: Path) -> None:
-    """Write both."""
-    made = json.loads(path.read_text())
-    found = [Measured.of(entry) for entry in made["benchmarks"]]
+def main(*paths: Path) -> None:
+    """Write both, from one file or several of the same machine."""
+    made = [json.loads(path.read_text()) for path in paths]
+    found = [Measured.of(entry) for one in made for entry in one["benchmarks"]]
     steps = [f"## Training step\n\n{STEP}\n", *(step(network, found) for network in (VAE, DAE))]
     parts = [
         HEAD,
-        machine(made["datetime"]),
+        machine(made[0]["datetime"]),
         *steps,
         evaluator(found),
         closed(found),
         overhead(found),
         GPU,
-        growth(found),
+        *([growth(found)] if any(m.group == GROWTH_GROUP for m in found) else []),
     ]
     text = "\n".join(parts)
     (DOCS / "performance.md").write_text(text)
@@ -214,4 +214,4 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*map(Path, sys.argv[1:]))
