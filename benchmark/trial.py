@@ -160,8 +160,10 @@ def tf32(allowed: bool) -> Iterator[None]:
     products = torch.backends.cuda.matmul
     usual = products.fp32_precision
     products.fp32_precision = "tf32" if allowed else usual
-    yield
-    products.fp32_precision = usual
+    try:
+        yield
+    finally:
+        products.fp32_precision = usual
 
 
 def check_loss(log: Log, curve: list[dict[str, float]]) -> None:

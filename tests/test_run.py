@@ -53,7 +53,7 @@ def survivors(out: Path) -> list[psutil.Process]:
         try:
             if process.environ().get("MARK") == str(out) and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return found
 

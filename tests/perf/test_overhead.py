@@ -86,9 +86,10 @@ class Generated(Dataset[DatasetConfig]):
 
     def split(self, path: Path | None) -> tuple[Split, list[str]]:
         pairs = interactions(*ML20M).tocoo()
+        held_out = fold(10_000, ML20M[1])
         ids = np.arange(ML20M[0]), np.arange(ML20M[1])
         train = Interactions(pairs.row.astype(np.int32), pairs.col.astype(np.int32), *ids)
-        return Split(train, fold(10_000, ML20M[1]), fold(10_000, ML20M[1])), []
+        return Split(train, held_out, held_out), []
 
 
 def test_split_from_the_cache(tmp_path: Path, benchmark: Any) -> None:

@@ -18,6 +18,7 @@ from tests.perf.work import Work
 
 THREADS = os.cpu_count() or 1
 ITEMS = ML20M[1]
+PLAIN = "plain, fp32, as a person starts it"
 VAE, DAE = "Mult-VAE, I-600-200-600-I", "Mult-DAE, I-200-I"
 
 
@@ -63,7 +64,7 @@ STEPS = [
         (DAE, "dae", 200, 2 * 200 * ITEMS + ITEMS + 200),
     )
     for case in (
-        step(group, "plain, fp32, as a person starts it", f"plain-{kind}", tuned=False),
+        step(group, PLAIN, f"plain-{kind}", tuned=False),
         step(group, "plain, fp32, in a trial's environment", f"plain-{kind}"),
         step(group, "ours, fp32", f"mult-{kind}"),
         step(group, "ours, bf16", f"mult-{kind}", "bf16"),

@@ -63,14 +63,10 @@ def model(work: Work) -> Piece:
     return lambda: train_epoch(made, data, seed=0)
 
 
-def plain_vae(work: Work) -> Piece:
-    """An epoch of the plain Mult-VAE."""
-    return plain.trainer(plain.PlainVAE(work.items), interactions(work.users, work.items, work.per_user), BATCH)
-
-
-def plain_dae(work: Work) -> Piece:
-    """An epoch of the plain Mult-DAE."""
-    return plain.trainer(plain.PlainDAE(work.items), interactions(work.users, work.items, work.per_user), BATCH)
+def plain_model(work: Work) -> Piece:
+    """An epoch of a plain network."""
+    network = {"plain-vae": plain.PlainVAE, "plain-dae": plain.PlainDAE}[work.kind]
+    return plain.trainer(network(work.items), interactions(work.users, work.items, work.per_user), BATCH)
 
 
 def products(work: Work) -> Piece:
@@ -119,8 +115,8 @@ def authors_evaluator(work: Work) -> Piece:
 
 
 KINDS: dict[str, Callable[[Work], Piece]] = {
-    "plain-vae": plain_vae,
-    "plain-dae": plain_dae,
+    "plain-vae": plain_model,
+    "plain-dae": plain_model,
     "products": products,
     "products-numpy": products_by_numpy,
     "traffic": traffic,
