@@ -26,13 +26,19 @@ _ahead: list[Launched] = []
 def variables(threads: int) -> dict[str, str]:
     """Environment of a trial's process: threads of every library, and an allocator that keeps its large blocks.
 
-    Idle threads sleep at once: torch's (OpenMP) and NumPy's (OpenBLAS) would keep each other from the cores.
+    Idle threads soon sleep: torch's (OpenMP) and NumPy's (OpenBLAS) would keep each other from the cores.
     glibc returns large blocks to the kernel and pays for their page faults again at the next step, unless told so.
     """
     pools = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    waiting = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_THREAD_TIMEOUT": 4}
+    waiting = {"GOMP_SPINCOUNT": 1000, "OPENBLAS_THREAD_TIMEOUT": 4}
     allocator = {"MALLOC_MMAP_THRESHOLD_": 2**32, "MALLOC_TRIM_THRESHOLD_": 2**36, "MALLOC_TOP_PAD_": 2**26}
     return {name: str(value) for name, value in (dict.fromkeys(pools, threads) | waiting | allocator).items()}
+
+
+def surroundings(threads: int) -> dict[str, str]:
+    """This process's environment with those variables, less what would pin OpenBLAS to other kernels than its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENBLAS_", "OMP_", "GOMP_"))}
+    return kept | variables(threads)
 
 
 @dataclass(eq=False)
@@ -57,7 +63,7 @@ class Launched:
         process = subprocess.Popen(
             [sys.executable, "-m", "benchmark.trial", "--with-parent", str(its.fileno())],
             cwd=ROOT,
-            env=os.environ | variables(threads),
+            env=surroundings(threads),
             stdin=listening,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -34,6 +34,7 @@ from benchmark import checkpoint, environment, outcome, records, truth, weights
 from benchmark.checkpoint import Progress, copy_of
 from benchmark.evaluate import Ranking, evaluate
 from benchmark.grid import code_of
+from benchmark.launch import surroundings
 from benchmark.metrics import SELECTION
 from benchmark.outcome import Diverged, Unavailable
 from benchmark.records import Record, Status
@@ -196,10 +197,7 @@ def load(path: Path) -> Trial:
     Raises DataError if the file is not one, if this checkout would compute other numbers than the spec names, or
     if the split is not in the cache.
     """
-    try:
-        job = Job.model_validate_json(path.read_text())
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is not the spec of a trial ({error}); a run writes them to OUT/specs") from error
+    job = job_of(path)
     spec = job.spec
     if (PROTOCOL, code_of(spec.model)) != (spec.protocol, spec.code):
         raise DataError(
@@ -211,6 +209,21 @@ def load(path: Path) -> Trial:
         raise DataError(f"{job.split} holds another split than {path} names; start the run again")
     entry = MODELS.get(spec.model)
     return Trial(job, entry, type(entry.config)(**spec.config) if entry else Config(), prepared.split)
+
+
+def job_of(path: Path) -> Job:
+    """What a SPEC.json says; raises DataError if it is not one."""
+    try:
+        return Job.model_validate_json(path.read_text())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is not the spec of a trial ({error}); a run writes them to OUT/specs") from error
+
+
+def settle(spec: Path) -> None:
+    """Begin anew in the environment that a run gives its trials, if this is another: equal bits need equal kernels."""
+    own = surroundings(job_of(spec).threads)
+    if own != os.environ:
+        os.execve(sys.executable, [sys.executable, "-m", "benchmark.trial", str(spec)], own)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -226,6 +239,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     arguments = parser.parse_args(argv)
     try:
+        if arguments.spec and argv is None:
+            settle(arguments.spec)
         return by_hand(arguments.spec) if arguments.spec else under_parent(arguments.with_parent)
     except DataError as error:
         print(f"trial: {error}", file=sys.stderr)

@@ -33,7 +33,7 @@ class Dense(nn.Module):
         precision = self.compute.precision if torch.is_grad_enabled() else "fp32"
         multiply = by_numpy if precision in self.compute.by_numpy else torch.mm
         number = torch.bfloat16 if precision == "bf16" else torch.float32
-        return Product.apply(x.to(number), self.weight.to(number), multiply).float() + self.bias
+        return Product.apply(x.to(number), self.weight.to(number), multiply).float().add_(self.bias)
 
 
 class Product(torch.autograd.Function):

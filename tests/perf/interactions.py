@@ -28,9 +28,11 @@ def interactions(users: int, items: int, per_user: float = ITEMS_PER_USER, seed:
 
 
 def fold(users: int, items: int) -> Fold:
-    """The same, a fifth of each user's items to be found."""
-    pairs = interactions(users, items).tocoo()
+    """The same, the first and a fifth of the others of each user's items to be found."""
+    matrix = interactions(users, items)
+    pairs = matrix.tocoo()
     target = np.random.RandomState(1).random_sample(pairs.nnz) < 0.2
+    target[matrix.indptr[:-1]] = True
     ids = np.arange(users), np.arange(items)
     return Fold(
         *(Interactions(pairs.row[m].astype(np.int32), pairs.col[m].astype(np.int32), *ids) for m in (~target, target))

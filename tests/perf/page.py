@@ -118,7 +118,7 @@ def evaluator(found: list[Measured]) -> str:
     group = [m for m in found if m.group == EVALUATOR]
     ours = next(m.median for m in group if m.name == "ours")
     lines = [f"## {EVALUATOR}\n\nRecall@20, Recall@50 and NDCG@100 with per-user values, from ready scores.\n"]
-    lines.append(timings(group, "the authors', in NumPy"))
+    lines.append(timings(group, "the authors'"))
     for network in (VAE, DAE):
         (one,) = [m.median for m in found if (m.group, m.name) == (network, "ours, fp32")]
         epoch = one * -(-ML20M[0] // BATCH)

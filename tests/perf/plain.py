@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import bottleneck as bn
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -60,7 +61,10 @@ def trainer(net: PlainVAE | PlainDAE, matrix: csr_matrix, batch: int = 500) -> C
 
 
 def evaluate(scores: np.ndarray, fold: Fold, batch: int = 500) -> dict[str, np.ndarray]:
-    """Per-user metrics as the authors' notebook computes them: each ranks the whole batch anew, on dense targets."""
+    """Per-user metrics as the authors' notebook computes them: each ranks the whole batch anew, on dense targets.
+
+    By Bottleneck, as theirs; NumPy's own argpartition has since become faster.
+    """
     found: dict[str, list[np.ndarray]] = {"Recall@20": [], "Recall@50": [], "NDCG@100": []}
     history, target = fold.history.matrix, fold.target.matrix
     for start in range(0, len(scores), batch):
@@ -75,7 +79,7 @@ def evaluate(scores: np.ndarray, fold: Fold, batch: int = 500) -> dict[str, np.n
 
 def recall(predicted: np.ndarray, target: csr_matrix, k: int) -> np.ndarray:
     """Recall@k of each row; a row without targets is nan."""
-    best = np.argpartition(-predicted, k, axis=1)[:, :k]
+    best = bn.argpartition(-predicted, k, axis=1)[:, :k]
     chosen = np.zeros_like(predicted, dtype=bool)
     chosen[np.arange(len(predicted))[:, None], best] = True
     wanted = target.toarray() > 0
@@ -86,7 +90,7 @@ def recall(predicted: np.ndarray, target: csr_matrix, k: int) -> np.ndarray:
 def ndcg(predicted: np.ndarray, target: csr_matrix, k: int) -> np.ndarray:
     """NDCG@k of each row; a row without targets is nan."""
     rows = np.arange(len(predicted))[:, None]
-    part = np.argpartition(-predicted, k, axis=1)[:, :k]
+    part = bn.argpartition(-predicted, k, axis=1)[:, :k]
     top = part[rows, np.argsort(-predicted[rows, part], axis=1)]
     discount = 1 / np.log2(np.arange(2, k + 2))
     gain = (target[rows, top].toarray() * discount).sum(axis=1)

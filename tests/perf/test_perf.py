@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from benchmark import environment
+from benchmark.launch import surroundings
 from tests.conftest import ROOT
 from tests.perf.interactions import ML20M
 from tests.perf.work import Work
@@ -77,7 +78,7 @@ EVALUATOR, CLOSED, GROWTH_GROUP = (
     "Growth",
 )
 OTHERS = [
-    Case(EVALUATOR, "the authors', in NumPy", Work("authors-evaluator", users=10_000), tuned=False, rounds=3),
+    Case(EVALUATOR, "the authors'", Work("authors-evaluator", users=10_000), tuned=False, rounds=3),
     Case(EVALUATOR, "ours", Work("evaluator", threads=THREADS, users=10_000), rounds=5),
     Case(CLOSED, "EASE", Work("ease", threads=THREADS, users=ML20M[0]), rounds=1, warm=0),
 ]
@@ -102,12 +103,10 @@ class Worker:
     """A process that does a piece of work at each call."""
 
     def __init__(self, work: Work, tuned: bool) -> None:
-        own = environment.variables(THREADS)
-        given = {name: value for name, value in os.environ.items() if name not in own}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.perf.work", work.json()],
             cwd=ROOT,
-            env=given | (own if tuned else {}),
+            env=surroundings(THREADS) if tuned else None,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

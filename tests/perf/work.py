@@ -101,7 +101,7 @@ def evaluator(work: Work) -> Piece:
     scores, users = torch.randn(work.users, work.items), fold(work.users, work.items)
 
     def measure() -> None:
-        ranking = evaluate(lambda _, chosen: scores[chosen], users)
+        ranking = evaluate(lambda _, chosen: scores[chosen[0] : chosen[-1] + 1], users)
         for metric in HEADLINE:
             metric(ranking.hit, ranking.targets)
 
