@@ -109,8 +109,8 @@ def parser() -> Parser:
         "--precision",
         choices=["auto", "fp32", "tf32", "bf16"],
         default="auto",
-        help="of the output layer's products in training (tf32: of all, on a GPU); auto (default) is fp32, "
-        "and scores always are",
+        help="of the output layer's products in training (tf32: of all, on a GPU); auto (default): bf16 on a CPU "
+        "with instructions for it, else fp32; scores are always fp32",
     )
     add_set(top, "an option of a model or data set; OPTION=VALUE sets it for every chosen model that has it")
     add_data_dir(top)

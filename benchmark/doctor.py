@@ -114,7 +114,7 @@ def torch_build() -> Iterator[Finding]:
 
 
 def threads() -> Iterator[Finding]:
-    """That nothing in the environment pins threads or matrix kernels."""
+    """That nothing in the environment pins threads."""
     cores = os.cpu_count() or 1
     pinned = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     given = {name: os.environ[name] for name in pinned if name in os.environ}
@@ -122,10 +122,6 @@ def threads() -> Iterator[Finding]:
         all(value == str(cores) for value in given.values()),
         f"{cores} cores; threads in the environment: {given or 'not set'}",
         "a run sets a trial's threads itself, but other programs will not use all cores; unset them",
-    )
-    kernels = {name: os.environ[name] for name in ("OPENBLAS_CORETYPE", "MKL_DEBUG_CPU_TYPE") if name in os.environ}
-    yield Finding(
-        not kernels, f"matrix kernels in the environment: {kernels or 'not set'}", "they can pin slow ones; unset them"
     )
     try:
         from threadpoolctl import threadpool_info

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ValidationError
 
-from benchmark import truth
+from benchmark import environment, truth
 from benchmark.catalog import UsageError, look_up, suggestion
 from benchmark.spec import PROTOCOL, Job, TrialSpec, code_hash
 from datasets.base import DatasetConfig
@@ -169,7 +169,7 @@ def spec_of(model: Entry, options: Config, seed: int | None, grid: Grid, dataset
         split_hash=split_hash,
         seed=seed,
         device=device_for(model, grid.device),
-        precision=precision_for(model, grid.precision),
+        precision=precision_for(model, grid.precision, device_for(model, grid.device)),
     )
 
 
@@ -202,8 +202,13 @@ def device_for(model: Entry, asked: str) -> Device:
     return "cuda" if asked == "cuda" else "cpu"
 
 
-def precision_for(model: Entry, asked: str) -> Precision:
-    """What was asked for where the model has products that it changes, else fp32; "auto" is fp32."""
+def precision_for(model: Entry, asked: str, device: Device) -> Precision:
+    """What was asked for where the model has products that it changes, else fp32.
+
+    "auto" is bf16 on a CPU with instructions for it, where models rank as well (README, "Speed"); elsewhere fp32.
+    """
+    if asked == "auto" and device == "cpu" and environment.has_bf16():
+        asked = "bf16"
     known = model.precisions
     return known[known.index(asked)] if asked in known else "fp32"
 

@@ -36,9 +36,9 @@ def variables(threads: int) -> dict[str, str]:
 
 
 def surroundings(threads: int) -> dict[str, str]:
-    """This process's environment with those variables, less what would pin OpenBLAS to other kernels than its own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENBLAS_", "OMP_", "GOMP_"))}
-    return kept | variables(threads)
+    """This process's environment with those variables, less all that may pin a library's threads or kernels."""
+    pins = ("OPENBLAS_", "MKL_", "OMP_", "GOMP_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(pins)} | variables(threads)
 
 
 @dataclass(eq=False)

@@ -29,3 +29,17 @@ def summarize(means: Sequence[float], stderrs: Sequence[float]) -> Summary:
 def welch_t(a: Sequence[float], mean: float, sd: float, seeds: int) -> float:
     """Welch's t of the values ``a`` against others known by their mean, standard deviation and number."""
     return (fmean(a) - mean) / math.sqrt(stdev(a) ** 2 / len(a) + sd**2 / seeds)
+
+
+def paired_interval(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of the mean of b - a over pairs, as a normal sample's: Student's t with one degree less than pairs.
+
+    Raises ValueError unless ``a`` and ``b`` are equally many, at least two.
+    """
+    from scipy.special import stdtrit
+
+    differences = [y - x for x, y in zip(a, b, strict=True)]
+    if len(differences) < 2:
+        raise ValueError(f"{len(differences)} pairs have no interval; at least two are needed")
+    margin = stdtrit(len(differences) - 1, 0.975) * stdev(differences) / math.sqrt(len(differences))
+    return fmean(differences) - margin, fmean(differences) + margin

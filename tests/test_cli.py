@@ -192,8 +192,11 @@ def test_auto_resolves_device_and_precision(monkeypatch):
     assert [grid.device_for(vae, d) for d in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
     assert [grid.device_for(ease, d) for d in ("auto", "cpu", "cuda")] == ["cpu", "cpu", "cuda"]
     asked = ("auto", "fp32", "tf32", "bf16")
-    assert [grid.precision_for(vae, p) for p in asked] == ["fp32", "fp32", "tf32", "bf16"]
-    assert grid.precision_for(ease, "bf16") == "fp32"
+    for there, usual in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr("benchmark.environment.has_bf16", lambda there=there: there)
+        assert [grid.precision_for(vae, p, "cpu") for p in asked] == [usual, "fp32", "tf32", "bf16"]
+        assert [grid.precision_for(vae, p, "cuda") for p in asked] == ["fp32", "fp32", "tf32", "bf16"]
+        assert [grid.precision_for(ease, p, "cpu") for p in asked] == ["fp32"] * 4
 
 
 @pytest.mark.parametrize(("device", "there"), [("cpu", True), ("auto", False)])
@@ -261,7 +264,7 @@ def test_rows_never_mix_what_must_be_apart(finished):
     record = next(r for r in records.read_all(finished) if r.label.startswith("mult-vae"))
     others = [
         record.model_copy(update={"spec": record.spec.model_copy(update={key: value})})
-        for key, value in {"device": "cuda", "precision": "bf16"}.items()
+        for key, value in {"device": "cuda", "precision": "tf32"}.items()
     ] + [record.model_copy(update={"label": "mult-vae[x=1]"})]
     assert len(rows([record, *others])) == 4
     split = record.model_copy(update={"spec": record.spec.model_copy(update={"split_hash": "1" * 64})})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import os
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from benchmark import environment, grid, records, runner
 from benchmark.metrics import HEADLINE
 from benchmark.report.parity import differences
+from benchmark.report.precision import compared
 from benchmark.report.readme import REFERENCE
 from benchmark.spec import PROTOCOL, code_hash
 from tests.conftest import ROOT
@@ -20,8 +22,8 @@ FOUND = records.read_all(REFERENCE)
 DIFFERENCES = list(differences(FOUND, ROOT / "results" / "parity.csv"))
 
 
-def of(model: str) -> list[records.Record]:
-    return [r for r in FOUND if r.label == model]
+def of(model: str, precision: str = "fp32") -> list[records.Record]:
+    return [r for r in FOUND if (r.label, r.spec.precision) == (model, precision)]
 
 
 def test_ten_seeds_of_the_networks_and_one_run_of_the_rest():
@@ -29,9 +31,9 @@ def test_ten_seeds_of_the_networks_and_one_run_of_the_rest():
         "popularity": ["None"],
         "ease": ["None"],
     }
-    for model in ("mult-vae", "mult-dae"):
-        assert sorted(r.spec.seed or 0 for r in of(model)) == list(range(10))
-        assert all(len(r.curve) == 200 for r in of(model))
+    for model, precision in itertools.product(("mult-vae", "mult-dae"), ("fp32", "bf16")):
+        assert sorted(r.spec.seed or 0 for r in of(model, precision)) == list(range(10))
+        assert all(len(r.curve) == 200 for r in of(model, precision))
     assert all(r.status == "ok" and r.data["label"] == "ml1m" for r in FOUND)
 
 
@@ -81,6 +83,13 @@ def test_the_learning_curve_follows_the_authors(difference):
     epoch = int(difference.quantity.split()[-1])
     if epoch >= 10:  # before, seeds and three decimals decide
         assert difference.ours == pytest.approx(difference.theirs, abs=0.005 if epoch == 200 else 0.01)
+
+
+def test_bf16_ranks_as_well_as_fp32():
+    """What lets ``auto`` mean bf16 on CPUs that have it."""
+    found = sorted(compared(FOUND), key=lambda r: r.model)
+    assert [(r.model, r.precision, r.seeds) for r in found] == [("mult-dae", "bf16", 10), ("mult-vae", "bf16", 10)]
+    assert all(-0.004 < r.interval[0] < r.interval[1] < 0.004 for r in found)
 
 
 def test_every_quantity_of_the_authors_is_compared():

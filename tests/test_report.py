@@ -8,14 +8,16 @@ import re
 from statistics import fmean, median, stdev
 
 import pytest
+from scipy.stats import ttest_rel
 
 from benchmark import records
 from benchmark.metrics import HEADLINE, Metric
 from benchmark.records import Record
-from benchmark.report import curves, files, format
+from benchmark.report import curves, files, format, precision
 from benchmark.report.format import Table
 from benchmark.report.table import results
 from benchmark.report.timing import timings
+from benchmark.stats import paired_interval
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +142,24 @@ def test_the_same_records_give_the_same_files(found, finished, tmp_path):
     assert before == {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in first}
     (tmp_path / "timing.md").write_text("changed")
     assert files.write(found, finished, HEADLINE, tmp_path) == [tmp_path / "timing.md"]
+
+
+def test_precisions_are_compared_over_the_seeds_that_both_have(found):
+    def scored(record: Record, seed: int, precision: str, mean: float) -> Record:
+        assert record.metrics is not None
+        spec = record.spec.model_copy(update={"seed": seed, "precision": precision})
+        metric = record.metrics["NDCG@100"].model_copy(update={"mean": mean})
+        return record.model_copy(update={"spec": spec, "metrics": record.metrics | {"NDCG@100": metric}})
+
+    exact, rounded = [0.30, 0.31, 0.33, 0.32], [0.301, 0.308, 0.334, 0.327]
+    vae, dae = of(found, "mult-vae")[0], of(found, "mult-dae")[0]
+    made = [scored(vae, seed, "fp32", mean) for seed, mean in enumerate([*exact, 0.9])]
+    made += [scored(vae, seed + 10 * (seed == 4), "bf16", mean) for seed, mean in enumerate([*rounded, 0.1])]
+    made += [scored(dae, 0, precision, 0.3) for precision in ("fp32", "bf16")]  # one pair has no interval
+    (one,) = precision.compared([*of(found, "ease"), *made[::-1]])
+    assert (one.model, one.precision, one.seeds) == (vae.label, "bf16", 4)
+    assert (one.exact, one.rounded) == (pytest.approx(fmean(exact)), pytest.approx(fmean(rounded)))
+    assert one.interval == pytest.approx(tuple(ttest_rel(rounded, exact).confidence_interval(0.95)), rel=1e-9)
+    assert f"{one.rounded - one.exact:+.4f}" in precision.table([*made])
+    with pytest.raises(ValueError, match="1 pairs have no interval"):
+        paired_interval([0.3], [0.4])

@@ -28,10 +28,11 @@ class Difference:
 
 
 def differences(found: Sequence[Record], published: Path) -> Iterator[Difference]:
-    """For each line of ``published`` whose data set and model have records that are ok."""
+    """For each line of ``published`` whose data set and model have records in fp32 that are ok."""
     with published.open(newline="") as file:
         for line in csv.DictReader(file):
-            mine = [r for r in found if (r.data["label"], r.label, r.status) == (line["dataset"], line["model"], "ok")]
+            wanted = (line["dataset"], line["model"], "fp32", "ok")
+            mine = [r for r in found if (r.data["label"], r.label, r.spec.precision, r.status) == wanted]
             if not mine:
                 continue
             values = [value_of(record, line["quantity"]) for record in mine]

@@ -1,0 +1,62 @@
+"""Beside the same trials in float32: what rounded products do to a test metric, seed by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from statistics import fmean
+
+from tabulate import tabulate
+
+from benchmark.metrics import SELECTION
+from benchmark.records import Record
+from benchmark.report.table import by_split, rows
+from benchmark.stats import paired_interval
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """A row of a result table beside the row that differs from it in precision alone."""
+
+    model: str
+    precision: str
+    seeds: int
+    """That both have."""
+    exact: float
+    """Mean test NDCG@100 over those seeds in fp32."""
+    rounded: float
+    """The same in ``precision``."""
+    interval: tuple[float, float]
+    """95 % interval of the mean difference, rounded - exact, over pairs of equal seeds."""
+
+
+def compared(found: Iterable[Record]) -> Iterator[Rounded]:
+    """For each row in another precision than fp32 that shares two seeds or more with one in fp32."""
+    for group in by_split(found):
+        by_key = {(row.model, row.device, row.precision): row for row in rows(group)}
+        for (model, device, precision), row in by_key.items():
+            usual = by_key.get((model, device, "fp32"))
+            if precision in ("fp32", None) or usual is None:
+                continue
+            exact, rounded = _by_seed(usual.scored), _by_seed(row.scored)
+            seeds = sorted(exact.keys() & rounded.keys())
+            if len(seeds) > 1:
+                a, b = [exact[seed] for seed in seeds], [rounded[seed] for seed in seeds]
+                yield Rounded(model, precision, len(seeds), fmean(a), fmean(b), paired_interval(a, b))
+
+
+def _by_seed(scored: Iterable[Record]) -> dict[int, float]:
+    return {r.spec.seed or 0: r.metrics[str(SELECTION)].mean for r in scored if r.metrics}
+
+
+def table(found: Iterable[Record]) -> str:
+    """As Markdown."""
+    head = ["model", "precision", "seeds", f"{SELECTION}, fp32", "rounded", "difference", "95 % interval"]
+    cells = [
+        [
+            *(r.model, r.precision, str(r.seeds), f"{r.exact:.4f}", f"{r.rounded:.4f}"),
+            *(f"{r.rounded - r.exact:+.4f}", f"{r.interval[0]:+.4f} to {r.interval[1]:+.4f}"),
+        ]
+        for r in compared(found)
+    ]
+    return tabulate(cells, head, tablefmt="pipe", disable_numparse=True)
