@@ -48,8 +48,9 @@ class Product(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, None]:
         (gradient,), (x, W) = gradients, ctx.saved_tensors
-        xt = x.T if x.layout == torch.strided else x.t().to_sparse_csr()
-        return ctx.multiply(gradient, W.T) if ctx.needs_input_grad[0] else None, ctx.multiply(xt, gradient), None
+        if x.layout == torch.sparse_csr:  # without the copy of its result that torch.mm makes
+            return None, torch.zeros_like(W).addmm_(x.t().to_sparse_csr(), gradient), None
+        return ctx.multiply(gradient, W.T) if ctx.needs_input_grad[0] else None, ctx.multiply(x.T, gradient), None
 
 
 def by_numpy(a: Tensor, b: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ Each is a sum over the user's own items and at most one reduction over all items
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,7 +27,24 @@ class Multinomial(Likelihood):
     """log p(x | f) = sum_i x_i log softmax(f)_i (Liang et al. 2018, equation 2)."""
 
     def log_prob(self, f: Tensor, x: CSR) -> Tensor:
-        return own(torch.log_softmax(f, dim=1), x)
+        return LogSoftmax.apply(f, x)
+
+
+class LogSoftmax(torch.autograd.Function):
+    """sum_i x_i log softmax(f)_i; its gradient x - n softmax(f), n = sum_i x_i, is written over the softmax."""
+
+    @staticmethod
+    def forward(ctx: Any, f: Tensor, x: CSR) -> Tensor:
+        softmax = torch.softmax(f, dim=1)
+        ctx.x, ctx.softmax = x, [softmax]
+        normalizer = f.amax(dim=1) - softmax.amax(dim=1).log()  # log sum_i exp f_i
+        return own(f, x) - x.size * normalizer
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (gradient,), x, softmax = gradients, ctx.x, ctx.softmax.pop()
+        of_f = softmax.mul_((-x.size * gradient)[:, None])
+        return of_f.index_put_((x.row, x.col), gradient[x.row], accumulate=True), None
 
 
 def own(values: Tensor, x: CSR) -> Tensor:

@@ -15,7 +15,7 @@ from tabulate import tabulate
 from benchmark import environment
 from tests.conftest import ROOT
 from tests.perf.interactions import ML20M
-from tests.perf.test_overhead import CACHED, FIRST, OVERHEAD
+from tests.perf.test_overhead import CACHED, FIRST, OVERHEAD, TRIAL
 from tests.perf.test_perf import BASE, CLOSED, DAE, EVALUATOR, GROWTH_GROUP, PLAIN, VAE
 from tests.perf.work import BATCH, Work
 
@@ -63,16 +63,20 @@ class Measured:
     """When it was ready, and at the end."""
     own_seconds: float
     """Of the models' own work inside."""
+    matrix_product: str
+    """What multiplied there."""
 
     @classmethod
     def of(cls, entry: dict[str, Any]) -> Measured:
         """Read it."""
         stats = entry["stats"]
-        extra = {"pieces": 1, "work": None, "peak_bytes": (0, 0), "own_seconds": 0.0} | entry["extra_info"]
+        usual = {"pieces": 1, "work": None, "peak_bytes": (0, 0), "own_seconds": 0.0, "matrix_product": ""}
+        extra = usual | entry["extra_info"]
         seconds = (stats[name] / extra["pieces"] for name in ("median", "q1", "q3"))
         work = Work(**extra["work"]) if extra["work"] else None
         memory = tuple(extra["peak_bytes"])
-        return cls(entry["group"], entry["name"], work, *seconds, stats["rounds"], memory, extra["own_seconds"])
+        told = extra["own_seconds"], extra["matrix_product"]
+        return cls(entry["group"], entry["name"], work, *seconds, stats["rounds"], memory, *told)
 
 
 def table(rows: list[list[str]], head: list[str]) -> str:
@@ -146,7 +150,7 @@ def overhead(found: list[Measured]) -> str:
         ["`run_all.py --help`", left["run_all.py --help"]],
         ["`import torch`", torch],
         ["from `run_all.py` to the first update, split in the cache (and the record's writing)", left[FIRST]],
-        ["a trial's process, besides the model's own work and `import torch`", left["a trial by hand"] - torch],
+        ["a trial's process, besides the model's own work and `import torch`", left[TRIAL] - torch],
         [CACHED, left[CACHED]],
     ]
     cells = [[name, f"{seconds:.2f}"] for name, seconds in rows]
@@ -168,6 +172,8 @@ def growth(found: list[Measured]) -> str:
             (line,) = panel.loglog(sizes, seconds, "o", label=f"{model}, exponent {exponent:.2f}")
             panel.loglog(sizes, np.exp(offset) * sizes**exponent, color=line.get_color(), linewidth=0.8)
             panel.set_xlabel(label)
+            panel.set_xticks(sizes, [f"{size:,.0f}" for size in sizes])
+            panel.set_xticks([], minor=True)
             shown = ", ".join(f"{s:.2f}" for s in seconds)
             rows.append([model, label, ", ".join(f"{s:,.0f}" for s in sizes), shown, f"{exponent:.2f}", expected[axis]])
     panels[0].set_ylabel("seconds per epoch")
@@ -191,11 +197,12 @@ def along(axis: str, found: list[Measured]) -> list[Measured]:
     return sorted(kept, key=lambda m: getattr(m.work, axis))
 
 
-def machine(date: str) -> str:
+def machine(date: str, found: list[Measured]) -> str:
     """What it ran on."""
+    multiplied = next(m.matrix_product for m in found if m.name == "ours, fp32")
     facts = environment.facts("cpu", 0)
     cores = f"{facts['cores']} cores, {facts['memory_bytes'] / 1e9:.0f} GB of memory"
-    return f"{date[:10]}; {facts['cpu']}; {cores}; Python {facts['python']}; {facts['matrix_product']}.\n"
+    return f"{date[:10]}; {facts['cpu']}; {cores}; Python {facts['python']}; {multiplied}.\n"
 
 
 def main(*paths: Path) -> None:
@@ -205,7 +212,7 @@ def main(*paths: Path) -> None:
     steps = [f"## Training step\n\n{STEP}\n", *(step(network, found) for network in (VAE, DAE))]
     parts = [
         HEAD,
-        machine(made[0]["datetime"]),
+        machine(made[0]["datetime"], found),
         *steps,
         evaluator(found),
         closed(found),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmark.launch import surroundings
 from datasets import cache
 from datasets.base import Dataset, DatasetConfig
 from datasets.split import Interactions, Split
@@ -20,6 +22,7 @@ from tests.perf.interactions import ML20M, fold, interactions
 
 OVERHEAD = "Overhead"
 FIRST, CACHED = "a run to the end of its first trial", "a split of ML-20M's size from the cache"
+TRIAL = "a trial's process"
 RUN = [sys.executable, "run_all.py", "--models", "mult-vae", "--seeds", "0", "--set", "epochs=1", "--force"]
 OWN = ("construction", "preparation", "training", "validation", "test")
 
@@ -51,15 +54,16 @@ def test_command(name: str, command: list[str], benchmark: Any) -> None:
     )
 
 
-def test_trial_by_hand(out: Path, benchmark: Any) -> None:
+def test_trial(out: Path, benchmark: Any) -> None:
+    """By hand, in the environment of a run: in another, it would begin anew."""
     spec = next(p for p in (out / "specs").iterdir() if json.loads(p.read_text())["spec"]["model"] == "mult-vae")
     command, own = [sys.executable, "-m", "benchmark.trial", str(spec)], []
 
     def work() -> None:
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        subprocess.run(command, cwd=ROOT, env=surroundings(os.cpu_count() or 1), check=True, capture_output=True)
         own.append(sum(of(out)[f"{name}_seconds"] for name in OWN))
 
-    measure(benchmark, "a trial by hand", work)
+    measure(benchmark, TRIAL, work)
     benchmark.extra_info["own_seconds"] = float(np.median(own))
 
 

@@ -112,13 +112,15 @@ class Worker:
             text=True,
         )
         self.peaks: list[int] = []
-        self.answer()
+        self.matrix_product = self.answer()["matrix_product"]
 
-    def answer(self) -> None:
+    def answer(self) -> dict[str, Any]:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, "the worker has died; its last words are above"
-        self.peaks.append(json.loads(line)["peak_bytes"])
+        told = json.loads(line)
+        self.peaks.append(told["peak_bytes"])
+        return told
 
     def __call__(self) -> None:
         assert self.process.stdin is not None
@@ -140,4 +142,4 @@ def test_work(case: Case, benchmark: Any) -> None:
     benchmark.extra_info |= {"pieces": case.pieces, "work": asdict(case.work)}
     with Worker(case.work, case.tuned) as work:
         benchmark.pedantic(work, rounds=case.rounds, warmup_rounds=case.warm)
-        benchmark.extra_info["peak_bytes"] = [work.peaks[0], work.peaks[-1]]
+        benchmark.extra_info |= {"peak_bytes": [work.peaks[0], work.peaks[-1]], "matrix_product": work.matrix_product}

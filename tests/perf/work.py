@@ -126,11 +126,12 @@ KINDS: dict[str, Callable[[Work], Piece]] = {
 
 
 def main(work: Work) -> None:
-    """Answer until standard input ends; each line tells the largest memory so far."""
+    """Answer until standard input ends; each line tells the largest memory so far, the first what multiplies."""
     if work.threads:
         torch.set_num_threads(work.threads)
     piece = work.piece()
-    print(json.dumps({"peak_bytes": environment.process_peak_bytes()}), flush=True)
+    ready = {"peak_bytes": environment.process_peak_bytes(), "matrix_product": environment.matrix_product()}
+    print(json.dumps(ready), flush=True)
     for _ in sys.stdin:
         piece()
         print(json.dumps({"peak_bytes": environment.process_peak_bytes()}), flush=True)
