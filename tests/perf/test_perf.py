@@ -40,7 +40,7 @@ class Case:
 
 def step(group: str, name: str, kind: str, precision: Any = "fp32", tuned: bool = True) -> Case:
     """An update on 500 users, a quarter of an epoch of 2,000."""
-    return Case(group, name, Work(kind, precision, THREADS if tuned else None), tuned, pieces=4)
+    return Case(group, name, Work(kind, precision, THREADS if tuned else None), tuned, warm=3, pieces=4)
 
 
 def roof(group: str, inner: int, parameters: int) -> list[Case]:
