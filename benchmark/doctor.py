@@ -165,14 +165,14 @@ def data(data_dir: Path) -> Iterator[Finding]:
     except ImportError as error:
         yield Finding(False, f"data sets do not import ({error})", "mend the packages first")
         return
-    for entry in DATASETS.values():
-        source = entry.dataset.source
-        if source is None:
+    found = {entry: entry.dataset.source and fetch.find(entry.dataset.source, data_dir) for entry in DATASETS.values()}
+    right = any(found.values())  # without any raw file it may be another folder than was meant
+    for entry, raw in found.items():
+        if (source := entry.dataset.source) is None:
             yield Finding(True, f"{entry.name} is generated")
-            continue
-        found = fetch.find(source, data_dir)
-        yield Finding(
-            found is not None,
-            f"{entry.name}: {found or f'no raw file in {data_dir}'}",
-            f"a run will download {source.url}; without internet put {source.archive} there",
-        )
+        elif raw:
+            yield Finding(True, f"{entry.name}: {raw[0]}{f' and {len(raw) - 1} more' if raw[1:] else ''}")
+        else:
+            absent = f"{entry.name}: no raw file in {data_dir}"
+            cure = f"a run will download {source.url}{Path(source.files[0]).name}; or {source.by_hand(data_dir)}"
+            yield Finding(right, f"{absent}: {cure}" if right else absent, cure)

@@ -43,36 +43,41 @@ def prepare(name: str, dataset: Dataset[Any], data_dir: Path, cache_dir: Path, p
 
     Raises DataError if the raw file cannot be had or is malformed, or the cache is damaged.
     """
-    raw = fetch.find(dataset.source, data_dir) if dataset.source else None
+    raw = dataset.find(data_dir)
     if found := _at_hand(name, dataset, raw, cache_dir, protocol):
         return read(found)
-    if dataset.source and raw is None:
+    if dataset.source and not raw:
         raw = fetch.download(dataset.source, data_dir)
-    identity = _identity(name, dataset, protocol) | {"raw_sha256": fetch.sha256(raw) if raw else None}
+    identity = _identity(name, dataset, protocol) | {"raw_sha256": _sha256(raw)}
     folder = _folder(cache_dir, identity)
     with atomic.lock(cache_dir, folder.name, wait=True):
         if made := not folder.exists():  # else another process was faster
             atomic.sweep(cache_dir, folder.name)
             split, notes = dataset.split(raw)
-            if dataset.source and raw and identity["raw_sha256"] != dataset.source.sha256:
-                notes.append(f"{raw.name} is not the published {dataset.source.archive} with its checksum: unverified")
-            _write(folder, split, identity | {"notes": notes})
+            hashes = pro_sg.hashes(split)
+            _write(folder, split, identity | {"notes": [*notes, *dataset.likeness(hashes)], "files": hashes})
     return read(folder, made)
 
 
 def at_hand(name: str, dataset: Dataset[Any], data_dir: Path, cache_dir: Path, protocol: int) -> Prepared | None:
     """The split of ``dataset`` if it is in the cache; nothing is made or downloaded."""
-    raw = fetch.find(dataset.source, data_dir) if dataset.source else None
-    found = _at_hand(name, dataset, raw, cache_dir, protocol)
+    found = _at_hand(name, dataset, dataset.find(data_dir), cache_dir, protocol)
     return read(found) if found else None
 
 
-def _at_hand(name: str, dataset: Dataset[Any], raw: Path | None, cache_dir: Path, protocol: int) -> Path | None:
+def _at_hand(name: str, dataset: Dataset[Any], raw: tuple[Path, ...], cache_dir: Path, protocol: int) -> Path | None:
     identity = _identity(name, dataset, protocol)
-    if dataset.source and raw is None:
+    if dataset.source and not raw:
         return _newest(cache_dir, identity)
-    folder = _folder(cache_dir, identity | {"raw_sha256": fetch.sha256(raw) if raw else None})
+    folder = _folder(cache_dir, identity | {"raw_sha256": _sha256(raw)})
     return folder if folder.exists() else None
+
+
+def _sha256(raw: tuple[Path, ...]) -> str | None:
+    """The hash of a raw file; of several, that of their hashes and names, as for a split."""
+    if len(raw) < 2:
+        return fetch.sha256(raw[0]) if raw else None
+    return pro_sg.split_hash({path.name: fetch.sha256(path) for path in raw})
 
 
 def _identity(name: str, dataset: Dataset[Any], protocol: int) -> dict[str, Any]:
@@ -116,8 +121,7 @@ def _write(folder: Path, split: Split, header: dict[str, Any]) -> None:
         arrays |= {f"{name}.user": part.user, f"{name}.item": part.item}
     if split.truth:
         arrays |= {f"truth.{name}": array for name, array in vars(split.truth).items()}
-    hashes = pro_sg.hashes(split)
-    header |= {"files": hashes, "split_hash": pro_sg.split_hash(hashes)}
+    header |= {"split_hash": pro_sg.split_hash(header["files"])}
     header["arrays"] = {name: [str(array.dtype), *array.shape] for name, array in arrays.items()}
     with atomic.folder(folder) as beside:
         for name, array in arrays.items():

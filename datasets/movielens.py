@@ -2,76 +2,91 @@
 
 from __future__ import annotations
 
-import io
-import re
-from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-
-from datasets import fetch
-from datasets.base import Dataset, DatasetConfig, Source
-from datasets.errors import DataError
-from datasets.preprocess import Ratings
+from datasets.base import DatasetConfig
+from datasets.fetch import Source
+from datasets.published import Published
 from datasets.registry import register
+from datasets.table import Layout, OneFile
+
+STARS = Layout(
+    {"userId": "whole", "movieId": "whole", "rating": "number", "timestamp": "whole"}, "userId", "movieId", "rating"
+)
 
 
-@register("ml1m", DatasetConfig(min_rating=4, held_out=600))
-class ML1M(Dataset[DatasetConfig]):
-    """MovieLens-1M: a million ratings of 1 to 5 stars by 6,040 users; 4 and more count."""
-
-    source: ClassVar[Source] = Source(
-        url="https://files.grouplens.org/datasets/movielens/ml-1m.zip",
-        archive="ml-1m.zip",
-        sha256="a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
-        member="ml-1m/ratings.dat",
-        licence="GroupLens: research use, no redistribution",
+def _source(name: str, member: str, sha256: str) -> Source:
+    return Source(
+        url="https://files.grouplens.org/datasets/movielens/",
+        files=(f"{name}.zip",),
+        others=((f"{name}/{member}",), (member,)),
+        checksums={f"{name}.zip": f"sha256:{sha256}"},
+        licence="GroupLens: research use, no redistribution without permission",
         citation="Harper, Konstan, The MovieLens Datasets: History and Context, ACM TiiS 2015",
     )
 
-    def read(self, path: Path | None) -> Ratings:
-        assert path is not None, "ml1m is read from a file"
-        return read_colons(fetch.content(self.source, path), path)
+
+@register("ml1m", DatasetConfig(min_rating=4, held_out=600), "ml-1m", "movielens-1m")
+class ML1M(OneFile):
+    """MovieLens-1M: a million ratings of 1 to 5 stars by 6,040 users; 4 and more count."""
+
+    member: ClassVar[str] = "ratings.dat"
+    # one character separates, so that "::" leaves a column with nothing between any two
+    layout: ClassVar[Layout] = Layout(
+        {
+            "user": "whole",
+            "gap 1": "nothing",
+            "item": "whole",
+            "gap 2": "nothing",
+            "rating": "number",
+            "gap 3": "nothing",
+            "timestamp": "whole",
+        },
+        "user",
+        "item",
+        "rating",
+        separator=":",
+        header=False,
+        quoted=False,
+        form="user::item::rating::timestamp, all of them numbers",
+    )
+    source: ClassVar[Source] = _source(
+        "ml-1m", member, "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20"
+    )
 
 
-LINE = re.compile(rb"\d{1,18}::\d{1,18}::\d+(\.\d+)?::\d{1,18}\r?")
+ML20M_OPTIONS = DatasetConfig(min_rating=4, held_out=10_000)
 
 
-def read_colons(content: bytes, path: Path) -> Ratings:
-    """Parse ``user::item::rating::timestamp`` lines; ``path`` is for messages.
+@register("ml20m", ML20M_OPTIONS, "ml-20m", "movielens-20m")
+class ML20M(OneFile):
+    """MovieLens-20M: twenty million ratings of half a star to 5 stars by 138,493 users; 4 and more count."""
 
-    Raises DataError with the number of the first line that is not of that form.
-    """
-    import polars as pl
-
-    # polars takes one character as separator, so "::" leaves an empty column between any two
-    kinds = [pl.Int64, pl.String, pl.Int64, pl.String, pl.Float64, pl.String, pl.Int64]
-    names = ["user", "gap_1", "item", "gap_2", "rating", "gap_3", "timestamp"]
-    try:
-        table = pl.read_csv(
-            io.BytesIO(content),
-            separator=":",
-            has_header=False,
-            quote_char=None,
-            schema=dict(zip(names, kinds, strict=True)),
-        )
-        values, gaps = table.select("user", "item", "rating", "timestamp"), table.select(names[1::2])
-        sound = (
-            len(table) > 0
-            and sum(values.null_count().row(0)) == 0
-            and all(n == len(table) for n in gaps.null_count().row(0))
-        )
-        if sound and np.isfinite(rating := values["rating"].to_numpy()).all():
-            return Ratings(values["user"].to_numpy(), values["item"].to_numpy(), rating)
-    except (pl.exceptions.PolarsError, OverflowError) as error:
-        raise _malformed(content, path) from error
-    raise _malformed(content, path)
+    member: ClassVar[str] = "ratings.csv"
+    layout: ClassVar[Layout] = STARS
+    source: ClassVar[Source] = _source(
+        "ml-20m", member, "96f243c338a8665f6bcc89c53edf6ee39162a846940de6b7c8c48aeada765ff3"
+    )
+    published: ClassVar[Published] = Published(
+        ML20M_OPTIONS,
+        interactions=9_990_682,
+        users=136_677,
+        items=20_720,
+        training_items=20_108,
+        files={
+            "unique_sid.txt": "b9f95107e156c2feaf78439ae302001abf13bdb480aeedcb0e4d8382f2f8b76f",
+            "validation_te.csv": "bec3f6dfbe876ec2224e98458ffe2ff74c453ef1894644757c1e3ca747a26adf",
+            "test_te.csv": "df4a9ddc77c79bab4a581adec7ff1487de146d47b42c35c393696842252435c2",
+        },
+    )
 
 
-def _malformed(content: bytes, path: Path) -> DataError:
-    lines = enumerate(content.removesuffix(b"\n").split(b"\n"), start=1)
-    number, line = next((number, line) for number, line in lines if not LINE.fullmatch(line))
-    return DataError(
-        f"{path}, line {number}: {line[:80].decode(errors='replace')!r} is not user::item::rating::timestamp, all of "
-        "them numbers; the file is damaged or another one, get it again"
+@register("ml-latest-small", DatasetConfig(min_rating=4), "movielens-latest-small")
+class MLLatestSmall(OneFile):
+    """MovieLens latest-small of September 2018: 100,836 ratings by 610 users, to try things on; 4 and more count."""
+
+    member: ClassVar[str] = "ratings.csv"
+    layout: ClassVar[Layout] = STARS
+    source: ClassVar[Source] = _source(
+        "ml-latest-small", member, "696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436"
     )

@@ -27,20 +27,29 @@ class Entry:
 
 
 DATASETS: dict[str, Entry] = {}
+ALIASES: dict[str, str] = {}
+"""Other names that people use, and the one here."""
 
 
-def register(name: str, config: DatasetConfig) -> Callable[[D], D]:
-    """Make a data set available as ``name`` with the values of ``config`` as its defaults.
+def canonical(name: str) -> str:
+    """The name here of what a person may call otherwise."""
+    return ALIASES.get(name, name)
 
-    Raises ValueError if the name is taken.
+
+def register(name: str, config: DatasetConfig, *aliases: str) -> Callable[[D], D]:
+    """Make a data set available as ``name``, and as each of ``aliases``, with ``config``'s values as its defaults.
+
+    Raises ValueError if a name is taken.
     """
 
     def add(dataset: D) -> D:
-        if name in DATASETS:
-            raise ValueError(
-                f"the data-set name {name!r} is taken by {DATASETS[name].dataset.__module__}; register another name"
-            )
+        for one in (name, *aliases):
+            if taken := DATASETS.get(canonical(one)):
+                raise ValueError(
+                    f"the data-set name {one!r} is taken by {taken.dataset.__module__}; register another name"
+                )
         DATASETS[name] = Entry(name, dataset, config)
+        ALIASES.update(dict.fromkeys(aliases, name))
         return dataset
 
     return add

@@ -23,7 +23,7 @@ def split(ratings: Ratings, held_out: int, seed: int = AUTHORS_SEED) -> Split:
 
     Raises DataError if no user would be left to train on, or no item to find in a fold.
     """
-    users = np.unique(ratings.user)
+    users = np.flatnonzero(np.bincount(ratings.user))
     if 2 * held_out >= len(users):
         raise DataError(
             f"held_out = {held_out} takes {2 * held_out} of the {len(users)} users left after the filters, but some "
@@ -31,22 +31,16 @@ def split(ratings: Ratings, held_out: int, seed: int = AUTHORS_SEED) -> Split:
         )
     permuted = users[np.random.RandomState(seed).permutation(len(users))]
     first_validation, first_test = len(users) - 2 * held_out, len(users) - held_out
-    place = np.empty(len(users), dtype=np.int64)  # of each sorted user in the permuted list
-    place[np.searchsorted(users, permuted)] = np.arange(len(users))
-    uid = place[np.searchsorted(users, ratings.user)]
+    uid = _places(permuted, len(ratings.user_ids))[ratings.user]
 
     in_train = uid < first_validation
-    item_ids = _by_first_appearance(ratings.item[in_train])
-    sid = _positions(ratings.item, item_ids)
+    items = _by_first_appearance(ratings.item[in_train])
+    sid = _places(items, len(ratings.item_ids))[ratings.item]
+    user_ids, item_ids = ratings.user_ids[permuted], ratings.item_ids[items]
 
-    train = Interactions(
-        uid[in_train].astype(np.int32),
-        sid[in_train].astype(np.int32),
-        permuted[:first_validation],
-        item_ids,
-    )
+    train = Interactions(uid[in_train], sid[in_train], user_ids[:first_validation], item_ids)
     validation, test = (
-        _fold(uid, sid, permuted, item_ids, first, first + held_out, seed) for first in (first_validation, first_test)
+        _fold(uid, sid, user_ids, item_ids, first, first + held_out, seed) for first in (first_validation, first_test)
     )
     made = Split(train, validation, test)
     made.check()
@@ -59,23 +53,25 @@ def split(ratings: Ratings, held_out: int, seed: int = AUTHORS_SEED) -> Split:
     return made
 
 
-def _by_first_appearance(ids: np.ndarray) -> np.ndarray:
-    unique, first = np.unique(ids, return_index=True)
-    return unique[np.argsort(first)]
+def _by_first_appearance(positions: np.ndarray) -> np.ndarray:
+    """Each of ``positions`` once, in the order of its first row."""
+    seen = np.flatnonzero(np.bincount(positions))
+    first = np.empty(seen[-1] + 1, dtype=np.int64)
+    first[positions[::-1]] = np.arange(len(positions))[::-1]  # of equal indices the last one assigned counts
+    return seen[np.argsort(first[seen])]
 
 
-def _positions(ids: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The position of each id in ``known``, -1 where it is not there."""
-    order = np.argsort(known)
-    place = np.minimum(np.searchsorted(known, ids, sorter=order), len(known) - 1)
-    found = order[place]
-    return np.where(known[found] == ids, found, -1)
+def _places(order: np.ndarray, size: int) -> np.ndarray:
+    """Where each of ``size`` positions stands in ``order``, -1 for those that do not: (size,) int32."""
+    place = np.full(size, -1, dtype=np.int32)
+    place[order] = np.arange(len(order))
+    return place
 
 
 def _fold(
     uid: np.ndarray,
     sid: np.ndarray,
-    permuted: np.ndarray,
+    user_ids: np.ndarray,
     item_ids: np.ndarray,
     first: int,
     stop: int,
@@ -83,7 +79,7 @@ def _fold(
 ) -> Fold:
     """The held-out users at ``first`` to ``stop``, walked in sorted raw-id order with a fresh random stream."""
     rows = np.flatnonzero((uid >= first) & (uid < stop) & (sid >= 0))
-    ids = permuted[first:stop]
+    ids = user_ids[first:stop]
     rank = np.empty(len(ids), dtype=np.int64)  # of each position among the sorted raw ids
     rank[np.argsort(ids)] = np.arange(len(ids))
     rows = rows[np.argsort(rank[uid[rows] - first], kind="stable")]
@@ -96,7 +92,6 @@ def _fold(
             is_target[start + drawn] = True
         start += n
     history, target = (
-        Interactions((uid[r] - first).astype(np.int32), sid[r].astype(np.int32), ids, item_ids)
-        for r in (rows[~is_target], rows[is_target])
+        Interactions(uid[r] - np.int32(first), sid[r], ids, item_ids) for r in (rows[~is_target], rows[is_target])
     )
     return Fold(history, target)

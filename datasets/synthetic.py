@@ -63,12 +63,12 @@ class World:
 class Synthetic(Dataset[SyntheticConfig]):
     """Generated interactions: small by default, of any size by its options."""
 
-    def read(self, path: Path | None) -> Ratings:
-        user, item = generate(self.config)
-        return Ratings(user, item)
+    def read(self, raw: tuple[Path, ...]) -> Ratings:
+        user, item = (positions.astype(np.int32) for positions in generate(self.config))
+        return Ratings(user, item, np.arange(self.config.users), np.arange(self.config.items))
 
-    def split(self, path: Path | None) -> tuple[Split, list[str]]:
-        split, notes = super().split(path)
+    def split(self, raw: tuple[Path, ...] = ()) -> tuple[Split, list[str]]:
+        split, notes = super().split(raw)
         world = make_world(self.config)
         truth = Truth(
             q=world.q[:, split.train.item_ids],

@@ -64,7 +64,7 @@ def finished(tmp_path_factory) -> Path:
 def small_split() -> Split:
     """About 180 training users and 60 items."""
     config = SyntheticConfig(users=240, items=60, density=0.15, types=4, held_out=30)
-    return Synthetic(config).split(None)[0]
+    return Synthetic(config).split()[0]
 
 
 @pytest.fixture

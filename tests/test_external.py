@@ -20,7 +20,7 @@ CONFIG = SyntheticConfig(users=240, items=60, density=0.15)
 
 @pytest.fixture(scope="module")
 def split() -> Split:
-    return Synthetic(CONFIG).split(None)[0]
+    return Synthetic(CONFIG).split()[0]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from datasets.synthetic import Synthetic, SyntheticConfig
 
 @pytest.fixture(scope="module")
 def prepared() -> Prepared:
-    split = Synthetic(SyntheticConfig(users=1500, items=300, density=0.05)).split(None)[0]
+    split = Synthetic(SyntheticConfig(users=1500, items=300, density=0.05)).split()[0]
     return Prepared(split, "0" * 64, (), None, Path(), made=False)
 
 

@@ -49,7 +49,7 @@ def test_bayes_equals_a_sum_over_types_and_activities(truth):
 
 
 def test_the_truth_of_a_split_is_that_of_its_users_and_items():
-    split, _ = Synthetic(SyntheticConfig(users=1500, items=200, density=0.1, types=6)).split(None)
+    split, _ = Synthetic(SyntheticConfig(users=1500, items=200, density=0.1, types=6)).split()
     truth = split.truth
     assert truth is not None
     rows = (split.test.history.matrix + split.test.target.matrix).toarray()

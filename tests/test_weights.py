@@ -15,7 +15,7 @@ from datasets.errors import DataError
 from datasets.synthetic import Synthetic, SyntheticConfig
 from tests.conftest import ROOT
 
-SPLIT = Synthetic(SyntheticConfig(users=240, items=60, density=0.15)).split(None)[0]
+SPLIT = Synthetic(SyntheticConfig(users=240, items=60, density=0.15)).split()[0]
 
 
 def kept(finished: Path) -> list[records.Record]:

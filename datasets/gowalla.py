@@ -1,0 +1,62 @@
+"""Gowalla's check-ins, ten and more by each user and at each place."""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from datasets import table
+from datasets.base import Dataset, DatasetConfig
+from datasets.fetch import Source
+from datasets.preprocess import Ratings
+from datasets.published import Published
+from datasets.registry import register
+from datasets.table import Layout
+
+OPTIONS = DatasetConfig(held_out=3_000)
+LAYOUT = Layout({"user": "whole", "item": "whole"}, "user", "item")
+
+
+@register("gowalla", OPTIONS)
+class Gowalla(Dataset[DatasetConfig]):
+    """Gowalla: a million check-ins of 29,858 users at 40,981 places, which are as many and as sparse as MSD's songs.
+
+    Rows ``user,item``, or LightGCN's two files with a line for each user, all of train.txt, then all of test.txt. The
+    order of rows decides the split, so that the two forms give different ones.
+    """
+
+    source: ClassVar[Source] = Source(
+        url="https://raw.githubusercontent.com/gusye1234/LightGCN-PyTorch/master/data/gowalla/",
+        files=("gowalla/train.txt", "gowalla/test.txt"),
+        others=(("gowalla/interactions.csv",), ("interactions.csv",), ("train.txt", "test.txt")),
+        licence="SNAP: public",
+        citation="Cho, Myers, Leskovec, Friendship and Mobility: User Movement in Location-Based Social Networks, "
+        "KDD 2011; He et al., LightGCN, SIGIR 2020",
+    )
+    published: ClassVar[Published] = Published(OPTIONS, interactions=1_027_370, users=29_858, items=40_981)
+
+    def read(self, raw: tuple[Path, ...]) -> Ratings:
+        if len(raw) == 1:
+            return table.read(raw[0], raw[0], LAYOUT)
+        rows = np.array(list(chain.from_iterable(map(lists, raw))), dtype=np.int64)
+        return table.ratings(*rows.T)
+
+
+def lists(path: Path) -> list[tuple[int, int]]:
+    """The (user, item) pairs of a file with lines ``user item item ...``.
+
+    Raises DataError with the number of the first line that is not of that form.
+    """
+    pairs = []
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                user, *items = map(int, line.split())
+            except ValueError as error:
+                text = line.decode(errors="replace")
+                raise table.malformed(path, number, text, "user item item ..., all of them numbers") from error
+            pairs += [(user, item) for item in items]
+    return pairs

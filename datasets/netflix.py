@@ -1,0 +1,127 @@
+"""The Netflix Prize's training set, in any of its forms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from datasets import archive, table
+from datasets.base import Dataset, DatasetConfig
+from datasets.errors import DataError
+from datasets.fetch import Source
+from datasets.preprocess import Ratings
+from datasets.published import Published
+from datasets.registry import register
+
+if TYPE_CHECKING:
+    import polars as pl
+
+OPTIONS = DatasetConfig(min_rating=4, held_out=40_000)
+MOVIES = "mv_*.txt"
+BATCH = 2**26
+"""Bytes parsed at a time: 17,770 files one by one would take long, and all at once much memory."""
+MOVIE = re.compile(rb"[1-9]\d{0,3}:\r?|1\d{4}:\r?")
+LINE = re.compile(MOVIE.pattern + rb"|\d{1,9},[1-5],\d{4}-\d\d-\d\d\r?")
+FORM = "customer,rating,date after a line with the movie and a colon"
+Text = tuple[str, bytes]
+"""Name and content of a file."""
+
+
+@register("netflix", OPTIONS, "netflix-prize")
+class Netflix(Dataset[DatasetConfig]):
+    """Netflix Prize: a hundred million ratings of 1 to 5 stars by 480,189 users; 4 and more count.
+
+    Rows are in the order of movie numbers, and as they stand for each movie.
+    """
+
+    source: ClassVar[Source] = Source(
+        url="https://archive.org/download/nf_prize_dataset.tar/",
+        files=("nf_prize_dataset.tar.gz",),
+        others=(
+            ("training_set.tar",),
+            ("download/training_set.tar",),
+            (f"training_set/{MOVIES}",),
+            (f"download/training_set/{MOVIES}",),
+            tuple(f"combined_data_{n}.txt" for n in range(1, 5)),
+            (MOVIES,),
+        ),
+        checksums={
+            "nf_prize_dataset.tar.gz": "md5:a8f23d2d76461211c6b4c0ca6df2547d",
+            "training_set.tar": "md5:0098ee8997ffda361a59bc0dd1bdad8b",
+        },
+        licence="Netflix: research use, no redistribution without permission",
+        citation="Bennett, Lanning, The Netflix Prize, KDD Cup and Workshop 2007",
+    )
+    published: ClassVar[Published] = Published(OPTIONS, interactions=56_880_037, users=463_435, items=17_769)
+
+    def read(self, raw: tuple[Path, ...]) -> Ratings:
+        import polars as pl
+
+        parsed = [parse(batch, raw[0].parent) for batch in batches(texts(raw))]
+        if not parsed:
+            raise DataError(f"{raw[0]} holds no file {MOVIES}; it is damaged or another one, get it again")
+        rows = pl.concat(parsed).sort("movie", maintain_order=True)
+        return table.ratings(rows["customer"], rows["movie"], rows["rating"])
+
+
+def texts(raw: tuple[Path, ...]) -> Iterator[Text]:
+    """Each text among the raw files, or in their archive."""
+    if raw[0].suffix == ".txt":
+        return ((path.name, path.read_bytes()) for path in raw)
+    return archive.untarred(raw[0], MOVIES)
+
+
+def batches(texts: Iterable[Text]) -> Iterator[list[Text]]:
+    """The same, several at a time where they are small."""
+    batch: list[Text] = []
+    for name, content in texts:
+        batch.append((name, content))
+        if sum(len(content) for _, content in batch) >= BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def parse(batch: list[Text], folder: Path) -> pl.DataFrame:
+    """Movie, customer and rating of each row; ``folder`` is for messages.
+
+    Raises DataError with file and line if one is not as it must be.
+    """
+    import polars as pl
+
+    try:
+        lines = pl.read_csv(
+            b"".join(content if content.endswith(b"\n") else content + b"\n" for _, content in batch),
+            has_header=False,
+            schema={"first": pl.String, "rating": pl.Int8, "date": pl.String},
+            missing_columns="insert",  # if the first line, with a movie, has no more than that
+            quote_char=None,
+        )
+    except pl.exceptions.PolarsError as error:
+        raise malformed(batch, folder) from error
+    first, rating, date = pl.col("first"), pl.col("rating"), pl.col("date")
+    begins = first.str.ends_with(":")
+    movie = pl.when(begins).then(first.str.strip_suffix(":").cast(pl.Int16, strict=False))
+    customer = first.cast(pl.Int32, strict=False)
+    sound = (
+        pl.when(begins)
+        .then(movie.is_not_null() & rating.is_null() & date.is_null())
+        .otherwise(customer.is_not_null() & rating.is_between(1, 5) & (date.str.len_bytes() == 10))
+    )
+    titled = all(MOVIE.fullmatch(content[:16].split(b"\n")[0]) for _, content in batch)
+    if not (titled and lines.select(sound.fill_null(False).all()).item()):
+        raise malformed(batch, folder)
+    rows = lines.select(movie.forward_fill().alias("movie"), customer.alias("customer"), rating, begins.alias("begins"))
+    return rows.filter(~pl.col("begins")).drop("begins")
+
+
+def malformed(batch: list[Text], folder: Path) -> DataError:
+    """Which line of which file is wrong first."""
+    for name, content in batch:
+        for number, line in enumerate(content.removesuffix(b"\n").split(b"\n"), start=1):
+            if not (LINE if number > 1 else MOVIE).fullmatch(line):
+                return table.malformed(folder / name, number, line.decode(errors="replace"), FORM)
+    return DataError(f"{folder} holds files that are not Netflix's; get them again")

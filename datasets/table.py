@@ -1,0 +1,188 @@
+"""Text files of rows, one a line: read whole, or refused with the number of the first line that is wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from datasets import archive
+from datasets.base import Dataset, DatasetConfig
+from datasets.errors import DataError
+from datasets.preprocess import Ratings
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Kind = Literal["whole", "number", "id", "text", "nothing"]
+"""What a column holds; a text may be missing, nothing must be."""
+
+NUMBER = r" *[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?"
+NOT_IN_IDS = "\\0\\n\\r"
+"""unique_sid.txt has one id a line, and NumPy's bytes end at a zero."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the lines of a file look."""
+
+    columns: Mapping[str, Kind]
+    """By name, in file order."""
+    user: str
+    item: str
+    rating: str | None = None
+    """Which of the columns these three are."""
+    separator: str = ","
+    header: bool = True
+    """Whether the first line must be the names of the columns."""
+    quoted: bool = True
+    """Whether a field may stand in double quotes."""
+    form: str = ""
+    """For messages, where the columns' names between separators will not do."""
+
+    def fits(self, fields: list[str], first: bool) -> bool:
+        """Whether a line's fields are as they must be."""
+        if first and self.header:
+            return fields == list(self.columns)
+        return len(fields) == len(self.columns) and all(map(_fits, self.columns.values(), fields))
+
+
+def _fits(kind: Kind, field: str) -> bool:
+    if kind == "whole":
+        return bool(re.fullmatch(" *[+-]?[0-9]+", field)) and -(2**63) <= int(field) < 2**63
+    if kind == "number":
+        return bool(re.fullmatch(NUMBER, field, re.IGNORECASE)) and math.isfinite(float(field))
+    if kind == "id":
+        return bool(field) and not re.search(f"[{NOT_IN_IDS}\ud800-\udfff]", field)  # the last: bytes that are no UTF-8
+    return kind == "text" or not field
+
+
+def read(content: bytes | Path, path: Path, layout: Layout) -> Ratings:
+    """The rows of ``content``, bytes or the file that holds them; ``path`` is for messages.
+
+    Raises DataError with the number of the first line that does not fit ``layout``.
+    """
+    import polars as pl
+
+    try:
+        table = _parse(content, layout)
+    except (pl.exceptions.PolarsError, OverflowError) as error:
+        raise _refusal(content, path, layout) from error
+    if not (len(table) and all(_sound(column, layout.columns[column.name]) for column in table)):
+        raise _refusal(content, path, layout)
+    return ratings(table[layout.user], table[layout.item], table[layout.rating] if layout.rating else None)
+
+
+def _parse(content: bytes | Path, layout: Layout) -> pl.DataFrame:
+    import polars as pl
+
+    def kind_of(kind: Kind) -> Any:
+        if kind == "id":  # numbered while it is read: a string of its own for each row would fill the memory
+            return pl.Categorical(pl.Categories.random())
+        return {"whole": pl.Int64, "number": pl.Float64}.get(kind, pl.String)
+
+    kinds = {name: kind_of(kind) for name, kind in layout.columns.items()}
+    needed = [place for place, kind in enumerate(layout.columns.values()) if kind != "text"]
+    return pl.read_csv(
+        content,
+        columns=needed,
+        separator=layout.separator,
+        has_header=layout.header,
+        quote_char='"' if layout.quoted else None,
+        schema=kinds,
+        glob=False,
+    )
+
+
+def _sound(column: pl.Series, kind: Kind) -> bool:
+    """Whether what polars took is what it must be."""
+    if kind == "nothing":
+        return column.null_count() == len(column)
+    if kind == "number" and not np.isfinite(column.to_numpy()).all():
+        return False
+    if kind == "id":
+        names = column.unique().cast(str)
+        return not ((names == "") | names.str.contains(f"[{NOT_IN_IDS}]")).fill_null(True).any()
+    return column.null_count() == 0
+
+
+def ratings(user: pl.Series, item: pl.Series, rating: pl.Series | None = None) -> Ratings:
+    """Rows of raw ids, whole numbers or categories, as ``Ratings``."""
+    (users, user_ids), (items, item_ids) = encode(user), encode(item)
+    return Ratings(users, items, user_ids, item_ids, None if rating is None else rating.to_numpy())
+
+
+def encode(ids: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """The position of each row's id among the sorted ids, int32, and those.
+
+    Categories that all read as whole numbers do as they would be written are such; other ids sort as bytes.
+    """
+    import polars as pl
+
+    if ids.dtype.is_integer():
+        known = ids.unique().sort().to_numpy()
+        return np.searchsorted(known, ids.to_numpy()).astype(np.int32), known.astype(np.int64)
+    unique = ids.unique()
+    names, codes = unique.cast(pl.String), unique.to_physical().to_numpy()
+    numbers = names.cast(pl.Int64, strict=False)
+    whole = numbers.null_count() == 0 and (numbers.cast(pl.String) == names).all()
+    keys = numbers.to_numpy() if whole else np.array([name.encode() for name in names])
+    order = np.argsort(keys)
+    place = np.empty(codes.max() + 1, dtype=np.int32)
+    place[codes[order]] = np.arange(len(order))
+    return place[ids.to_physical().to_numpy()], keys[order]
+
+
+def _refusal(content: bytes | Path, path: Path, layout: Layout) -> DataError:
+    form = layout.form or layout.separator.join(layout.columns)
+    number = _first_wrong(content, layout)
+    with _lines(content) as lines:
+        line = next(islice(lines, number - 1, None), "")
+    return malformed(path, number, line, form)
+
+
+def _lines(content: bytes | Path) -> io.TextIOWrapper:
+    raw = content.open("rb") if isinstance(content, Path) else io.BytesIO(content)
+    return io.TextIOWrapper(raw, "utf-8-sig", errors="surrogateescape", newline="\n")
+
+
+def _first_wrong(content: bytes | Path, layout: Layout) -> int:
+    """The line where the first row begins that does not fit; the one after the last if all do."""
+    number = 1
+    with _lines(content) as lines:
+        quoting = csv.QUOTE_MINIMAL if layout.quoted else csv.QUOTE_NONE
+        rows = csv.reader(lines, delimiter=layout.separator, quoting=quoting, strict=True)
+        try:
+            while layout.fits(next(rows), first=number == 1):
+                number = rows.line_num + 1
+        except (StopIteration, csv.Error):
+            pass
+    return number
+
+
+def malformed(path: Path, number: int, line: str, form: str) -> DataError:
+    """That a line is not as it must be."""
+    shown = line.rstrip("\r\n")[:80].encode(errors="replace").decode()
+    return DataError(
+        f"{path}, line {number}: {shown!r} is not {form}; the file is damaged or another one, get it again"
+    )
+
+
+class OneFile(Dataset[DatasetConfig]):
+    """A data set whose raw file is one text, alone or in a zip archive."""
+
+    member: ClassVar[str]
+    """Name of the raw file."""
+    layout: ClassVar[Layout]
+
+    def read(self, raw: tuple[Path, ...]) -> Ratings:
+        (path,) = raw
+        return read(archive.unzipped(path, self.member), path, self.layout)
