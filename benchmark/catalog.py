@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from datasets.registry import Entry
 
 T = TypeVar("T")
 
@@ -18,6 +22,28 @@ def look_up(kind: str, name: str, table: Mapping[str, T]) -> T:
     if name not in table:
         raise UsageError(f"there is no {kind} {name!r}{suggestion(name, table)}; known: {', '.join(table)}")
     return table[name]
+
+
+def data_sets(names: Sequence[str]) -> dict[str, Entry]:
+    """The data sets of these names, each once: of the registry, by aliases too, or a person's own as ``file:PATH``.
+
+    Raises UsageError for a name that is unknown, or that two files would have.
+    """
+    from datasets import own  # help is printed without
+    from datasets.registry import DATASETS, canonical
+
+    chosen: dict[str, Entry] = {}
+    paths: dict[str, Path] = {}
+    for name in names:
+        if name.startswith(own.PREFIX):
+            path = Path(name.removeprefix(own.PREFIX)).resolve()
+            entry = own.entry(path)
+            if paths.setdefault(entry.name, path) != path:
+                raise UsageError(f"{paths[entry.name]} and {path} would both be {entry.name}; rename one of them")
+        else:
+            entry = look_up("data set", canonical(name), DATASETS)
+        chosen[entry.name] = entry
+    return chosen
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

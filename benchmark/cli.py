@@ -96,7 +96,13 @@ def parser() -> Parser:
     top = Parser("run_all.py", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=style, allow_abbrev=False)
     top.set_defaults(verb="run")
     add = top.add_argument
-    add("--datasets", nargs="+", default=["synthetic"], metavar="NAME", help="data sets (default: synthetic)")
+    add(
+        "--datasets",
+        nargs="+",
+        default=["synthetic"],
+        metavar="NAME",
+        help="data sets, file:PATH for your own (default: synthetic)",
+    )
     add("--models", nargs="+", metavar="NAME", help="models (default: all; see the verb list)")
     add("--seeds", nargs="+", type=whole(0), default=[0, 1], metavar="N", help="seeds of each trial (default: 0 1)")
     add(

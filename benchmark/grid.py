@@ -14,11 +14,11 @@ import torch
 from pydantic import BaseModel, ValidationError
 
 from benchmark import environment, truth
-from benchmark.catalog import UsageError, look_up, suggestion
+from benchmark.catalog import UsageError, data_sets, look_up, suggestion
 from benchmark.spec import PROTOCOL, Job, TrialSpec, code_hash
 from datasets.base import DatasetConfig
 from datasets.cache import Prepared
-from datasets.registry import DATASETS
+from datasets.registry import DATASETS, canonical
 from datasets.registry import Entry as DatasetEntry
 from models.base import Config, Device, Precision
 from models.registry import MODELS, Entry
@@ -52,7 +52,7 @@ def resolve(
     Raises UsageError if a name is unknown, an option or its value is wrong, or the device is not there or cannot
     multiply in that precision.
     """
-    chosen_data = {name: look_up("data set", name, DATASETS) for name in dataset_names}
+    chosen_data = data_sets(dataset_names)
     chosen_models = {name: look_up("model", name, MODELS) for name in model_names}
     given = assign(settings, chosen_data, chosen_models)
     if device == "cuda" and not torch.cuda.is_available():
@@ -78,6 +78,7 @@ def assign(
         if not equals:
             raise UsageError(f"--set {setting}: it must read NAME.OPTION=VALUE or OPTION=VALUE")
         name, dot, option = key.partition(".")
+        name = canonical(name)
         if dot and name not in given:
             known = name in DATASETS or name in MODELS
             what = "is not among the chosen ones" if known else f"is unknown{suggestion(name, given)}"

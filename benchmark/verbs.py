@@ -11,7 +11,7 @@ from benchmark.catalog import UsageError
 from benchmark.grid import DATASETS, MODELS, Grid, Process
 from benchmark.metrics import HEADLINE, Metric
 from benchmark.spec import PROTOCOL, Job
-from datasets import cache
+from datasets import cache, own
 from datasets.base import DatasetConfig
 from datasets.cache import Prepared
 from datasets.registry import Entry as DatasetEntry
@@ -125,7 +125,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 def list_all(arguments: argparse.Namespace) -> int:
     """Print every data set and model with its options, their defaults and meanings."""
-    for title, entries in (("data sets", DATASETS.values()), ("models", MODELS.values())):
+    for title, entries in (("data sets", [*DATASETS.values(), own.entry(Path("PATH"))]), ("models", MODELS.values())):
         print(f"{title}:")
         for entry in entries:
             print(f"  {entry.name}: {entry.about}")

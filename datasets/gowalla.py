@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from pathlib import Path
 from typing import ClassVar
 
@@ -41,22 +40,23 @@ class Gowalla(Dataset[DatasetConfig]):
     def read(self, raw: tuple[Path, ...]) -> Ratings:
         if len(raw) == 1:
             return table.read(raw[0], raw[0], LAYOUT)
-        rows = np.array(list(chain.from_iterable(map(lists, raw))), dtype=np.int64)
-        return table.ratings(*rows.T)
+        import polars as pl
+
+        user, item = np.concatenate([pairs(path) for path in raw], axis=1)
+        return table.ratings(pl.Series(user), pl.Series(item))
 
 
-def lists(path: Path) -> list[tuple[int, int]]:
-    """The (user, item) pairs of a file with lines ``user item item ...``.
+def pairs(path: Path) -> np.ndarray:
+    """The users and the items, (2, rows), of a file with lines ``user item item ...``.
 
     Raises DataError with the number of the first line that is not of that form.
     """
-    pairs = []
-    with path.open("rb") as lines:
+    found = [np.empty((2, 0), dtype=np.int64)]
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
         for number, line in enumerate(lines, start=1):
             try:
-                user, *items = map(int, line.split())
-            except ValueError as error:
-                text = line.decode(errors="replace")
-                raise table.malformed(path, number, text, "user item item ..., all of them numbers") from error
-            pairs += [(user, item) for item in items]
-    return pairs
+                user, *items = map(np.int64, line.split())
+            except (ValueError, OverflowError) as error:
+                raise table.malformed(path, number, line, "user item item ..., all of them numbers") from error
+            found.append(np.array([[user] * len(items), items]))
+    return np.concatenate(found, axis=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -77,7 +78,7 @@ def batches(texts: Iterable[Text]) -> Iterator[list[Text]]:
     """The same, several at a time where they are small."""
     batch: list[Text] = []
     for name, content in texts:
-        batch.append((name, content))
+        batch.append((name, content.removeprefix(codecs.BOM_UTF8)))
         if sum(len(content) for _, content in batch) >= BATCH:
             yield batch
             batch = []

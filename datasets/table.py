@@ -26,7 +26,7 @@ Kind = Literal["whole", "number", "id", "text", "nothing"]
 """What a column holds; a text may be missing, nothing must be."""
 
 NUMBER = r" *[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?"
-NOT_IN_IDS = "\\0\\n\\r"
+NOT_IN_IDS = "\0\n\r"
 """unique_sid.txt has one id a line, and NumPy's bytes end at a zero."""
 
 
@@ -66,7 +66,13 @@ def _fits(kind: Kind, field: str) -> bool:
 
 
 def read(content: bytes | Path, path: Path, layout: Layout) -> Ratings:
-    """The rows of ``content``, bytes or the file that holds them; ``path`` is for messages.
+    """The rows of ``content``; as ``parse``."""
+    rows = parse(content, path, layout)
+    return ratings(rows[layout.user], rows[layout.item], rows[layout.rating] if layout.rating else None)
+
+
+def parse(content: bytes | Path, path: Path, layout: Layout) -> pl.DataFrame:
+    """The columns of ``content``, bytes or the file that holds them, but for texts; ``path`` is for messages.
 
     Raises DataError with the number of the first line that does not fit ``layout``.
     """
@@ -76,9 +82,9 @@ def read(content: bytes | Path, path: Path, layout: Layout) -> Ratings:
         table = _parse(content, layout)
     except (pl.exceptions.PolarsError, OverflowError) as error:
         raise _refusal(content, path, layout) from error
-    if not (len(table) and all(_sound(column, layout.columns[column.name]) for column in table)):
+    if not (len(table) and all(sound(column, layout.columns[column.name]) for column in table)):
         raise _refusal(content, path, layout)
-    return ratings(table[layout.user], table[layout.item], table[layout.rating] if layout.rating else None)
+    return table
 
 
 def _parse(content: bytes | Path, layout: Layout) -> pl.DataFrame:
@@ -102,7 +108,7 @@ def _parse(content: bytes | Path, layout: Layout) -> pl.DataFrame:
     )
 
 
-def _sound(column: pl.Series, kind: Kind) -> bool:
+def sound(column: pl.Series, kind: Kind) -> bool:
     """Whether what polars took is what it must be."""
     if kind == "nothing":
         return column.null_count() == len(column)
@@ -154,6 +160,15 @@ def _lines(content: bytes | Path) -> io.TextIOWrapper:
     return io.TextIOWrapper(raw, "utf-8-sig", errors="surrogateescape", newline="\n")
 
 
+def first_row(path: Path, separator: str) -> list[str]:
+    """The fields of a file's first line; raises DataError if there are none."""
+    try:
+        with _lines(path) as lines:
+            return next(csv.reader(lines, delimiter=separator))
+    except (StopIteration, csv.Error) as error:
+        raise DataError(f"{path} is empty or holds no text; name a file with rows") from error
+
+
 def _first_wrong(content: bytes | Path, layout: Layout) -> int:
     """The line where the first row begins that does not fit; the one after the last if all do."""
     number = 1
@@ -172,7 +187,7 @@ def malformed(path: Path, number: int, line: str, form: str) -> DataError:
     """That a line is not as it must be."""
     shown = line.rstrip("\r\n")[:80].encode(errors="replace").decode()
     return DataError(
-        f"{path}, line {number}: {shown!r} is not {form}; the file is damaged or another one, get it again"
+        f"{path}, line {number}: {shown!r} is not {form}; the file is damaged or another one: mend it or get it again"
     )
 
 

@@ -14,6 +14,7 @@ from datasets.movielens import ML1M
 from datasets.preprocess import Ratings, preprocess
 from datasets.registry import DATASETS
 from datasets.strong_generalization import split
+from tests.slow_split import slow_files, slow_filter
 
 
 def encoded(user: np.ndarray, item: np.ndarray, rating: np.ndarray | None = None) -> Ratings:
@@ -32,41 +33,6 @@ def table(ratings: Ratings) -> pd.DataFrame:
     )
 
 
-def slow_filter(rows: pd.DataFrame, min_rating: float, min_items: int) -> pd.DataFrame:
-    rows = rows[rows["rating"] >= min_rating].drop_duplicates(["user", "item"])
-    count = rows.groupby("user").size()
-    return rows[rows["user"].isin(count.index[count >= min_items])]
-
-
-def slow_files(rows: pd.DataFrame, held_out: int, seed: int) -> dict[str, str]:
-    """The notebook's steps, row by row, as text."""
-    users = sorted(rows["user"].unique())
-    order = [users[i] for i in np.random.RandomState(seed).permutation(len(users))]
-    train_users = order[: len(order) - 2 * held_out]
-    train = rows[rows["user"].isin(train_users)]
-    items = list(dict.fromkeys(train["item"]))
-    uid, sid = {u: k for k, u in enumerate(order)}, {i: k for k, i in enumerate(items)}
-
-    def lines(pairs: list[tuple]) -> str:
-        return "uid,sid\n" + "".join(f"{uid[u]},{sid[i]}\n" for u, i in pairs)
-
-    files = {"unique_sid.txt": "".join(f"{i}\n" for i in items)}
-    files["train.csv"] = lines(list(zip(train["user"], train["item"], strict=True)))
-    folds = {"validation": order[-2 * held_out : len(order) - held_out], "test": order[len(order) - held_out :]}
-    for name, members in folds.items():
-        random = np.random.RandomState(seed)
-        history, target = [], []
-        for user in sorted(members):
-            mine = [(user, i) for i in rows[rows["user"] == user]["item"] if i in sid]
-            drawn = set()
-            if len(mine) >= 5:
-                drawn = set(random.choice(len(mine), size=int(0.2 * len(mine)), replace=False).tolist())
-            history += [pair for k, pair in enumerate(mine) if k not in drawn]
-            target += [pair for k, pair in enumerate(mine) if k in drawn]
-        files[f"{name}_tr.csv"], files[f"{name}_te.csv"] = lines(history), lines(target)
-    return files
-
-
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10_000), users=st.integers(12, 40), items=st.integers(8, 30), words=st.booleans())
 def test_split_equals_a_plain_transcription(seed, users, items, words):
@@ -78,7 +44,7 @@ def test_split_equals_a_plain_transcription(seed, users, items, words):
     if words:
         rows = encoded(np.char.mod(b"u%d", user), np.char.mod(b"i%d", item), rating)
     kept, repeats = preprocess(rows, min_rating=3, min_users_per_item=0, min_items_per_user=5)
-    expected = slow_filter(table(rows), 3, 5)
+    expected = slow_filter(table(rows), 3, 0, 5)
     assert repeats == int(table(rows).query("rating >= 3").duplicated(["user", "item"]).sum())
     pd.testing.assert_frame_equal(table(kept), expected.reset_index(drop=True))
     held_out = max(1, kept.shape[0] // 4)

@@ -1,0 +1,151 @@
+"""What every registered data set promises; a new one is tested by registering it, and adding a raw file of it."""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from benchmark.catalog import data_sets
+from datasets import cache, fetch, pro_sg
+from datasets.errors import DataError
+from datasets.registry import ALIASES, DATASETS
+from tests.raw_files import OTHER_FORMS, WRITERS, rows, small
+from tests.slow_split import slow_files, slow_filter
+
+FORMS = [(name, WRITERS[name]) for name in DATASETS] + OTHER_FORMS
+READ = [(name, write) for name, write in FORMS if DATASETS[name].dataset.source]
+named = {"ids": lambda value: getattr(value, "__name__", value)}
+
+
+def expected(name: str, found: pd.DataFrame) -> dict[str, str]:
+    config = small(name)
+    kept = slow_filter(found, config.min_rating, config.min_users_per_item, config.min_items_per_user)
+    return slow_files(kept, config.held_out or 0, config.split_seed)
+
+
+def made(name: str, folder) -> tuple[dict[str, str], list[str]]:
+    dataset = DATASETS[name].dataset(small(name))
+    split, notes = dataset.split(dataset.find(folder))
+    return {name: content.decode() for name, content in pro_sg.files(split)}, notes
+
+
+@pytest.mark.parametrize(("name", "write"), FORMS, **named)
+@pytest.mark.parametrize("seed", range(3))
+def test_the_split_equals_a_plain_transcription(name, write, seed, tmp_path):
+    found = write(tmp_path, rows(seed, half=name in ("ml20m", "ml-latest-small")))
+    files, notes = made(name, tmp_path)
+    assert files == expected(name, found)
+    assert any("repeats" in note for note in notes) == (name != "synthetic")
+
+
+@pytest.mark.parametrize(("name", "write"), READ, **named)
+@pytest.mark.parametrize("change", ["CRLF", "byte-order mark", "no last line end"])
+def test_what_editors_do_to_files_changes_nothing(name, write, change, tmp_path):
+    found = write(tmp_path, rows())
+    for path in (path for path in tmp_path.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        path.write_bytes(
+            {
+                "CRLF": content.replace(b"\n", b"\r\n"),
+                "byte-order mark": codecs.BOM_UTF8 + content,
+                "no last line end": content.removesuffix(b"\n"),
+            }[change]
+        )
+    assert made(name, tmp_path)[0] == expected(name, found)
+
+
+@pytest.mark.parametrize(("name", "write"), READ, **named)
+@pytest.mark.parametrize("line", [b"what is this?", b"", b"1,2,3,4,5,6,7,8,9", b"\xff\xfe\x00"])
+def test_a_malformed_line_is_named_with_its_number(name, write, line, tmp_path):
+    write(tmp_path, rows())
+    path = max(p for p in tmp_path.rglob("*") if p.is_file())
+    number = path.read_bytes().count(b"\n") + 1
+    path.write_bytes(path.read_bytes() + line + b"\n")
+    if (write.__name__, line) == ("lightgcn", b""):
+        line = b"1 2 x"
+        path.write_bytes(path.read_bytes()[:-1] + line)
+    with pytest.raises(DataError, match=rf"{path.name}, line {number}: ") as told:
+        made(name, tmp_path)
+    assert str(path) in str(told.value)
+
+
+@pytest.mark.parametrize(("name", "write"), FORMS, **named)
+def test_rows_are_positions_in_sorted_ids(name, write, tmp_path):
+    found = write(tmp_path, rows())
+    dataset = DATASETS[name].dataset(small(name))
+    ratings = dataset.read(dataset.find(tmp_path))
+    for positions, ids, raw in (
+        (ratings.user, ratings.user_ids, found["user"]),
+        (ratings.item, ratings.item_ids, found["item"]),
+    ):
+        assert positions.dtype == np.int32
+        assert (ids[1:] > ids[:-1]).all()
+        assert ids[positions].tolist() == [i.encode() if isinstance(i, str) else i for i in raw]
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_options_are_documented_frozen_and_closed(name):
+    config = DATASETS[name].config
+    assert all(field.description for field in type(config).model_fields.values())
+    with pytest.raises(ValidationError):
+        type(config)(no_such_option=1)
+    with pytest.raises(ValidationError):
+        config.held_out = 1
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_its_first_sentence_says_what_it_is(name):
+    assert re.fullmatch(r"[A-Z].{20,110}\.", DATASETS[name].about)
+
+
+@pytest.mark.parametrize("name", [name for name, entry in DATASETS.items() if entry.dataset.source])
+def test_without_network_a_person_is_told_what_to_get_from_where_and_where_to_put_it(
+    name, tmp_path, monkeypatch, capsys
+):
+    def no_network(part):
+        def download(*_):
+            raise OSError("no network")
+
+        return download
+
+    monkeypatch.setattr(fetch, "Resuming", no_network)
+    entry = DATASETS[name]
+    source = entry.dataset.source
+    with pytest.raises(DataError) as told:
+        cache.prepare(name, entry.dataset(entry.config), tmp_path / "data", tmp_path / "cache", protocol=1)
+    said = capsys.readouterr().out
+    assert source.licence in said
+    assert source.citation in said
+    assert f"put {' and '.join(source.files)} from {source.url}" in str(told.value)
+    assert f" into {tmp_path / 'data'}" in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_aliases_are_the_data_set(alias):
+    assert list(data_sets([alias, ALIASES[alias]])) == [ALIASES[alias]]
+
+
+def test_known_aliases():
+    asked = ["ml-1m", "movielens-1m", "ml-20m", "movielens-20m", "netflix-prize", "million-song-dataset"]
+    assert list(data_sets(asked)) == ["ml1m", "ml20m", "netflix", "msd"]
+
+
+def test_defaults_are_the_papers():
+    names = ("min_rating", "min_users_per_item", "min_items_per_user", "held_out")
+    usual = {name: tuple(getattr(DATASETS[name].config, option) for option in names) for name in DATASETS}
+    assert usual == {
+        "synthetic": (None, 0, 5, None),
+        "ml1m": (4, 0, 5, 600),
+        "ml20m": (4, 0, 5, 10_000),
+        "ml-latest-small": (4, 0, 5, None),
+        "netflix": (4, 0, 5, 40_000),
+        "msd": (None, 200, 20, 50_000),
+        "gowalla": (None, 0, 5, 3_000),
+    }
+    assert all(entry.config.split_seed == 98765 for entry in DATASETS.values())
