@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import stat
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import Any
 
 from datasets.errors import DataError
 
@@ -43,15 +44,17 @@ def untarred(path: Path, pattern: str) -> Iterator[tuple[str, bytes]]:
     One after the other, as they come. Raises DataError if an archive is damaged or unsafe.
     """
     try:
-        with path.open("rb") as file:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             yield from _untarred(path, file, pattern)
+            while file.read(2**20):
+                pass  # gzip's checksum is compared at its end, and tar's end may come before
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise DataError(f"{path} is not a whole tar archive ({error}); delete it and get it again") from error
 
 
-def _untarred(path: Path, file: IO[bytes], pattern: str) -> Iterator[tuple[str, bytes]]:
+def _untarred(path: Path, file: Any, pattern: str) -> Iterator[tuple[str, bytes]]:
     size = 0
-    with tarfile.open(fileobj=file, mode="r|*") as archive:
+    with tarfile.open(fileobj=file, mode="r|") as archive:
         for entry in archive:
             size += entry.size
             check(path, entry.name, not (entry.isfile() or entry.isdir()), size)

@@ -84,6 +84,28 @@ def test_ml1m_counts_after_the_filter(data_dir):
     assert (len(kept), *kept.shape, repeats) == (575_272, 6_034, 3_533, 0)
 
 
+@pytest.mark.realdata
+@pytest.mark.parametrize(("name", "folder", "held_out"), [("ml20m", "ml-20m-layout", 200), ("ml-latest-small", "", 50)])
+def test_real_half_stars_equal_a_plain_transcription(name, folder, held_out, data_dir):
+    entry = DATASETS[name]
+    dataset = entry.dataset(entry.config.model_copy(update={"held_out": held_out}))
+    raw = dataset.find(data_dir / folder)
+    made, _ = dataset.split(raw)
+    rows = pd.read_csv(raw[0]).set_axis(["user", "item", "rating", "timestamp"], axis=1)
+    want = slow_files(slow_filter(rows, 4, 0, 5), held_out, 98765)
+    assert {name: content.decode() for name, content in pro_sg.files(made)} == want
+
+
+@pytest.mark.realdata
+def test_held_out_users_may_be_told(data_dir, tmp_path):
+    from benchmark.cli import main
+
+    words = ["--data-dir", str(data_dir), "--set", "movielens-1m.held_out=300"]
+    assert main(["export-split", "ml-1m", str(tmp_path), *words]) == 0
+    test = pd.concat([pd.read_csv(tmp_path / f"{name}.csv") for name in ("test_tr", "test_te")])
+    assert (test["uid"].min(), test["uid"].max()) == (6_034 - 300, 6_034 - 1)
+
+
 def test_rare_items_go_before_users_are_counted():
     user = np.array([1, 1, 1, 2, 2, 2, 3, 3, 3])
     item = np.array([1, 2, 9, 1, 2, 3, 1, 2, 3])

@@ -1,0 +1,256 @@
+"""A person's own data: every form against a plain transcription, its options, and what is said when they do not fit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark import grid, records
+from benchmark.cli import main
+from benchmark.verbs import prepare
+from datasets import pro_sg
+from datasets.errors import DataError
+from tests.raw_files import rows, write_table
+from tests.slow_split import slow_files, slow_filter
+
+HELD_OUT = 4
+
+
+def words(found: pd.DataFrame) -> pd.DataFrame:
+    return found.assign(user=found["user"].map('Ann "{}", x'.format), item=found["item"].map("Zoë {}".format))
+
+
+def files_of(path: Path, *settings: str, name: str = "file:mine") -> dict[str, str]:
+    """The six files of what is at ``path``."""
+    given = [f"{name}.{setting}" for setting in (f"held_out={HELD_OUT}", *settings)]
+    made = prepare(*grid.resolve([f"file:{path}"], [], [], given, "cpu", "fp32").datasets[0], Path("nowhere"))
+    return {name: content.decode() for name, content in pro_sg.files(made.split)}
+
+
+def expected(found: pd.DataFrame, min_rating: float | None = 4) -> dict[str, str]:
+    return slow_files(slow_filter(found, min_rating, 0, 5), HELD_OUT, 98765)
+
+
+def write(form: str, folder: Path, found: pd.DataFrame) -> Path:
+    path = folder / f"mine.{form}"
+    if form == "parquet":
+        found.to_parquet(path)
+    elif form == "inter":
+        kinds = {"user": "user_id:token", "item": "item_id:token", "rating": "rating:float"}
+        write_table(path, found.rename(columns=kinds), "\t")
+    else:
+        write_table(path, found, "," if form == "csv" else "\t", quoted=form == "tsv")
+    return path
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "parquet", "inter"])
+@pytest.mark.parametrize("ids", ["numbers", "words", "implicit"])
+def test_every_form_equals_a_plain_transcription(form, ids, tmp_path):
+    found = rows(half=True)
+    if ids == "words":
+        found = words(found) if form != "inter" else found.assign(user=found["user"].map("u{}".format))
+    elif ids == "implicit":
+        found = found[["item", "user"]]
+    assert files_of(write(form, tmp_path, found)) == expected(found)
+
+
+@pytest.mark.parametrize("change", ["\r\n", "\ufeff"])
+def test_line_ends_and_byte_order_marks_change_nothing(change, tmp_path):
+    found = words(rows())
+    path = write("csv", tmp_path, found)
+    text = path.read_text()
+    path.write_bytes((change + text if change == "\ufeff" else text.replace("\n", change)).encode())
+    assert files_of(path) == expected(found)
+
+
+@pytest.mark.parametrize(
+    ("user", "sorted_ids"),
+    [
+        ({8: "10", 15: "9"}, [b"9", b"10"]),
+        ({8: "007", 15: "7"}, [b"007", b"7"]),
+        ({8: "-1", 15: "3"}, [b"-1", b"3"]),
+        ({8: "b", 15: "10"}, [b"10", b"b"]),
+        ({8: "é", 15: "z"}, [b"z", "é".encode()]),
+    ],
+)
+def test_ids_sort_as_numbers_only_if_all_are_numbers(user, sorted_ids, tmp_path):
+    from datasets.own import entry
+
+    write_table(tmp_path / "mine.csv", pd.DataFrame({"user": [user[8], user[15]], "item": [1, 2]}))
+    made = entry(tmp_path / "mine.csv")
+    found = made.dataset(made.config).read((tmp_path / "mine.csv",)).user_ids
+    assert [i if isinstance(i, bytes) else b"%d" % i for i in found] == sorted_ids
+
+
+def test_columns_are_found_by_name_or_told(tmp_path):
+    found = rows()
+    path = tmp_path / "mine.csv"
+    for names in (("userId", "movieId", "rating"), ("UID", "sid", "Stars"), ("user_id", "Item ID", "ratings")):
+        write_table(path, found.set_axis(list(names), axis=1).assign(text='a, "b"\nc'))
+        assert files_of(path) == expected(found)
+    write_table(path, found.set_axis(["who", "what", "how"], axis=1))
+    told = ["user_column=who", "item_column=what"]
+    assert files_of(path, *told, "rating_column=how") == expected(found)
+    assert files_of(path, *told) == expected(found, None)
+    found.to_csv(path, index=False, header=False)
+    told = ["header=false", "user_column=1", "item_column=2"]
+    assert files_of(path, *told, "rating_column=3", "min_rating=3") == expected(found, 3)
+    assert files_of(path, *told) == expected(found, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "settings", "sentence"),
+    [
+        (
+            "who,item\n1,2\n",
+            [],
+            r"has 0 columns called so .* the user; its columns: who, item; name it by --set file:mine.user_column=NAME",
+        ),
+        ("user,uid,item\n1,1,2\n", [], "has 2 columns called so where one must be the user"),
+        ("user,item\n1,2\n", ["rating_column=stars"], "has 0 columns called stars where one must be the rating"),
+        ("user,item\n1,2\n", ["item_column=user"], "must be different columns"),
+        ("1,2\n", ["header=false"], "its columns: 1, 2;"),
+        ("", [], "is empty"),
+        ("user,item\n", [], "mine.csv, line 2: "),
+        ("user,item,rating\n1,2,5\n1,2,good\n", [], "mine.csv, line 3: '1,2,good' is not user,item,rating"),
+        ("user,item,rating\n1,2,5\n1,,5\n", [], "mine.csv, line 3: "),
+        ('user,item,rating\n1,2,5\n1,"",5\n', [], "mine.csv, line 3: "),
+        ("user,item,rating\n1,2,5\n1,2,5,6\n", [], "mine.csv, line 3: "),
+        ("user,item,rating\n1,2,5\n1,2,nan\n", [], "mine.csv, line 3: "),
+        ('user,item,note\n1,2,"two\nlines"\n1\n', [], "mine.csv, line 4: '1' is not"),
+        ('user,item\n1,2\n"1\n2",3\n', [], "mine.csv, line 3: "),
+        ("user,item\n1,2\n\n3,4\n", [], "mine.csv, line 3: "),
+    ],
+)
+def test_what_does_not_fit_is_said_in_a_sentence(content, settings, sentence, tmp_path):
+    (tmp_path / "mine.csv").write_text(content)
+    with pytest.raises(DataError, match=sentence) as told:
+        files_of(tmp_path / "mine.csv", *settings)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("frame", "sentence"),
+    [
+        ({"user": [1, None], "item": [1, 2]}, "cannot be read as Parquet .* double|cannot be read as Parquet"),
+        ({"user": ["a", None], "item": [1, 2]}, "the column user of .* has rows without a user"),
+        ({"user": ["a", ""], "item": [1, 2]}, "the column user of .* has rows without a user"),
+        ({"user": [1, 2], "item": [1, 2], "rating": [1.0, np.nan]}, "has rows without a rating"),
+        ({"user": [1, 2], "item": [[1], [2]]}, "cannot be read as Parquet"),
+        ({"who": [1, 2], "item": [1, 2]}, "its columns: who, item"),
+    ],
+)
+def test_a_parquet_file_that_does_not_fit(frame, sentence, tmp_path):
+    pd.DataFrame(frame).to_parquet(tmp_path / "mine.parquet")
+    with pytest.raises(DataError, match=sentence):
+        files_of(tmp_path / "mine.parquet")
+    (tmp_path / "mine.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
+        files_of(tmp_path / "mine.parquet")
+
+
+def test_missing_file_other_ending_and_equal_names(tmp_path, capsys):
+    (tmp_path / "other").mkdir()
+    for path in ("mine.xls", "a.csv", "other/a.tsv"):
+        (tmp_path / path).write_text("user,item\n")
+    out = ["--out", str(tmp_path / "out"), "--models", "popularity"]
+    for asked, sentence in (
+        ([f"file:{tmp_path}/no.csv"], "there is no file"),
+        ([f"file:{tmp_path}/mine.xls"], "ends in none of .csv, .tsv, .inter and .parquet"),
+        ([f"file:{tmp_path}/a.csv", f"file:{tmp_path}/other/a.tsv"], "would both be file:a; rename one of them"),
+    ):
+        assert main(["--datasets", *asked, *out]) == 2
+        assert sentence in capsys.readouterr().err
+    assert list(grid.resolve([f"file:{tmp_path}/a.csv"] * 2, [], [], [], "cpu", "fp32").datasets)[1:] == []
+
+
+def exported(tmp_path: Path) -> Path:
+    write("csv", tmp_path, rows())
+    words = ["--set", f"file:mine.held_out={HELD_OUT}"]
+    assert main(["export-split", f"file:{tmp_path}/mine.csv", str(tmp_path / "six"), *words]) == 0
+    return tmp_path / "six"
+
+
+@pytest.mark.parametrize("told", [[], [f"held_out={HELD_OUT}"]])
+def test_a_split_comes_back_with_the_same_six_hashes(told, tmp_path, capsys):
+    folder = exported(tmp_path)
+    settings = [word for setting in told for word in ("--set", f"file:six.{setting}")]
+    assert main(["export-split", f"file:{folder}", str(tmp_path / "again"), *settings]) == 0
+    assert {p.name: p.read_bytes() for p in (tmp_path / "again").iterdir()} == {
+        p.name: p.read_bytes() for p in folder.iterdir()
+    }
+    first, second = (line for line in capsys.readouterr().out.splitlines() if line.startswith("split "))
+    assert first == second
+
+
+def test_held_out_users_without_rows_are_counted_as_few_as_the_uids_allow(tmp_path):
+    folder = exported(tmp_path)
+    train = pd.read_csv(folder / "train.csv")["uid"].nunique()
+    for name in ("test_tr", "test_te"):
+        part = pd.read_csv(folder / f"{name}.csv")
+        part[part["uid"] < train + 2 * HELD_OUT - 1].to_csv(folder / f"{name}.csv", index=False)  # its last user goes
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    for told, size in (([], HELD_OUT), ([5], None), ([3], None)):
+        if size is None:
+            with pytest.raises(DataError, match="does not hold a split"):
+                pro_sg.read(folder, told[0])
+            continue
+        split = pro_sg.read(folder)
+        assert [len(p.user_ids) for p in split.parts.values()] == [train, *[size] * 4]
+        assert dict(pro_sg.files(split)) == before
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "sentence"),
+    [
+        ("train.csv", "uid,sid\n0,0\n2,1\n", "the uids must be"),
+        ("test_te.csv", "uid,sid\n3,0\n", "the uids must be"),
+        ("train.csv", "uid,sid\n0,100000\n", "does not hold a split"),
+        ("validation_te.csv", "uid,sid\n", "line 2: "),
+        ("train.csv", "uid,sid\n0,x\n", "line 2: '0,x' is not uid,sid"),
+        ("unique_sid.txt", "1\n1\n", "an empty line or an item twice"),
+        ("unique_sid.txt", "1\n\n2\n", "an empty line or an item twice"),
+        ("test_tr.csv", None, "has no test_tr.csv"),
+    ],
+)
+def test_six_files_that_are_no_split(file, content, sentence, tmp_path):
+    folder = exported(tmp_path)
+    (folder / file).unlink()
+    if content is not None:
+        (folder / file).write_text(content)
+    with pytest.raises(DataError, match=sentence):
+        files_of(folder, name="file:six")
+
+
+@pytest.mark.parametrize(
+    "setting", ["min_rating=5", "min_users_per_item=1", "min_items_per_user=1", "split_seed=1", "user_column=x"]
+)
+def test_a_split_takes_no_filters(setting, tmp_path, capsys):
+    folder = exported(tmp_path)
+    assert main(["export-split", f"file:{folder}", str(tmp_path / "x"), "--set", f"file:six.{setting}"]) == 2
+    assert f"file:six{'.' if 'column' not in setting else ' '}" in capsys.readouterr().err
+
+
+def test_no_path_reaches_a_record(tmp_path):
+    folder = tmp_path / "secret-place"
+    folder.mkdir()
+    path, out = write("csv", folder, rows()), tmp_path / "out"
+    words = ["--set", f"file:mine.held_out={HELD_OUT}", "--models", "popularity", "--out", str(out)]
+    assert main(["--datasets", f"file:{path}", *words]) == 0
+    (record,) = records.read_all(out)
+    assert (record.spec.dataset, record.label) == ("file:mine", "popularity")
+    assert record.data["label"] == f"file:mine[held_out={HELD_OUT}]"
+    text = json.dumps(record.model_dump(mode="json"))
+    assert "secret-place" not in text
+    assert "mine.csv" not in text
+
+
+def test_list_tells_of_own_files(capsys):
+    assert main(["list"]) == 0
+    said = capsys.readouterr().out
+    assert "  file:PATH: A file of your own" in said
+    assert "    user_column = " in said
