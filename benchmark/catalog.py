@@ -36,7 +36,7 @@ def data_sets(names: Sequence[str]) -> dict[str, Entry]:
     paths: dict[str, Path] = {}
     for name in names:
         if name.startswith(own.PREFIX):
-            path = Path(name.removeprefix(own.PREFIX)).resolve()
+            path = Path(name.removeprefix(own.PREFIX)).expanduser().resolve()
             entry = own.entry(path)
             if paths.setdefault(entry.name, path) != path:
                 raise UsageError(f"{paths[entry.name]} and {path} would both be {entry.name}; rename one of them")

@@ -83,15 +83,16 @@ class Dataset(ABC, Generic[C]):
         if not (held_out := config.held_out or users // 10):
             raise DataError(f"a tenth of {users} users is less than one user to hold out; set held_out")
         made = split(ratings, held_out, config.split_seed)
+        verified = fetch.verified(self.source, raw)
         notes = [f"{repeats} repeats of a (user, item) pair were dropped"] if repeats else []
         if self.published and self.published.options == config:
             notes += self.published.differences(len(ratings), users, items, made.train.shape[1])
-            if notes and fetch.verified(self.source, raw):
+            if notes and verified:
                 raise DataError(
                     f"{raw[0].name} is the published archive, and yet: {'; '.join(notes)}; this is a fault of the "
                     "code that read it: report it"
                 )
-        if self.source and not fetch.verified(self.source, raw):
+        if self.source and not verified:
             notes.insert(0, fetch.unverified(self.source, raw))
         return made, notes
 

@@ -30,8 +30,8 @@ class Source:
 
     def by_hand(self, data_dir: Path) -> str:
         """What a person without internet must do."""
-        others = "".join(f", or {' '.join(form)}" for form in self.others)
-        return f"put {' and '.join(self.files)} from {self.url}{f' ({others[2:]})' if others else ''} into {data_dir}"
+        others = "".join(f", or {' and '.join(form)}" for form in self.others)
+        return f"put {' and '.join(self.files)} from {self.url} into {data_dir}{others}"
 
 
 def find(source: Source, data_dir: Path) -> tuple[Path, ...]:

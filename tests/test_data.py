@@ -169,7 +169,9 @@ def test_downloads_verifies_and_keeps_the_archive(tmp_path, network, monkeypatch
 @pytest.mark.parametrize("content", [None, b"a page that says no"])
 def test_what_cannot_be_downloaded_says_what_to_do(content, tmp_path, network):
     network(content)
-    with pytest.raises(DataError, match=r"put ml-1m.zip from https://.* into .*data"):
+    with pytest.raises(
+        DataError, match=r"put ml-1m.zip from https://.* into .*data, or ml-1m/ratings.dat, or ratings.dat"
+    ):
         prepare(tmp_path / "data", tmp_path / "cache")
     assert list((tmp_path / "data").iterdir()) == []
 

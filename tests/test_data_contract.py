@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from benchmark import grid
 from benchmark.catalog import data_sets
 from datasets import cache, fetch, pro_sg
 from datasets.errors import DataError
@@ -134,6 +135,12 @@ def test_aliases_are_the_data_set(alias):
 def test_known_aliases():
     asked = ["ml-1m", "movielens-1m", "ml-20m", "movielens-20m", "netflix-prize", "million-song-dataset"]
     assert list(data_sets(asked)) == ["ml1m", "ml20m", "netflix", "msd"]
+
+
+def test_an_option_may_be_set_by_an_alias():
+    for key in ("ml1m", "ml-1m", "movielens-1m"):
+        ((_, config),) = grid.resolve(["ml-1m"], [], [], [f"{key}.held_out=300"], "cpu", "fp32").datasets
+        assert config.held_out == 300
 
 
 def test_defaults_are_the_papers():

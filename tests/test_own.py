@@ -190,9 +190,10 @@ def test_a_split_comes_back_with_the_same_six_hashes(told, tmp_path, capsys):
 def test_held_out_users_without_rows_are_counted_as_few_as_the_uids_allow(tmp_path):
     folder = exported(tmp_path)
     train = pd.read_csv(folder / "train.csv")["uid"].nunique()
-    for name in ("test_tr", "test_te"):
+    last = {"validation": train + HELD_OUT - 1, "test": train + 2 * HELD_OUT - 1}
+    for name in ("validation_tr", "validation_te", "test_tr", "test_te"):  # the last user of each fold goes
         part = pd.read_csv(folder / f"{name}.csv")
-        part[part["uid"] < train + 2 * HELD_OUT - 1].to_csv(folder / f"{name}.csv", index=False)  # its last user goes
+        part[part["uid"] < last[name[:-3]]].to_csv(folder / f"{name}.csv", index=False)
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
     for told, size in (([], HELD_OUT), ([5], None), ([3], None)):
         if size is None:
