@@ -1,5 +1,5 @@
 """Models, one paper a file; importing the package registers them all."""
 
-from models import autoencoder, ease, popularity
+from models import als, autoencoder, bpr, ease, popularity
 
-__all__ = ["autoencoder", "ease", "popularity"]
+__all__ = ["als", "autoencoder", "bpr", "ease", "popularity"]

@@ -15,13 +15,16 @@ from benchmark.trial import seed_everything, train_epoch
 from models.base import Compute, Recommender
 
 EPOCHS = 4
+SMALL = {"als": {"regularization": 1.0}}
+"""Options whose defaults are for thousands of users."""
 
 
 def make(name: str, shape: tuple[int, int], **options: Any) -> Recommender[Any]:
     """A registered model, small enough for a test, freshly initialised with seed 0; it takes the options it has."""
     entry = grid.MODELS[name]
-    small = {"epochs": EPOCHS, "batch": 25, "hidden": 16, "latent": 8, "learning_rate": 0.01} | options
-    known = {key: value for key, value in small.items() if key in type(entry.config).model_fields}
+    small = {"epochs": EPOCHS, "batch": 25, "hidden": 16, "latent": 8, "factors": 8, "learning_rate": 0.01}
+    wanted = small | SMALL.get(name, {}) | options
+    known = {key: value for key, value in wanted.items() if key in type(entry.config).model_fields}
     seed_everything(0, 0)
     return entry.model(grid.configured(name, entry.config, known), shape, Compute())
 

@@ -33,16 +33,16 @@ def test_no_option_means_all_models_on_synthetic_data_with_two_seeds():
 def test_a_run_prints_a_table_and_every_path_and_again_does_nothing(tmp_path, capsys):
     assert run_tiny(tmp_path) == 0
     first = capsys.readouterr().out
-    assert "8 trials: 0 done before, 8 to run" in first
+    assert "12 trials: 0 done before, 12 to run" in first
     listed = {line.strip() for line in first.split("Written:")[1].splitlines() if line.strip()}
     on_disk = {str(p) for p in tmp_path.rglob("*") if p.is_file()}
-    assert len(on_disk) == 8 * 4 + 7  # four files a trial; two tables in three formats, and a figure
+    assert len(on_disk) == 12 * 4 + 7  # four files a trial; two tables in three formats, and a figure
     assert on_disk <= listed
     assert len(listed) == len(on_disk) + 1  # and the split
     before = snapshot(tmp_path)
     assert run_tiny(tmp_path) == 0
     again = capsys.readouterr().out
-    assert "8 trials: 8 done before, 0 to run" in again
+    assert "12 trials: 12 done before, 0 to run" in again
     assert "Written" not in again
     assert snapshot(tmp_path) == before
     assert table_of(again) == table_of(first)
@@ -58,7 +58,7 @@ def test_the_table_equals_a_recomputation_by_hand(finished, capsys):
     assert main(["report", "--out", str(finished), "--metrics", "Recall@10", "MRR@10"]) == 0
     table = table_of(capsys.readouterr().out)
     cells = {line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:-1]] for line in table[2:]}
-    assert len(cells) == 6
+    assert len(cells) == 8
     found = records.read_all(finished)
     means: dict[str, list[float]] = {}
     for label, row in cells.items():
@@ -87,8 +87,8 @@ def test_stored_metrics_equal_those_of_the_per_user_file(finished):
 
 def test_load_gives_one_row_a_trial(finished):
     frame = records.load(finished)
-    assert len(frame) == 8
-    assert set(frame["spec.model"]) == {"popularity", "ease", "mult-vae", "mult-dae", "oracle", "bayes"}
+    assert len(frame) == 12
+    assert set(frame["spec.model"]) == {*grid.MODELS, "oracle", "bayes"}
     assert frame["metrics.NDCG@100.mean"].between(0, 1).all()
     assert sorted(frame.loc[frame["spec.model"] == "mult-vae", "spec.seed"]) == [0, 1]
 

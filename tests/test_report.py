@@ -45,7 +45,7 @@ def test_latex_is_booktabs_and_escaped():
 def test_markdown_and_latex_have_the_same_cells(found, finished):
     (table,) = results(found, finished, HEADLINE)
     marked, tex = format.markdown([table]), format.latex([table])
-    assert len(table.cells) == 6
+    assert len(table.cells) == 8
     for row in table.cells:
         numbers = re.findall(r"\d\.\d{4}", " ".join(row))
         assert len(numbers) in (6, 9)  # without or with a deviation over seeds
@@ -55,7 +55,7 @@ def test_markdown_and_latex_have_the_same_cells(found, finished):
 
 def test_csv_holds_the_numbers_in_full(found, finished):
     rows = list(csv.DictReader(io.StringIO(format.to_csv(results(found, finished, HEADLINE)))))
-    assert len(rows) == 6 * 3
+    assert len(rows) == 8 * 3
     for row in rows:
         mine = of(found, row["model"].split("[")[0])
         metrics = [r.metrics[row["metric"]] for r in mine if r.metrics]
@@ -84,7 +84,7 @@ def test_what_a_metric_means_stands_under_its_table(found, finished):
 def test_timing_is_the_median_over_trials(found):
     (table,) = timings(found)
     rows = {row["model"].split("[")[0]: row for row in table.data}
-    assert rows.keys() == {"popularity", "ease", "mult-vae", "mult-dae"}
+    assert rows.keys() == {"popularity", "ease", "als", "bpr", "mult-vae", "mult-dae"}
     for model, row in rows.items():
         for key in ("training_seconds", "median_epoch_seconds", "process_peak_bytes"):
             values = [r.cost[key] for r in of(found, model) if key in r.cost]
@@ -95,8 +95,10 @@ def test_timing_is_the_median_over_trials(found):
 def test_trials_beside_others_are_left_out_of_timing(found):
     changed = [r.model_copy(update={"beside_others": r.spec.model != "ease" and r.spec.seed != 1}) for r in found]
     (table,) = timings(changed)
-    assert {row[0].split("[")[0]: row[4] for row in table.cells} == {"mult-vae": "1", "mult-dae": "1", "ease": "1"}
-    assert "3 trials ran beside other trials or other work and are left out." in table.notes
+    assert {row[0].split("[")[0]: row[4] for row in table.cells} == dict.fromkeys(
+        ("als", "bpr", "mult-vae", "mult-dae", "ease"), "1"
+    )
+    assert "5 trials ran beside other trials or other work and are left out." in table.notes
     assert all(not t.cells for t in timings([r.model_copy(update={"beside_others": True}) for r in found]))
 
 
@@ -124,9 +126,9 @@ def test_curves_have_a_line_for_each_row_and_quantity(found):
     drawn = [
         {line.get_label() for line in axes.lines if not str(line.get_label()).startswith("_")} for axes in figure.axes
     ]
-    networks = {r.label for r in found if r.spec.model.startswith("mult")}
+    with_loss = {r.label for r in found if r.spec.model in ("als", "mult-vae", "mult-dae")}
     vae = {r.label for r in of(found, "mult-vae")}
-    assert drawn == [networks | {"ease", "popularity"}, networks, vae, vae]
+    assert drawn == [{r.label for r in found} - {"oracle", "bayes"}, with_loss, vae, vae]
     mean = next(line for line in figure.axes[1].lines if line.get_label() in vae)
     losses = [[point["loss"] for point in r.curve] for r in of(found, "mult-vae")]
     assert list(mean.get_ydata()) == pytest.approx([fmean(pair) for pair in zip(*losses, strict=True)])

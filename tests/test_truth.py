@@ -71,7 +71,7 @@ def test_every_model_is_between_popularity_and_the_bounds(tmp_path):
         found.setdefault(record.spec.model, []).append(record.metrics[str(SELECTION)])
     mean = {model: np.mean([m.mean for m in metrics]) for model, metrics in found.items()}
     models = mean.keys() - ROWS.keys()
-    assert models == {"popularity", "ease", "mult-vae", "mult-dae"}
+    assert models == {"popularity", "ease", "als", "bpr", "mult-vae", "mult-dae"}
     assert all(mean[model] <= mean["oracle"] + 3 * found["oracle"][0].stderr for model in models)
     assert max(mean[model] for model in models) < mean["bayes"] < mean["oracle"]
     assert mean["bayes"] >= 1.5 * mean["popularity"]

@@ -107,7 +107,7 @@ FAULTS = {
 
 def test_what_a_run_wrote_is_whole(folder, capsys):
     assert main(["verify", str(folder)]) == 0
-    assert capsys.readouterr().out == "8 records checked, 0 faults\n"
+    assert capsys.readouterr().out == "12 records checked, 0 faults\n"
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -119,7 +119,7 @@ def test_a_fault_is_found_and_named(fault, folder, capsys):
     said = capsys.readouterr().out
     assert sentence in said
     assert path.stem in said or "0" * 16 in said
-    assert "8 records checked, 0 faults" not in said
+    assert "12 records checked, 0 faults" not in said
 
 
 def test_a_file_without_a_record_is_named(folder, capsys):
@@ -128,4 +128,4 @@ def test_a_file_without_a_record_is_named(folder, capsys):
     assert main(["verify", str(folder)]) == 1
     said = capsys.readouterr().out
     assert f"{path.stem}.parquet belongs to no record" in said
-    assert "7 records checked, 2 faults" in said
+    assert "11 records checked, 2 faults" in said

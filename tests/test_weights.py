@@ -23,7 +23,7 @@ def kept(finished: Path) -> list[records.Record]:
 
 
 def test_they_score_the_test_users_as_the_trial_did(finished):
-    assert len(kept(finished)) == 6
+    assert len(kept(finished)) == 10
     for record in kept(finished):
         model, item_ids = weights.load(finished / f"{record.id}.safetensors")
         assert np.array_equal(item_ids, SPLIT.train.item_ids)
