@@ -254,10 +254,10 @@ def test_the_bits_of_bpr_do_not_depend_on_threads():
 @pytest.mark.realdata
 @pytest.mark.parametrize(
     ("name", "low", "high"),
-    [("als", 0.4248, 0.4328), ("bpr", 1.5 * 0.2234, 0.42)],
+    [("als", 0.4248, 0.4328), ("bpr", 1.5 * 0.2234, 0.40)],
 )
 def test_what_they_reach_on_ml1m(name, low, high, data_dir, tmp_path):
-    """ALS what implicit reached by itself; BPR half as much again as popularity, and less than the rest."""
+    """ALS within the noise of what implicit reached by itself; BPR half as much again as popularity, below ALS."""
     command = ["--datasets", "ml1m", "--data-dir", str(data_dir), "--models", name, "--seeds", "0"]
     assert main([*command, "--out", str(tmp_path)]) == 0
     (record,) = records.read_all(tmp_path)
