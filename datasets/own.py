@@ -140,10 +140,10 @@ class OwnFile(Dataset[FileConfig]):
             return alike[0]
         if role == "rating" and asked is None and not alike:
             return None
-        wanted = "called so" if asked is None else f"called {asked}"
+        what = f"usual names of the {role}" if asked is None else f"called {asked}"
         raise DataError(
-            f"{self.path} has {len(alike)} columns {wanted} where one must be the {role}; its columns: "
-            f"{', '.join(names)}; name it by --set {entry(self.path).name}.{role}_column=NAME"
+            f"{self.path} has the columns {', '.join(names)}, of which {len(alike)} are {what}, and one must be; "
+            f"name it by --set {entry(self.path).name}.{role}_column=NAME"
         )
 
 

@@ -108,12 +108,12 @@ def test_columns_are_found_by_name_or_told(tmp_path):
         (
             "who,item\n1,2\n",
             [],
-            r"has 0 columns called so .* the user; its columns: who, item; name it by --set file:mine.user_column=NAME",
+            r"who, item, of which 0 are usual names of the user, .*; name it by --set file:mine.user_column=NAME",
         ),
-        ("user,uid,item\n1,1,2\n", [], "has 2 columns called so where one must be the user"),
-        ("user,item\n1,2\n", ["rating_column=stars"], "has 0 columns called stars where one must be the rating"),
+        ("user,uid,item\n1,1,2\n", [], "of which 2 are usual names of the user"),
+        ("user,item\n1,2\n", ["rating_column=stars"], "of which 0 are called stars"),
         ("user,item\n1,2\n", ["item_column=user"], "must be different columns"),
-        ("1,2\n", ["header=false"], "its columns: 1, 2;"),
+        ("1,2\n", ["header=false"], "has the columns 1, 2, of"),
         ("", [], "is empty"),
         ("user,item\n", [], "mine.csv, line 2: "),
         ("user,item,rating\n1,2,5\n1,2,good\n", [], "mine.csv, line 3: '1,2,good' is not user,item,rating"),
@@ -141,7 +141,7 @@ def test_what_does_not_fit_is_said_in_a_sentence(content, settings, sentence, tm
         ({"user": ["a", ""], "item": [1, 2]}, "the column user of .* has rows without a user"),
         ({"user": [1, 2], "item": [1, 2], "rating": [1.0, np.nan]}, "has rows without a rating"),
         ({"user": [1, 2], "item": [[1], [2]]}, "cannot be read as Parquet"),
-        ({"who": [1, 2], "item": [1, 2]}, "its columns: who, item"),
+        ({"who": [1, 2], "item": [1, 2]}, "has the columns who, item, of"),
     ],
 )
 def test_a_parquet_file_that_does_not_fit(frame, sentence, tmp_path):
