@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,7 +24,7 @@ def look_up(kind: str, name: str, table: Mapping[str, T]) -> T:
     return table[name]
 
 
-def data_sets(names: Sequence[str]) -> dict[str, Entry]:
+def data_sets(names: Iterable[str]) -> dict[str, Entry]:
     """The data sets of these names, each once: of the registry, by aliases too, or a person's own as ``file:PATH``.
 
     Raises UsageError for a name that is unknown, or that two files would have.

@@ -17,10 +17,12 @@ DESCRIPTION = """\
 Train recommenders on data sets under the strong-generalisation protocol of Liang et al. (WWW 2018), and
 print their Recall and NDCG on test users whom no model has seen.
 
-Without any option: every model on the small synthetic data set, which needs no download."""
+Without --datasets and --suite: the suite demo, on the small synthetic data set, which needs no download. With
+--datasets: the suite paper, every model with the seeds 0 1 2 and what settings were published for a data set."""
 EXAMPLES = """\
 examples:
-  python run_all.py                                   all models on synthetic data, in about three minutes
+  python run_all.py                                   a first table, on synthetic data, in about three minutes
+  python run_all.py --datasets ml20m netflix          all models with their published settings, seeds 0 1 2
   python run_all.py --datasets ml1m --models ease     one model on MovieLens-1M, downloaded if need be
   python run_all.py --datasets ml1m --models mult-vae --set mult-vae.latent=100 --seeds 0 1 2
   python run_all.py report --metrics Recall@10 MRR@10 tables from the stored records, without training
@@ -49,13 +51,14 @@ def main(argv: list[str] | None = None) -> int:
 def do(arguments: argparse.Namespace) -> int:
     """Do what the verb says; returns the exit code."""
     try:
-        from benchmark import verbs
+        from benchmark import plugins, verbs
         from benchmark.catalog import UsageError
         from datasets.errors import DataError
     except ModuleNotFoundError as error:
         cure = "run .venv/bin/python, which make demo makes, or pip install -r requirements.txt"
         return complain(f"{sys.executable} has no package {error.name}; {cure}")
     try:
+        plugins.load(getattr(arguments, "plugin", ()))
         return getattr(verbs, arguments.verb)(arguments)
     except (DataError, UsageError) as error:
         return complain(str(error))
@@ -96,15 +99,10 @@ def parser() -> Parser:
     top = Parser("run_all.py", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=style, allow_abbrev=False)
     top.set_defaults(verb="run")
     add = top.add_argument
-    add(
-        "--datasets",
-        nargs="+",
-        default=["synthetic"],
-        metavar="NAME",
-        help="data sets, file:PATH for your own (default: synthetic)",
-    )
-    add("--models", nargs="+", metavar="NAME", help="models (default: all; see the verb list)")
-    add("--seeds", nargs="+", type=whole(0), default=[0, 1], metavar="N", help="seeds of each trial (default: 0 1)")
+    add("--suite", metavar="NAME", help="demo, paper or FILE.toml: data sets, models, seeds and settings")
+    add("--datasets", nargs="+", metavar="NAME", help="data sets; file:PATH is your own (default: the suite's)")
+    add("--models", nargs="+", metavar="NAME", help="models (default: the suite's)")
+    add("--seeds", nargs="+", type=whole(0), metavar="N", help="seeds of each trial (default: the suite's)")
     add(
         "--device",
         choices=["auto", "cpu", "cuda"],
@@ -118,7 +116,16 @@ def parser() -> Parser:
         help="of the output layer's products in training (tf32: of all, on a GPU); auto (default): bf16 on a CPU "
         "with instructions for it, else fp32; scores are always fp32",
     )
+    add(
+        "--grid",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME.OPTION=VALUE,VALUE",
+        help="tune: try every combination of the values; such trials score validation users only, never test users",
+    )
     add_set(top, "an option of a model or data set; OPTION=VALUE sets it for every chosen model that has it")
+    add_plugin(top)
     add_data_dir(top)
     add_out(top)
     add("--jobs", type=whole(1), default=1, metavar="N", help="trials at a time (default: 1, the only fair timing)")
@@ -135,7 +142,7 @@ def parser() -> Parser:
     again = top.add_mutually_exclusive_group()
     again.add_argument("--retry", action="store_true", help="run trials again that failed")
     again.add_argument("--force", action="store_true", help="run trials again that have a record, and replace it")
-    add("--dry-run", action="store_true", help="print the trials with their settings, and run nothing")
+    add("--dry-run", action="store_true", help="print the trials, done or not, and where each setting comes from")
     add_verbs(top)
     return top
 
@@ -174,19 +181,24 @@ def add_verbs(top: Parser) -> None:
     )
     made.add_argument("--name", required=True, metavar="NAME", help="of the row in the table")
     add_set(made, "an option of the data set")
+    add_plugin(made)
     add_data_dir(made)
     add_out(made)
-    verb("list", "data sets and models, with their options", "list_all")
+    add_plugin(verb("list", "data sets and models, with their options", "list_all"))
+    made = verb("contract", "run the contract tests on the models, likelihoods and data sets of a plugin")
+    made.add_argument("file", type=Path, metavar="FILE.py", help="the plugin; it is code, and is run")
     made = verb("export-split", "write a data set's split as the authors' six files", "export_split")
     made.add_argument("name", metavar="NAME", help="a data set")
     made.add_argument("folder", type=Path, metavar="DIR", help="where to write; made if it is missing")
     add_set(made, "an option of the data set")
+    add_plugin(made)
     add_data_dir(made)
     made = verb("doctor", "what is wrong with this environment, and how to mend it")
     add_data_dir(made)
     add_out(made)
     made = verb("selftest", "check the evaluator and the protocol by what must come out")
     made.add_argument("--dataset", default="synthetic", metavar="NAME", help="on which data (default: synthetic)")
+    add_plugin(made)
     add_data_dir(made)
 
 
@@ -206,6 +218,12 @@ def add_data_dir(to: argparse.ArgumentParser) -> None:
     default = Path(os.environ.get("BENCH_DATA_DIR") or ROOT / "data")
     about = "raw files (default: $BENCH_DATA_DIR, else data/)"
     to.add_argument("--data-dir", type=Path, default=default, metavar="DIR", help=about)
+
+
+def add_plugin(to: argparse.ArgumentParser) -> None:
+    """Code of one's own."""
+    about = "a file that registers models, likelihoods or data sets; it is code, and is run"
+    to.add_argument("--plugin", nargs="+", action="extend", type=Path, default=[], metavar="FILE.py", help=about)
 
 
 def add_set(to: argparse.ArgumentParser, about: str) -> None:

@@ -2,124 +2,125 @@
 
 from __future__ import annotations
 
-import inspect
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ValidationError
 
-from benchmark import environment, truth
-from benchmark.catalog import UsageError, data_sets, look_up, suggestion
+from benchmark import environment, options, suite, truth
+from benchmark.catalog import UsageError, data_sets, look_up
 from benchmark.spec import PROTOCOL, Job, TrialSpec, code_hash
-from datasets.base import DatasetConfig
+from benchmark.suite import Setting, Suite
 from datasets.cache import Prepared
-from datasets.registry import DATASETS, canonical
-from datasets.registry import Entry as DatasetEntry
-from models.base import Config, Device, Precision
+from datasets.registry import DATASETS
+from models.base import Device, Precision
 from models.registry import MODELS, Entry
 
-B = TypeVar("B", bound=BaseModel)
+
+@dataclass(frozen=True)
+class Planned:
+    """A model or data set with its options on the way to a run."""
+
+    entry: Any
+    """Of the registry."""
+    config: Any
+    """All options."""
+    usual: Any
+    """The same without what a person or a suite of one's own asked for: a label names what differs from these."""
+    origins: dict[str, str]
+    """Where the value of an option comes from, if not from the defaults."""
+
+    @property
+    def label(self) -> str:
+        """The name, with the options that differ from the usual ones."""
+        return options.label(self.entry.name, self.config, self.usual)
 
 
 @dataclass(frozen=True)
 class Grid:
     """Every name looked up and every option validated; nothing read or trained yet."""
 
-    datasets: list[tuple[DatasetEntry, DatasetConfig]]
-    models: list[tuple[Entry, Config]]
+    datasets: list[Planned]
+    models: dict[str, list[Planned]]
+    """By the name of the data set, whose published settings they start from."""
     seeds: list[int]
     device: str
     """"auto", or one of Device."""
     precision: str
     """"auto", or one of Precision."""
+    stage: Literal["test", "validation"] = "test"
+    """"validation": points of a grid, which never see the test users."""
 
 
 def resolve(
-    dataset_names: Sequence[str],
-    model_names: Sequence[str],
-    seeds: Iterable[int],
-    settings: Sequence[str],
-    device: str,
-    precision: str,
+    dataset_names: Iterable[str] | None = None,
+    model_names: Iterable[str] | None = None,
+    seeds: Iterable[int] | None = None,
+    settings: Iterable[str] = (),
+    device: str = "auto",
+    precision: str = "auto",
+    asked: Suite | None = None,
+    tried: Iterable[str] = (),
 ) -> Grid:
-    """What a person asks for, as objects; names and seeds given twice count once.
+    """What a person asks for, as objects; what is not said is as the suite ``asked`` says, else as suites/paper.toml.
+
+    ``tried`` are options with several values, ``NAME.OPTION=VALUE,VALUE``: a model is there with each combination.
 
     Raises UsageError if a name is unknown, an option or its value is wrong, or the device is not there or cannot
     multiply in that precision.
     """
-    chosen_data = data_sets(dataset_names)
-    chosen_models = {name: look_up("model", name, MODELS) for name in model_names}
-    given = assign(settings, chosen_data, chosen_models)
+    paper = suite.load(suite.PAPER)
+    own = asked or paper
+    names = own.models if model_names is None else model_names
+    data = data_sets(own.datasets if dataset_names is None else dataset_names)
+    models = {n: look_up("model", n, MODELS) for n in (MODELS if names is None else names)}
+    data_defaults, model_defaults = ({n: entry.config for n, entry in chosen.items()} for chosen in (data, models))
+    known = [*DATASETS, *MODELS]
+    given = options.assign("--set", settings, data_defaults, model_defaults, known)
+    points = options.assign("--grid", tried, {}, model_defaults, known)
+    check_device(device, precision)
+
+    def plan(entry: Any, name: str, model: str | None, point: Mapping[str, Any]) -> Planned:
+        said = {option: options.value_of(text) for option, text in given[model or name].items()}
+        return planned(entry, list(paper.of(name, model)), list(own.of(name, model)), said, point)
+
+    return Grid(
+        [plan(entry, name, None, {}) for name, entry in data.items()],
+        {
+            name: [plan(entry, name, n, point) for n, entry in models.items() for point in options.points(points[n])]
+            for name in data
+        },
+        list(dict.fromkeys(own.seeds if seeds is None else seeds)),
+        device,
+        precision,
+        "validation" if tried else "test",
+    )
+
+
+def planned(
+    entry: Any,
+    published: Sequence[Setting],
+    own: Sequence[Setting],
+    given: Mapping[str, Any],
+    point: Mapping[str, Any],
+) -> Planned:
+    """The defaults, over them what was published, the suite's own settings, what was ``given``, a grid's ``point``."""
+    usual = options.configured(entry.name, entry.config, {option: value for option, value, _ in published})
+    asked = {option: value for option, value, _ in own} | dict(given) | dict(point)
+    origins = {option: source for option, _, source in [*published, *own]}
+    origins |= dict.fromkeys(given, "--set") | dict.fromkeys(point, "--grid")
+    return Planned(entry, options.configured(entry.name, usual, asked), usual, origins)
+
+
+def check_device(device: str, precision: str) -> None:
+    """Raises UsageError if the device is not there or cannot multiply in that precision."""
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: torch finds no CUDA device on this machine; leave the option out")
     if precision == "tf32" and (device == "cpu" or not torch.cuda.is_available()):
         raise UsageError("--precision tf32: only a CUDA device has such products; use fp32 or bf16 on the CPU")
-    return Grid(
-        [(entry, configured(name, entry.config, given[name])) for name, entry in chosen_data.items()],
-        [(entry, configured(name, entry.config, given[name])) for name, entry in chosen_models.items()],
-        list(dict.fromkeys(seeds)),
-        device,
-        precision,
-    )
-
-
-def assign(
-    settings: Sequence[str], data: Mapping[str, DatasetEntry], models: Mapping[str, Entry]
-) -> dict[str, dict[str, Any]]:
-    """The options given to each name by ``NAME.OPTION=VALUE``, or ``OPTION=VALUE`` for every model that has it."""
-    given: dict[str, dict[str, Any]] = {name: {} for name in (*data, *models)}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        if not equals:
-            raise UsageError(f"--set {setting}: it must read NAME.OPTION=VALUE or OPTION=VALUE")
-        name, dot, option = key.partition(".")
-        name = canonical(name)
-        if dot and name not in given:
-            known = name in DATASETS or name in MODELS
-            what = "is not among the chosen ones" if known else f"is unknown{suggestion(name, given)}"
-            raise UsageError(f"--set {setting}: the model or data set {name!r} {what}; chosen: {', '.join(given)}")
-        takers = [name] if dot else [n for n, entry in models.items() if key in type(entry.config).model_fields]
-        if not takers:
-            options = [field for entry in models.values() for field in type(entry.config).model_fields]
-            raise UsageError(
-                f"--set {setting}: no chosen model has an option {key!r}{suggestion(key, options)}; "
-                "an option of a data set reads NAME.OPTION=VALUE"
-            )
-        for taker in takers:
-            given[taker][option if dot else key] = value_of(text)
-    return given
-
-
-def value_of(text: str) -> Any:
-    """A value from the command line: JSON where it is JSON, "none", else the text itself; options validate it."""
-    if text.lower() == "none":
-        return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def configured(name: str, defaults: B, given: Mapping[str, Any]) -> B:
-    """``defaults`` with the options ``given``; raises UsageError for an unknown option or a value it cannot take."""
-    try:
-        return type(defaults)(**{**defaults.model_dump(), **given})
-    except ValidationError as error:
-        first = error.errors()[0]
-        option = ".".join(map(str, first["loc"]))
-        options = type(defaults).model_fields
-        if first["type"] == "extra_forbidden":
-            known = ", ".join(options) or "none"
-            raise UsageError(
-                f"{name} has no option {option!r}{suggestion(option, options)}; its options: {known}"
-            ) from error
-        message = first["msg"].replace("Input should", "it should")
-        raise UsageError(f"{name}.{option} = {first['input']!r} will not do: {message}") from error
 
 
 @dataclass(frozen=True)
@@ -131,46 +132,56 @@ class Process:
     jobs: int = 1
     checkpoint_seconds: float = 60.0
     keep_weights: bool = False
+    plugins: tuple[Path, ...] = ()
 
 
-def jobs(grid: Grid, entry: DatasetEntry, config: DatasetConfig, prepared: Prepared, process: Process) -> list[Job]:
+def jobs(grid: Grid, data: Planned, prepared: Prepared, process: Process) -> list[Job]:
     """The trials on one data set: each model with each seed, a deterministic one once; and the rows of its truth."""
-    data = describe(label(entry.name, config, entry.config), config, prepared)
+    name = data.entry.name
     specs = [
-        (label(model.name, options, model.config), spec_of(model, options, seed, grid, entry.name, prepared.split_hash))
-        for model, options in grid.models
-        for seed in ([None] if model.deterministic else grid.seeds)
+        (model.label, spec_of(model, seed, grid, name, prepared.split_hash))
+        for model in grid.models[name]
+        for seed in seeds_of(model, grid)
     ]
-    if prepared.split.truth:
-        specs += [(row, truth_spec(row, entry.name, prepared.split_hash)) for row in truth.ROWS]
+    if prepared.split.truth and grid.stage == "test":
+        specs += [(row, truth_spec(row, name, prepared.split_hash)) for row in truth.ROWS]
+    described = describe(data, prepared)
     return [
         Job(
             spec=spec,
             label=shown,
-            data=data,
+            data=described,
             split=prepared.folder,
             out=process.out.resolve(),
             threads=process.threads,
             alone=process.jobs == 1,
             checkpoint_seconds=process.checkpoint_seconds,
             keep_weights=process.keep_weights,
+            plugins=process.plugins,
         )
         for shown, spec in specs
     ]
 
 
-def spec_of(model: Entry, options: Config, seed: int | None, grid: Grid, dataset: str, split_hash: str) -> TrialSpec:
+def seeds_of(model: Planned, grid: Grid) -> Sequence[int | None]:
+    """The seeds it is run with."""
+    return [None] if model.entry.deterministic else grid.seeds
+
+
+def spec_of(model: Planned, seed: int | None, grid: Grid, dataset: str, split_hash: str) -> TrialSpec:
     """The identity of a model's trial."""
+    device = device_for(model.entry, grid.device)
     return TrialSpec(
         protocol=PROTOCOL,
-        model=model.name,
-        config=options.model_dump(mode="json"),
-        code=code_of(model.name) or "",
+        model=model.entry.name,
+        config=model.config.model_dump(mode="json"),
+        code=code_of(model.entry.name) or "",
         dataset=dataset,
         split_hash=split_hash,
         seed=seed,
-        device=device_for(model, grid.device),
-        precision=precision_for(model, grid.precision, device_for(model, grid.device)),
+        stage=grid.stage,
+        device=device,
+        precision=precision_for(model.entry, grid.precision, device),
     )
 
 
@@ -190,10 +201,10 @@ def truth_spec(row: str, dataset: str, split_hash: str) -> TrialSpec:
 
 
 def code_of(model: str) -> str | None:
-    """``code_hash`` of the file behind a row's name; None if there is none."""
+    """``code_hash`` of the files behind a row's name; None if there is none."""
     if model in truth.ROWS:
         return code_hash(Path(truth.__file__))
-    return code_hash(Path(inspect.getfile(MODELS[model].model))) if model in MODELS else None
+    return code_hash(*MODELS[model].files) if model in MODELS else None
 
 
 def device_for(model: Entry, asked: str) -> Device:
@@ -214,20 +225,13 @@ def precision_for(model: Entry, asked: str, device: Device) -> Precision:
     return known[known.index(asked)] if asked in known else "fp32"
 
 
-def label(name: str, config: BaseModel, defaults: BaseModel) -> str:
-    """``name``, with the options that differ from the defaults: ``mult-vae[latent=100]``."""
-    usual = defaults.model_dump(mode="json")
-    changed = {key: value for key, value in config.model_dump(mode="json").items() if value != usual[key]}
-    return f"{name}[{','.join(f'{k}={v}' for k, v in changed.items())}]" if changed else name
-
-
-def describe(name: str, config: DatasetConfig, prepared: Prepared) -> dict[str, Any]:
+def describe(data: Planned, prepared: Prepared) -> dict[str, Any]:
     """What a record says of its data set."""
     split = prepared.split
     users, items = split.train.shape
     return {
-        "label": name,
-        "options": config.model_dump(mode="json"),
+        "label": data.label,
+        "options": data.config.model_dump(mode="json"),
         "training_users": users,
         "items": items,
         "training_interactions": len(split.train),

@@ -34,7 +34,7 @@ def record_of(job: Job, status: Status, reason: str | None, ranking: Ranking | N
         data=job.data,
         status=status,
         reason=reason,
-        **results(ranking, progress),
+        **results(status, ranking, progress),
         curve=progress.curve,
         cost=progress.cost(),
         resumed=progress.resumed,
@@ -46,23 +46,28 @@ def record_of(job: Job, status: Status, reason: str | None, ranking: Ranking | N
     )
 
 
-def results(ranking: Ranking | None, progress: Progress) -> dict[str, Any]:
+def results(status: Status, ranking: Ranking | None, progress: Progress) -> dict[str, Any]:
     """The fields of a record that say how good the model is; nulls for a trial that failed."""
-    if ranking is None:
+    if status != "ok":
         return {}
+    found = test_results(ranking) if ranking else {}
+    if progress.curve:
+        best = progress.curve[progress.best_epoch - 1]
+        found |= {"best_epoch": progress.best_epoch, "best_validation": progress.best_validation}
+        found |= {"best_beta": best.get("beta")}
+    return found
+
+
+def test_results(ranking: Ranking) -> dict[str, Any]:
+    """The fields of a record that say how good the model is on the test users."""
     per_user = {str(metric): metric(ranking.hit, ranking.targets) for metric in HEADLINE}
-    found: dict[str, Any] = {
+    return {
         "metrics": {
             name: Estimate(mean=float(values.mean()), stderr=standard_error(values))
             for name, values in per_user.items()
         },
         "tied_rows": ranking.tied,
     }
-    if progress.curve:
-        best = progress.curve[progress.best_epoch - 1]
-        found |= {"best_epoch": progress.best_epoch, "best_validation": progress.best_validation}
-        found |= {"best_beta": best.get("beta")}
-    return found
 
 
 def failure(error: BaseException) -> tuple[Status, str]:
@@ -80,8 +85,9 @@ def failure(error: BaseException) -> tuple[Status, str]:
 
 def line(record: Record) -> str:
     """The result of a trial on one line."""
-    if record.metrics is None:
+    if record.status != "ok":
         return f"{record.status}: {record.sentence}"
     seconds = sum(record.cost.get(f"{part}_seconds", 0.0) for part in ("preparation", "training", "validation", "test"))
     epoch = f" at epoch {record.best_epoch} of {len(record.curve)}" if len(record.curve) > 1 else ""
-    return f"{SELECTION} {record.metrics[str(SELECTION)].mean:.4f}{epoch}, {seconds:.0f} s"
+    score = record.metrics[str(SELECTION)].mean if record.metrics else record.best_validation
+    return f"{'' if record.metrics else 'validation '}{SELECTION} {score:.4f}{epoch}, {seconds:.0f} s"

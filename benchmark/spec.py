@@ -30,13 +30,13 @@ class TrialSpec(Strict):
     config: dict[str, Any]
     """All options of the model, defaults included."""
     code: str
-    """``code_hash`` of the file that defines the model; of lists made elsewhere, their hash."""
+    """``code_hash`` of the files that define the model; of lists made elsewhere, their hash."""
     dataset: str
     split_hash: str
     seed: int | None
     """None for a deterministic model."""
-    stage: Literal["test", "external"] = "test"
-    """"external": lists made elsewhere were scored."""
+    stage: Literal["test", "validation", "external"] = "test"
+    """"validation": a point of a grid, which never sees the test users; "external": lists made elsewhere."""
     device: Device | None
     """None for a row that is no model's: bounds, and lists made elsewhere."""
     precision: Precision | None
@@ -67,6 +67,8 @@ class Job(Strict):
     checkpoint_seconds: float = 60.0
     """Shortest time between two checkpoints."""
     keep_weights: bool = False
+    plugins: tuple[Path, ...] = ()
+    """Files that register models, or what models are made of."""
 
     @property
     def title(self) -> str:
@@ -75,13 +77,16 @@ class Job(Strict):
         return f"{self.data['label']} {self.label}{seed}"
 
 
-def code_hash(path: Path) -> str:
-    """Of a Python file's meaning: its syntax tree printed back without comments and docstrings."""
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            node.body = [s for s in node.body if not _is_docstring(s)] or [ast.Pass()]
-    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
+def code_hash(*paths: Path) -> str:
+    """Of the meaning of Python files: their syntax trees printed back without comments and docstrings."""
+    code = hashlib.sha256()
+    for path in paths:
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                node.body = [s for s in node.body if not _is_docstring(s)] or [ast.Pass()]
+        code.update(ast.unparse(tree).encode())
+    return code.hexdigest()[:16]
 
 
 def _is_docstring(statement: ast.stmt) -> bool:

@@ -30,7 +30,8 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmark import checkpoint, environment, outcome, records, truth, weights
+from benchmark import checkpoint, environment, outcome, plugins, records, truth, weights
+from benchmark.catalog import UsageError
 from benchmark.checkpoint import Progress, copy_of
 from benchmark.evaluate import Ranking, evaluate
 from benchmark.grid import code_of
@@ -81,7 +82,8 @@ def run(trial: Trial, notify: Notify) -> tuple[Record, list[Path]]:
             else:
                 model = build(trial, trial.entry, progress)
                 train(model, trial, progress, notify)
-                ranking = test(model, trial.split, progress)
+                progress.weights_bytes = sum(tensor.nbytes for tensor in model.weights.values())
+                ranking = test(model, trial.split, progress) if job.spec.stage == "test" else None
                 kept = weights.pack(model, job, trial.split) if job.keep_weights else None
         except DataError:
             raise
@@ -180,7 +182,6 @@ def check_loss(log: Log, curve: list[dict[str, float]]) -> None:
 
 def test(model: Recommender[Any], split: Split, progress: Progress) -> Ranking:
     """Score the test users, once, with the best epoch's weights."""
-    progress.weights_bytes = sum(tensor.nbytes for tensor in model.weights.values())
     if progress.best_weights is not None:
         model.load(progress.best_weights)
     with progress.clock("test"):
@@ -199,6 +200,7 @@ def load(path: Path) -> Trial:
     """
     job = job_of(path)
     spec = job.spec
+    plugins.load(job.plugins)
     if (PROTOCOL, code_of(spec.model)) != (spec.protocol, spec.code):
         raise DataError(
             f"{path} is of other code for {spec.model} than this checkout has (or another protocol version than "
@@ -242,7 +244,7 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.spec and argv is None:
             settle(arguments.spec)
         return by_hand(arguments.spec) if arguments.spec else under_parent(arguments.with_parent)
-    except DataError as error:
+    except (DataError, UsageError) as error:
         print(f"trial: {error}", file=sys.stderr)
         return 2
 

@@ -48,8 +48,12 @@ def of_record(record: Record, path: Path) -> Iterator[str]:
     """What a record says against itself."""
     if not record.id == record.spec.id == path.stem:
         yield f"its id is {record.id}, the hash of its spec {record.spec.id}; the file was renamed or the spec altered"
-    if (record.status == "ok") != (record.metrics is not None) or (record.metrics is None) != (record.per_user is None):
-        yield f"status {record.status} does not go with metrics and per-user results: they are there if it is ok"
+    due = record.status == "ok" and record.spec.stage != "validation"
+    if due != (record.metrics is not None) or due != (record.per_user is not None):
+        yield (
+            f"status {record.status} does not go with metrics and per-user results: they are there if a trial is ok, "
+            f"but for stage validation, and this one is of stage {record.spec.stage}"
+        )
     if record.per_user and record.per_user.file != f"{record.id}.parquet":
         yield f"its per-user file {record.per_user.file!r} is not {record.id}.parquet"
     validation = [point.get("validation", math.nan) for point in record.curve]

@@ -1,5 +1,5 @@
 """Models, one paper a file; importing the package registers them all."""
 
-from models import als, autoencoder, bpr, ease, popularity
+from models import als, bpr, ease, popularity, variants
 
-__all__ = ["als", "autoencoder", "bpr", "ease", "popularity"]
+__all__ = ["als", "bpr", "ease", "popularity", "variants"]

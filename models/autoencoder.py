@@ -1,7 +1,7 @@
-"""Mult-VAE and Mult-DAE: autoencoders of a user's binary item vector x.
+"""Mult-VAE and Mult-DAE, and the same networks with other likelihoods: autoencoders of a user's binary item vector x.
 
-Mult-VAE minimises, averaged over users, -log p(x | z) + beta KL(q(z | x) || N(0, I)) with one sample
-z ~ q(z | x) = N(mu, diag(sigma^2)); Mult-DAE minimises -log p(x | z) + l2 sum ||W||_F^2 with z = encoder(x).
+The VAE minimises, averaged over users, -log p(x | z) + beta KL(q(z | x) || N(0, I)) with one sample
+z ~ q(z | x) = N(mu, diag(sigma^2)); the DAE minimises -log p(x | z) + l2 sum ||W||_F^2 with z = encoder(x).
 Both see x L2-normalised, then thinned by dropout, and reconstruct the raw x.
 
 Liang, Krishnan, Hoffman, Jebara 2018, "Variational Autoencoders for Collaborative Filtering", WWW 2018.
@@ -11,13 +11,16 @@ Differences from the paper:
    do not show it.
 2. total_anneal_steps follows the planned number of updates unless it is given: 0.8 x updates / cap. The
    paper's 200,000 fits ML-20M; on smaller data the cap would never be reached.
+3. With output_bias = item the decoder's last bias starts at the items' frequencies, not near 0. That is the
+   default of the logistic and the Poisson likelihood, which otherwise rank like popularity for tens of epochs.
+4. The Poisson likelihood is not in the paper, and the Gaussian's c0 and c1 are not published.
 """
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import Annotated, TypeVar
+from typing import Annotated, ClassVar, Generic, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -28,17 +31,18 @@ from torch import Tensor, nn
 from models.base import Compute, Config, Log, Recommender
 from models.batches import CSR
 from models.layers import Dense
-from models.likelihoods import Likelihood, Multinomial
-from models.registry import register
+from models.likelihoods import Likelihood, Start
 
-PAPER = "Liang, Krishnan, Hoffman, Jebara, Variational Autoencoders for Collaborative Filtering, WWW 2018"
+L = TypeVar("L", bound=Likelihood)
 
 
-class AutoencoderConfig(Config):
+class AutoencoderConfig(Config, Generic[L]):
     """Options that both autoencoders have. "Code" is the authors' published notebook."""
 
-    likelihood: Multinomial = Multinomial()
-    """Of a user's items given the decoder's output; it has no options."""
+    likelihood: L
+    """Of a user's items given the decoder's output."""
+    output_bias: Start = "paper"
+    """Where the decoder's last bias starts: near 0 as in the paper, or at the f that expects the items' frequencies."""
     latent: PositiveInt = 200
     """K, units in the bottleneck (paper, section 4.2)."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
@@ -53,8 +57,8 @@ class AutoencoderConfig(Config):
     """Passes over the training users; all of them run (paper: 200 on ML-20M)."""
 
 
-class VAEConfig(AutoencoderConfig):
-    """Options of Mult-VAE."""
+class VAEConfig(AutoencoderConfig[L], Generic[L]):
+    """Options of the VAE."""
 
     hidden: PositiveInt = 600
     """Units of the layer on either side of the bottleneck (paper, section 4.2)."""
@@ -64,14 +68,14 @@ class VAEConfig(AutoencoderConfig):
     """Updates over which beta would reach 1; 0: beta is the cap from the start; none: 0.8 x planned updates / cap."""
 
 
-class DAEConfig(AutoencoderConfig):
-    """Options of Mult-DAE."""
+class DAEConfig(AutoencoderConfig[L], Generic[L]):
+    """Options of the DAE."""
 
     l2: NonNegativeFloat = 2e-5
     """Weight of sum ||W||_F^2 (code: 0.01 / 500); it stays the same for other batch sizes."""
 
 
-A = TypeVar("A", bound=AutoencoderConfig)
+A = TypeVar("A", bound="AutoencoderConfig[Likelihood]")
 
 
 class Autoencoder(Recommender[A]):
@@ -79,11 +83,11 @@ class Autoencoder(Recommender[A]):
 
     net: nn.ModuleDict
     optimizer: torch.optim.Adam
-    likelihood: Likelihood
+    output: ClassVar[str]
+    """Name of the last layer, which gives f."""
 
     def __init__(self, config: A, shape: tuple[int, int], compute: Compute) -> None:
         super().__init__(config, shape, compute)
-        self.likelihood = config.likelihood
         self.net = self.layers(shape[1]).to(compute.device)
         self.optimizer = torch.optim.Adam(
             self.net.parameters(), lr=config.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True
@@ -118,6 +122,8 @@ class Autoencoder(Recommender[A]):
         return CSR.of(train, self.compute.device)
 
     def train_epoch(self, data: CSR) -> Log:
+        if self.epoch == 0 and self.config.output_bias == "item":
+            self.start_at_frequencies(data)
         sums: dict[str, Tensor] = {}
         updates = self.epoch * self.updates_per_epoch
         for x in data.shuffled(self.config.batch):
@@ -129,6 +135,12 @@ class Autoencoder(Recommender[A]):
             for name, value in {"loss": loss.detach(), **terms}.items():
                 sums[name] = sums.get(name, 0) + value * len(x)
         return {name: float(total) / len(data) for name, total in sums.items()}
+
+    @torch.no_grad()
+    def start_at_frequencies(self, data: CSR) -> None:
+        """Let the last bias expect every item in its smoothed share of the training users, (count + 1) / (U + 2)."""
+        p = (torch.bincount(data.col, minlength=data.items) + 1) / (len(data) + 2)
+        self.net.get_parameter(f"{self.output}.bias").copy_(self.config.likelihood.start(p))
 
     @torch.no_grad()
     def score(self, history: csr_matrix) -> Tensor:
@@ -151,9 +163,10 @@ def normalize(x: CSR) -> Tensor:
     return x.size[x.row].rsqrt()
 
 
-@register("mult-vae", VAEConfig(), paper=PAPER, devices=("cpu", "cuda"), precisions=("fp32", "tf32", "bf16"))
-class VAE(Autoencoder[VAEConfig]):
+class VAE(Autoencoder[VAEConfig[Likelihood]]):
     """I-hidden-K-hidden-I with tanh; the encoder's last layer gives mu and log sigma^2 in one matrix."""
+
+    output = "decoder_2"
 
     def layers(self, items: int) -> nn.ModuleDict:
         hidden, latent = self.config.hidden, self.config.latent
@@ -193,7 +206,7 @@ class VAE(Autoencoder[VAEConfig]):
         mu, logvar = self.encode(self.corrupted(x))
         z = mu + torch.randn_like(mu) * torch.exp(logvar / 2)
         f = self.decode(z)
-        log_likelihood = self.likelihood.log_prob(f, x)
+        log_likelihood = self.config.likelihood.log_prob(f, x)
         kl = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(dim=1)
         loss = (-log_likelihood + self.beta(updates) * kl).mean() + self.regularizer()
         return loss, {"kl": kl.detach().mean()}
@@ -203,9 +216,10 @@ class VAE(Autoencoder[VAEConfig]):
         return log | {"beta": self.beta((self.epoch + 1) * self.updates_per_epoch - 1)}
 
 
-@register("mult-dae", DAEConfig(), paper=PAPER, devices=("cpu", "cuda"), precisions=("fp32", "tf32", "bf16"))
-class DAE(Autoencoder[DAEConfig]):
+class DAE(Autoencoder[DAEConfig[Likelihood]]):
     """I-K-I with tanh at the bottleneck and a linear output."""
+
+    output = "decoder"
 
     def layers(self, items: int) -> nn.ModuleDict:
         return nn.ModuleDict(
@@ -223,5 +237,5 @@ class DAE(Autoencoder[DAEConfig]):
 
     def loss(self, x: CSR, updates: int) -> tuple[Tensor, dict[str, Tensor]]:
         f = self.decode(self.mean(self.corrupted(x)))
-        log_likelihood = self.likelihood.log_prob(f, x)
+        log_likelihood = self.config.likelihood.log_prob(f, x)
         return -log_likelihood.mean() + self.regularizer(), {}

@@ -1,52 +1,127 @@
 """Likelihoods of a user's binary row x given the decoder's output f, each one a small frozen config.
 
 Each is a sum over the user's own items and at most one reduction over all items, so that x stays sparse.
+Three of them are exponential families with f as natural parameter: log p(x | f) = x . f - A(f), and the
+gradient is x - E[x | f], with E[x | f] = dA/df.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import torch
+import torch.nn.functional as F
+from pydantic import PositiveFloat
 from torch import Tensor
 
 from models.base import Config
 from models.batches import CSR
 
+Start = Literal["paper", "item"]
+
 
 class Likelihood(Config, ABC):
-    """p(x | f)."""
+    """p(x | f); its options are its fields."""
+
+    output_bias: ClassVar[Start] = "paper"
+    """Where the decoder's last bias starts unless it is said: near 0 as in the paper, or at ``start``."""
 
     @abstractmethod
     def log_prob(self, f: Tensor, x: CSR) -> Tensor:
         """log p(x | f) up to terms without f, per user: f (B, I), x (B, I) -> (B,)."""
 
+    @abstractmethod
+    def start(self, p: Tensor) -> Tensor:
+        """The f that expects each item's share of users ``p``, 0 < p < 1: (I,) -> (I,)."""
 
-class Multinomial(Likelihood):
-    """log p(x | f) = sum_i x_i log softmax(f)_i (Liang et al. 2018, equation 2)."""
+
+class ExponentialFamily(Likelihood):
+    """log p(x | f) = sum_i x_i f_i - A(f)."""
+
+    @abstractmethod
+    def partition(self, f: Tensor, n: Tensor) -> tuple[Tensor, Tensor]:
+        """A(f) (B,), and its gradient E[x | f] (B, I) in memory of its own; ``n`` (B,) are the users' items."""
 
     def log_prob(self, f: Tensor, x: CSR) -> Tensor:
-        return LogSoftmax.apply(f, x)
+        return NaturalParameter.apply(f, x, self)
 
 
-class LogSoftmax(torch.autograd.Function):
-    """sum_i x_i log softmax(f)_i; its gradient x - n softmax(f), n = sum_i x_i, is written over the softmax."""
+class NaturalParameter(torch.autograd.Function):
+    """sum_i x_i f_i - A(f); the gradient x - E[x | f] is written over E[x | f]."""
 
     @staticmethod
-    def forward(ctx: Any, f: Tensor, x: CSR) -> Tensor:
+    def forward(ctx: Any, f: Tensor, x: CSR, family: ExponentialFamily) -> Tensor:
+        A, expected = family.partition(f, x.size)
+        ctx.x, ctx.expected = x, [expected]
+        return per_user(own(f, x), x) - A
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,), x, expected = gradients, ctx.x, ctx.expected.pop()
+        of_f = expected.mul_(-gradient[:, None])
+        return of_f.index_put_((x.row, x.col), gradient[x.row], accumulate=True), None, None
+
+
+class Multinomial(ExponentialFamily):
+    """log p(x | f) = sum_i x_i log softmax(f)_i (Liang et al. 2018, equation 2)."""
+
+    def partition(self, f: Tensor, n: Tensor) -> tuple[Tensor, Tensor]:
         softmax = torch.softmax(f, dim=1)
-        ctx.x, ctx.softmax = x, [softmax]
         normalizer = f.amax(dim=1) - softmax.amax(dim=1).log()  # log sum_i exp f_i
-        return own(f, x) - x.size * normalizer
+        return n * normalizer, softmax.mul_(n[:, None])
 
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (gradient,), x, softmax = gradients, ctx.x, ctx.softmax.pop()
-        of_f = softmax.mul_((-x.size * gradient)[:, None])
-        return of_f.index_put_((x.row, x.col), gradient[x.row], accumulate=True), None
+    def start(self, p: Tensor) -> Tensor:
+        return p.log()
 
 
-def own(values: Tensor, x: CSR) -> Tensor:
-    """Sum ``values`` (B, I) over each user's own items: sum_i x_i values_i -> (B,)."""
-    return values.new_zeros(len(x)).index_add(0, x.row, values[x.row, x.col])
+class Logistic(ExponentialFamily):
+    """log p(x | f) = sum_i x_i log sigma(f_i) + (1 - x_i) log(1 - sigma(f_i)) (Liang et al. 2018, equation 4)."""
+
+    output_bias: ClassVar[Start] = "item"
+
+    def partition(self, f: Tensor, n: Tensor) -> tuple[Tensor, Tensor]:
+        return F.softplus(f).sum(dim=1), torch.sigmoid(f)
+
+    def start(self, p: Tensor) -> Tensor:
+        return p.logit()
+
+
+class Poisson(ExponentialFamily):
+    """log p(x | f) = sum_i x_i f_i - exp(f_i), of counts with mean exp(f_i); not in the paper."""
+
+    output_bias: ClassVar[Start] = "item"
+
+    def partition(self, f: Tensor, n: Tensor) -> tuple[Tensor, Tensor]:
+        mean = f.exp()
+        return mean.sum(dim=1), mean
+
+    def start(self, p: Tensor) -> Tensor:
+        return p.log()
+
+
+class Gaussian(Likelihood):
+    """log p(x | f) = -sum_i c_i / 2 (x_i - f_i)^2, c_i = c1 where x_i = 1, else c0 (Liang et al. 2018, equation 3)."""
+
+    c0: PositiveFloat = 1.0
+    """Confidence in a zero (the paper's values are not published; only c1 / c0 and the other terms' weights matter)."""
+    c1: PositiveFloat = 2.0
+    """Confidence in a one, above c0."""
+
+    def log_prob(self, f: Tensor, x: CSR) -> Tensor:
+        ones = own(f, x)
+        as_if_zeros = self.c0 * f.square().sum(dim=1)
+        return (per_user(self.c0 * ones.square() - self.c1 * (1 - ones).square(), x) - as_if_zeros) / 2
+
+    def start(self, p: Tensor) -> Tensor:
+        return p
+
+
+def own(f: Tensor, x: CSR) -> Tensor:
+    """f at the users' own items: (B, I) -> (entries,)."""
+    return f[x.row, x.col]
+
+
+def per_user(values: Tensor, x: CSR) -> Tensor:
+    """Sum over each user's own items: (entries,) -> (B,)."""
+    return values.new_zeros(len(x)).index_add(0, x.row, values)

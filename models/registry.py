@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from models.base import Config, Device, Precision, Recommender
@@ -27,6 +29,16 @@ class Entry:
     """Where it runs."""
     precisions: tuple[Precision, ...]
     """Of its training products."""
+
+    @property
+    def kinds(self) -> list[type]:
+        """What defines it: the model's class, and those of the configs inside its own (a likelihood's)."""
+        return [self.model, *(type(value) for value in vars(self.config).values() if isinstance(value, Config))]
+
+    @property
+    def files(self) -> list[Path]:
+        """Where those classes are."""
+        return [Path(inspect.getfile(kind)) for kind in self.kinds]
 
     @property
     def about(self) -> str:

@@ -1,4 +1,4 @@
-"""Models that go wrong, each in its own way; test_run.py puts this file among the models of a copy of the project."""
+"""Models that go wrong, each in its own way: a plugin for test_run.py."""
 
 from __future__ import annotations
 

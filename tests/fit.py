@@ -11,6 +11,7 @@ import torch
 from scipy.sparse import csr_matrix
 
 from benchmark import grid
+from benchmark.options import configured
 from benchmark.trial import seed_everything, train_epoch
 from models.base import Compute, Recommender
 
@@ -26,7 +27,7 @@ def make(name: str, shape: tuple[int, int], **options: Any) -> Recommender[Any]:
     wanted = small | SMALL.get(name, {}) | options
     known = {key: value for key, value in wanted.items() if key in type(entry.config).model_fields}
     seed_everything(0, 0)
-    return entry.model(grid.configured(name, entry.config, known), shape, Compute())
+    return entry.model(configured(name, entry.config, known), shape, Compute())
 
 
 def train(model: Recommender[Any], matrix: csr_matrix, until: int | None = None) -> Recommender[Any]:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-COPIED = ("benchmark", "datasets", "models", "tests", "run_all.py", "pyproject.toml")
+COPIED = ("benchmark", "datasets", "models", "suites", "tests", "run_all.py", "pyproject.toml")
 
 
 def pytest(root: Path, *tests: str) -> int:

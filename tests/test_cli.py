@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import grid, records
+from benchmark import grid, options, records, suite
 from benchmark.catalog import UsageError, look_up
 from benchmark.cli import main, parser
 from benchmark.metrics import HEADLINE, Metric, standard_error
@@ -23,11 +23,6 @@ from tests.conftest import DATA, ROOT, run_tiny
 def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
     files = (p for p in folder.rglob("*") if p.is_file())
     return {str(p.relative_to(folder)): (p.stat().st_mtime_ns, p.read_bytes()) for p in files}
-
-
-def test_no_option_means_all_models_on_synthetic_data_with_two_seeds():
-    arguments = parser().parse_args([])
-    assert (arguments.datasets, arguments.models, arguments.seeds) == (["synthetic"], None, [0, 1])
 
 
 def test_a_run_prints_a_table_and_every_path_and_again_does_nothing(tmp_path, capsys):
@@ -88,7 +83,7 @@ def test_stored_metrics_equal_those_of_the_per_user_file(finished):
 def test_load_gives_one_row_a_trial(finished):
     frame = records.load(finished)
     assert len(frame) == 12
-    assert set(frame["spec.model"]) == {*grid.MODELS, "oracle", "bayes"}
+    assert set(frame["spec.model"]) == {*suite.load("demo").models, "oracle", "bayes"}
     assert frame["metrics.NDCG@100.mean"].between(0, 1).all()
     assert sorted(frame.loc[frame["spec.model"] == "mult-vae", "spec.seed"]) == [0, 1]
 
@@ -117,9 +112,10 @@ def test_force_runs_again_and_replaces(finished, tmp_path, capsys):
 def test_dry_run_writes_nothing(tmp_path, capsys, own_cache):
     assert run_tiny(tmp_path / "out", "--dry-run") == 0
     text = capsys.readouterr().out
-    assert '"users":240' in text
-    assert "mult-vae" in text
-    assert '"latent":8' in text
+    assert "users = 240  (--set)" in text
+    assert "  mult-vae[latent=8,batch=50,epochs=3]\n    seed 0, cpu, " in text
+    assert "latent = 8  (--set)" in text
+    assert "hidden = 600  (default)" in text
     assert not (tmp_path / "out").exists()
     assert list(own_cache.iterdir()) == []
     assert main(["--datasets", "ml1m", "--data-dir", str(tmp_path / "none"), "--dry-run"]) == 0
@@ -130,8 +126,10 @@ def test_dry_run_says_what_is_done(tmp_path, capsys):
     capsys.readouterr()
     run_tiny(tmp_path, "--models", "popularity", "ease", "--dry-run")
     text = capsys.readouterr().out
-    assert "done  synthetic" in text
-    assert "to run  synthetic" in text
+    assert "  popularity\n    cpu, fp32: done\n" in text
+    assert "  ease\n    cpu, fp32: to run\n" in text
+    run_tiny(tmp_path, "--models", "popularity", "--force", "--dry-run")
+    assert "cpu, fp32: to run" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -276,7 +274,7 @@ def test_list_shows_every_option(capsys):
     text = capsys.readouterr().out
     for entry in (*grid.DATASETS.values(), *grid.MODELS.values()):
         assert f"  {entry.name}: " in text
-        assert all(f"    {option} = " in text for option in type(entry.config).model_fields)
+        assert all(f"    {option} = " in text for option in options.flat(entry.config))
 
 
 def test_help_names_every_verb_and_fits_a_terminal():

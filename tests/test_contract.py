@@ -16,7 +16,7 @@ from benchmark.grid import MODELS
 from tests.conftest import ROOT
 from tests.fit import checkerboard, make, train
 
-pytestmark = pytest.mark.parametrize("name", MODELS)
+pytestmark = [pytest.mark.contract, pytest.mark.parametrize("name", MODELS)]
 
 
 @pytest.fixture

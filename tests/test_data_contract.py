@@ -139,8 +139,8 @@ def test_known_aliases():
 
 def test_an_option_may_be_set_by_an_alias():
     for key in ("ml1m", "ml-1m", "movielens-1m"):
-        ((_, config),) = grid.resolve(["ml-1m"], [], [], [f"{key}.held_out=300"], "cpu", "fp32").datasets
-        assert config.held_out == 300
+        (data,) = grid.resolve(["ml-1m"], [], settings=[f"{key}.held_out=300"]).datasets
+        assert data.config.held_out == 300
 
 
 def test_defaults_are_the_papers():

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from benchmark import records
-from tests.conftest import ROOT
 from tests.test_run import finish, hidden, start, wait_for_none
 
 WORDS = ("--models", "mult-vae", "popularity", "--seeds", "0", "--threads", "1", "--jobs", "2")
@@ -52,7 +51,7 @@ def names(*folders: Path) -> list[str]:
 
 def killed(due: Due, out: Path, cache: Path) -> bool:
     """Start a run and kill it at the moment that is ``due``; false if it ended before."""
-    run = start(ROOT, out, *WORDS, BENCH_CACHE_DIR=str(cache))
+    run = start(out, *WORDS, BENCH_CACHE_DIR=str(cache))
     while not due(names(out, cache)):
         if run.poll() is not None:
             break
@@ -71,7 +70,7 @@ def results(out: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> dict[str, str]:
     out = tmp_path_factory.mktemp("undisturbed")
-    code, _, errors = finish(start(ROOT, out, *WORDS, BENCH_CACHE_DIR=str(tmp_path_factory.mktemp("cache"))))
+    code, _, errors = finish(start(out, *WORDS, BENCH_CACHE_DIR=str(tmp_path_factory.mktemp("cache"))))
     assert (code, errors) == (0, "")
     return results(out)
 
@@ -85,7 +84,7 @@ def test_killed_and_continued(moment, due, undisturbed, tmp_path):
         out, cache = out / "again", cache / "again"
     else:
         pytest.fail(f"five runs ended before the moment {moment}")
-    code, _, errors = finish(start(ROOT, out, *WORDS, BENCH_CACHE_DIR=str(cache)))
+    code, _, errors = finish(start(out, *WORDS, BENCH_CACHE_DIR=str(cache)))
     assert (code, errors) == (0, "")
     assert results(out) == undisturbed
     assert hidden(out, cache) == []

@@ -27,7 +27,7 @@ def words(found: pd.DataFrame) -> pd.DataFrame:
 def files_of(path: Path, *settings: str, name: str = "file:mine") -> dict[str, str]:
     """The six files of what is at ``path``."""
     given = [f"{name}.{setting}" for setting in (f"held_out={HELD_OUT}", *settings)]
-    made = prepare(*grid.resolve([f"file:{path}"], [], [], given, "cpu", "fp32").datasets[0], Path("nowhere"))
+    made = prepare(grid.resolve([f"file:{path}"], [], settings=given).datasets[0], Path("nowhere"))
     return {name: content.decode() for name, content in pro_sg.files(made.split)}
 
 
@@ -165,7 +165,7 @@ def test_missing_file_other_ending_and_equal_names(tmp_path, capsys):
     ):
         assert main(["--datasets", *asked, *out]) == 2
         assert sentence in capsys.readouterr().err
-    assert list(grid.resolve([f"file:{tmp_path}/a.csv"] * 2, [], [], [], "cpu", "fp32").datasets)[1:] == []
+    assert len(grid.resolve([f"file:{tmp_path}/a.csv"] * 2, []).datasets) == 1
 
 
 def exported(tmp_path: Path) -> Path:

@@ -11,6 +11,7 @@ from benchmark.metrics import HEADLINE
 from models.autoencoder import DAE, VAE, DAEConfig, VAEConfig
 from models.base import Compute
 from models.batches import CSR
+from models.likelihoods import Multinomial
 from tests.perf import plain
 from tests.perf.interactions import fold, interactions
 
@@ -21,8 +22,8 @@ USERS, ITEMS = 120, 900
 @pytest.mark.parametrize(
     ("model", "config", "network"),
     [
-        (VAE, VAEConfig(dropout=0, total_anneal_steps=0), plain.PlainVAE),
-        (DAE, DAEConfig(dropout=0), plain.PlainDAE),
+        (VAE, VAEConfig(likelihood=Multinomial(), dropout=0, total_anneal_steps=0), plain.PlainVAE),
+        (DAE, DAEConfig(likelihood=Multinomial(), dropout=0), plain.PlainDAE),
     ],
 )
 def test_losses_and_gradients_of_the_papers_networks_equal_the_plain_steps(model, config, network, library):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +13,8 @@ from benchmark.metrics import HEADLINE
 from benchmark.report.parity import differences
 from benchmark.report.precision import compared
 from benchmark.report.readme import REFERENCE
-from benchmark.spec import PROTOCOL, code_hash
+from benchmark.spec import PROTOCOL
+from benchmark.verbs import prepare
 from tests.conftest import ROOT
 
 FOUND = records.read_all(REFERENCE)
@@ -39,8 +38,7 @@ def test_ten_seeds_of_the_networks_and_one_run_of_the_rest():
 
 def test_they_are_of_this_code_and_a_clean_commit():
     for record in FOUND:
-        model = grid.MODELS[record.spec.model].model
-        assert (record.spec.protocol, record.spec.code) == (PROTOCOL, code_hash(Path(inspect.getfile(model))))
+        assert (record.spec.protocol, record.spec.code) == (PROTOCOL, grid.code_of(record.spec.model))
         assert record.environment["dirty"] is False
         assert record.spec.config == grid.MODELS[record.spec.model].config.model_dump(mode="json")
         assert record.id == record.spec.id
@@ -106,12 +104,9 @@ def test_mult_vae_seed_0_trained_again_has_the_same_hit_ranks(data_dir, tmp_path
     threads = record.environment["threads"]
     if (os.cpu_count() or 1) < threads:
         pytest.skip(f"the reference record used {threads} threads")
-    asked = grid.resolve(["ml1m"], ["mult-vae"], [0], [], "cpu", "fp32")
-    from datasets import cache
-
-    entry, config = asked.datasets[0]
-    prepared = cache.prepare("ml1m", entry.dataset(config), data_dir, cache.default_folder(), PROTOCOL)
-    (again,) = grid.jobs(asked, entry, config, prepared, grid.Process(tmp_path, threads))
+    asked = grid.resolve(["ml1m"], ["mult-vae"], [0], precision="fp32", device="cpu")
+    (ml1m,) = asked.datasets
+    (again,) = grid.jobs(asked, ml1m, prepare(ml1m, data_dir), grid.Process(tmp_path, threads))
     assert again.spec.id == record.id
     runner.run([again])
     made = records.read(tmp_path / f"{record.id}.json")

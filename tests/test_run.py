@@ -14,9 +14,9 @@ import pytest
 
 from benchmark import launch, records
 from tests.conftest import ROOT
-from tests.mutants import copy
 
 DATA = ["--set", "synthetic.users=240", "synthetic.items=60", "synthetic.density=0.15"]
+FAULTY = ["--plugin", str(ROOT / "tests" / "faulty.py")]
 LONG = ["--models", "mult-vae", "--seeds", "0", "--set", "epochs=20", "batch=20", "latent=8", "hidden=16"]
 LONG += ["--threads", "1", "--jobs", "2"]  # threads decide the last bits
 STATUS = {
@@ -35,10 +35,10 @@ STATUS = {
 }
 
 
-def start(root: Path, out: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
+def start(out: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
     command = [sys.executable, "run_all.py", "--out", str(out), *DATA, *words]
     variables = os.environ | {"MARK": str(out)} | environment
-    return subprocess.Popen(command, cwd=root, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def finish(run: subprocess.Popen[str]) -> tuple[int, str, str]:
@@ -64,19 +64,16 @@ def hidden(*folders: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def faulty(tmp_path_factory) -> tuple[Path, Path, tuple[int, str, str]]:
-    """A copy of the project with the models of faulty.py, the records of a run of all of them, and what it said."""
-    root, out = copy(str(tmp_path_factory.mktemp("project"))), tmp_path_factory.mktemp("out")
-    (root / "models" / "faulty.py").write_bytes((ROOT / "tests" / "faulty.py").read_bytes())
-    init = root / "models" / "__init__.py"
-    init.write_text(init.read_text().replace(" ease,", " ease, faulty,"))
+def faulty(tmp_path_factory) -> tuple[Path, tuple[int, str, str]]:
+    """The records of a run of all models of faulty.py, and what it said."""
+    out = tmp_path_factory.mktemp("out")
     cache = {"BENCH_CACHE_DIR": str(tmp_path_factory.mktemp("cache"))}
-    words = ("--models", *STATUS, "--jobs", "2", "--timeout", "12")
-    return root, out, finish(start(root, out, *words, **cache))
+    words = (*FAULTY, "--models", *STATUS, "--jobs", "2", "--timeout", "12")
+    return out, finish(start(out, *words, **cache))
 
 
 def test_the_run_goes_on_to_its_end_and_says_1(faulty):
-    _, out, (code, said, errors) = faulty
+    out, (code, said, errors) = faulty
     assert (code, errors) == (1, "")
     assert said.count("[14/14]") == 1
     assert len(list(out.glob("*.json"))) == len(STATUS) + 2
@@ -86,7 +83,7 @@ def test_the_run_goes_on_to_its_end_and_says_1(faulty):
 
 @pytest.mark.parametrize("model", STATUS)
 def test_a_failure_is_a_row_with_its_reason(model, faulty):
-    _, out, (_, said, _) = faulty
+    out, (_, said, _) = faulty
     (record,) = [r for r in records.read_all(out) if r.spec.model == model]
     status, reason = STATUS[model]
     assert record.status == status
@@ -100,21 +97,21 @@ def test_a_failure_is_a_row_with_its_reason(model, faulty):
 
 
 def test_what_a_model_said_before_it_vanished_is_in_the_reason(faulty):
-    (record,) = [r for r in records.read_all(faulty[1]) if r.spec.model == "vanishes"]
+    (record,) = [r for r in records.read_all(faulty[0]) if r.spec.model == "vanishes"]
     assert (record.reason or "").splitlines()[0] == "about to vanish"
 
 
 def test_failures_stay_until_they_are_retried(faulty, tmp_path):
-    root, out, _ = faulty
-    words = ("--models", "raises", "popularity")
-    code, said, _ = finish(start(root, out, *words, MENDED="1"))
+    out, _ = faulty
+    words = (*FAULTY, "--models", "raises", "popularity")
+    code, said, _ = finish(start(out, *words, MENDED="1"))
     assert (code, "0 to run" in said) == (1, True)
-    code, said, _ = finish(start(root, out, *words, "--retry", MENDED="1"))
+    code, said, _ = finish(start(out, *words, "--retry", MENDED="1"))
     assert (code, "3 done before, 1 to run" in said) == (0, True)
 
 
 def test_trials_side_by_side_are_marked_and_not_timed(faulty):
-    _, out, (_, said, _) = faulty
+    out, (_, said, _) = faulty
     assert all(r.beside_others for r in records.read_all(out) if r.spec.model != "raises")  # retried, and alone then
     assert "2 trials ran beside other trials or other work and are left out." in said
 
@@ -123,7 +120,7 @@ def test_trials_side_by_side_are_marked_and_not_timed(faulty):
 def undisturbed(tmp_path_factory) -> Path:
     """The per-user results of a long trial that nobody stopped."""
     out = tmp_path_factory.mktemp("undisturbed")
-    code, _, errors = finish(start(ROOT, out, *LONG, BENCH_CACHE_DIR=str(tmp_path_factory.mktemp("cache"))))
+    code, _, errors = finish(start(out, *LONG, BENCH_CACHE_DIR=str(tmp_path_factory.mktemp("cache"))))
     assert (code, errors) == (0, "")
     return out
 
@@ -145,7 +142,7 @@ STOPS = [
 @pytest.mark.parametrize("stop", STOPS)
 def test_a_stopped_run_goes_on_where_it_was(stop, undisturbed, tmp_path, own_cache):
     words = (*LONG, "--checkpoint-seconds", "0")
-    run = start(ROOT, tmp_path, *words)
+    run = start(tmp_path, *words)
     while not list(tmp_path.glob(".*.checkpoint")):
         time.sleep(0.01)
         assert run.poll() is None
@@ -155,7 +152,7 @@ def test_a_stopped_run_goes_on_where_it_was(stop, undisturbed, tmp_path, own_cac
     if stop == signal.SIGINT:
         assert (code, "the same command goes on from there" in errors) == (130, True)
         assert {name.split(".")[-1] for name in hidden(tmp_path)} == {"checkpoint"}
-    code, _, errors = finish(start(ROOT, tmp_path, *words))
+    code, _, errors = finish(start(tmp_path, *words))
     assert (code, errors) == (0, "")
     record, whole = trained(tmp_path), trained(undisturbed)
     assert record.resumed
@@ -224,7 +221,7 @@ def test_nothing_around_a_run_pins_the_kernels_or_threads_of_its_trials(monkeypa
 
 def test_two_runs_at_once_share_the_work(tmp_path, own_cache):
     words = ("--models", "popularity", "ease")
-    runs = [start(ROOT, tmp_path, *words) for _ in range(2)]
+    runs = [start(tmp_path, *words) for _ in range(2)]
     ended = [finish(run) for run in runs]
     assert [(code, errors) for code, _, errors in ended] == [(0, "")] * 2
     told = [line for _, said, _ in ended for line in said.splitlines() if line.startswith("[")]
@@ -246,7 +243,7 @@ def test_a_full_disk_in_a_trial_ends_the_run_with_2(tmp_path, own_cache):
         "os.fsync = fsync\n"
     )
     out = tmp_path / "out"
-    code, _, errors = finish(start(ROOT, out, "--models", "popularity", PYTHONPATH=str(tmp_path)))
+    code, _, errors = finish(start(out, "--models", "popularity", PYTHONPATH=str(tmp_path)))
     assert code == 2
     assert "could not be written (No space left on device); make room, or name another place" in errors
     assert len(errors.strip().splitlines()) == 1

@@ -69,7 +69,11 @@ def test_every_place_that_writes_is_here():
         for path in (ROOT / package).rglob("*.py")
         if re.search(r"\.write_(text|bytes)\(|open\([^)]*[\"'][wax]", path.read_text())
     }
-    assert writers <= users | {"datasets/atomic.py", "benchmark/report/readme.py"}  # the last is for who edits README
+    own_way = {
+        "datasets/fetch.py",
+        "benchmark/report/readme.py",
+    }  # a download's part, kept if it breaks; editing README
+    assert writers <= users | {"datasets/atomic.py"} | own_way
 
 
 def test_a_split(full, tmp_path, capsys, own_cache):

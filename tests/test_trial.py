@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import environment, grid, records, trial
+from benchmark import environment, records, trial
 from benchmark.checkpoint import copy_of
 from benchmark.grid import MODELS
 from benchmark.metrics import SELECTION
+from benchmark.options import configured
 from benchmark.spec import Job, TrialSpec, code_hash
 from benchmark.timing import Clock
 from benchmark.trial import Trial
@@ -84,6 +85,17 @@ def trial_of(model, config, split, devices=("cpu",), seed: int | None = 3) -> Tr
 def run(t: Trial, out: Path, **changes):
     job = t.job.model_copy(update={"out": out, **changes})
     return trial.run(replace(t, job=job), lambda *_: None)[0]
+
+
+def test_a_point_of_a_grid_is_scored_on_validation_users_and_knows_no_test_users(toy, tmp_path):
+    blind = replace(toy, split=replace(toy.split, test=None))
+    record = run(blind, tmp_path, spec=toy.job.spec.model_copy(update={"stage": "validation"}))
+    assert (record.status, record.metrics, record.per_user, record.tied_rows) == ("ok", None, None, None)
+    assert record.best_validation == max(point["validation"] for point in record.curve)
+    assert Toy.calls == ["0.2", "0.9", "0.9", "0.1"]
+    assert record.cost["weights_bytes"] == 4
+    assert "test_seconds" not in record.cost
+    assert run(blind, tmp_path).status == "failed"  # any other trial needs them
 
 
 def test_the_first_epoch_with_the_maximum_is_tested_once(toy, tmp_path):
@@ -359,7 +371,7 @@ def test_the_code_hash_sees_code_and_not_comments(tmp_path):
 
 def test_real_models_keep_copies_of_their_best_weights(small_split):
     model = MODELS["mult-dae"].model(
-        grid.configured("mult-dae", MODELS["mult-dae"].config, {"latent": 4}), (9, 9), Compute()
+        configured("mult-dae", MODELS["mult-dae"].config, {"latent": 4}), (9, 9), Compute()
     )
     copy = copy_of(model.weights)
     before = {name: tensor.clone() for name, tensor in copy.items()}

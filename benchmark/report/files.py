@@ -10,12 +10,13 @@ from benchmark.records import Record
 from benchmark.report import format
 from benchmark.report.table import by_split, results
 from benchmark.report.timing import timings
+from benchmark.report.tuning import tunings
 from datasets import atomic
 
 
 def markdown(found: Sequence[Record], folder: Path, metrics: Sequence[Metric]) -> str:
-    """Result and timing tables."""
-    return format.markdown([*results(found, folder, metrics), *timings(found)])
+    """Result, tuning and timing tables."""
+    return format.markdown([*results(found, folder, metrics), *tunings(found), *timings(found)])
 
 
 def write(found: Sequence[Record], folder: Path, metrics: Sequence[Metric], to: Path) -> list[Path]:
@@ -26,7 +27,8 @@ def write(found: Sequence[Record], folder: Path, metrics: Sequence[Metric], to: 
     from benchmark.report.curves import png
 
     contents: dict[str, bytes] = {}
-    for name, tables in (("results", results(found, folder, metrics)), ("timing", timings(found))):
+    kinds = {"results": results(found, folder, metrics), "tuning": tunings(found), "timing": timings(found)}
+    for name, tables in kinds.items():
         if tables:
             contents[f"{name}.md"] = f"{format.markdown(tables)}\n".encode()
             contents[f"{name}.tex"] = format.latex(tables).encode()

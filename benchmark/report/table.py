@@ -59,8 +59,11 @@ class Row:
 
 
 def results(found: Sequence[Record], folder: Path, metrics: Sequence[Metric]) -> list[Table]:
-    """A table for each data set and split in ``found``; raises DataError if a per-user file is not its record's."""
-    return [_table(group, folder, metrics) for group in by_split(found)]
+    """A table for each data set and split in ``found``, without the points of grids.
+
+    Raises DataError if a per-user file is not its record's.
+    """
+    return [_table(group, folder, metrics) for group in by_split(r for r in found if r.spec.stage != "validation")]
 
 
 def by_split(found: Iterable[Record]) -> list[list[Record]]:

@@ -16,7 +16,7 @@ from benchmark import environment
 from tests.conftest import ROOT
 from tests.perf.interactions import ML20M
 from tests.perf.test_overhead import CACHED, FIRST, OVERHEAD, TRIAL
-from tests.perf.test_perf import BASE, CLOSED, DAE, EVALUATOR, GROWTH_GROUP, PLAIN, VAE
+from tests.perf.test_perf import BASE, CLOSED, DAE, EVALUATOR, FAMILIES, GROWTH_GROUP, PLAIN, VAE
 from tests.perf.work import BATCH, Work
 
 DOCS = ROOT / "docs"
@@ -117,6 +117,13 @@ def step(network: str, found: list[Measured]) -> str:
     return "\n".join(parts)
 
 
+def likelihoods(found: list[Measured]) -> str:
+    """A step of each, beside the multinomial's."""
+    parts = ["## Likelihoods\n\nA step of each, in the precision that `--precision auto` means on this CPU.\n"]
+    parts += [timings([m for m in found if m.group == group], f"mult-{kind}") for kind, group in FAMILIES.items()]
+    return "\n".join(parts)
+
+
 def evaluator(found: list[Measured]) -> str:
     """Its table, and its share of an epoch with validation."""
     group = [m for m in found if m.group == EVALUATOR]
@@ -214,6 +221,7 @@ def main(*paths: Path) -> None:
         HEAD,
         machine(made[0]["datetime"], found),
         *steps,
+        likelihoods(found),
         evaluator(found),
         closed(found),
         overhead(found),

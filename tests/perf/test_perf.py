@@ -13,6 +13,7 @@ import pytest
 
 from benchmark import environment
 from benchmark.launch import surroundings
+from models import variants
 from tests.conftest import ROOT
 from tests.perf.interactions import ML20M
 from tests.perf.work import Work
@@ -71,6 +72,12 @@ STEPS = [
         step(group, "ours, bf16", f"mult-{kind}", "bf16"),
         *roof(group, inner, parameters),
     )
+]
+FAMILIES = {"vae": "Likelihoods with the VAE", "dae": "Likelihoods with the DAE"}
+LIKELIHOODS = [
+    step(group, f"{name}-{kind}", f"{name}-{kind}", "bf16" if environment.has_bf16() else "fp32")
+    for kind, group in FAMILIES.items()
+    for name in variants.LIKELIHOODS
 ]
 EVALUATOR, CLOSED, GROWTH_GROUP = (
     "Evaluator, 10,000 users x 20,108 items",
@@ -136,7 +143,9 @@ class Worker:
         self.process.communicate()
 
 
-@pytest.mark.parametrize("case", [*STEPS, *OTHERS, *GROWTH], ids=lambda case: f"{case.group}: {case.name}")
+@pytest.mark.parametrize(
+    "case", [*STEPS, *LIKELIHOODS, *OTHERS, *GROWTH], ids=lambda case: f"{case.group}: {case.name}"
+)
 def test_work(case: Case, benchmark: Any) -> None:
     benchmark.group, benchmark.name = case.group, case.name
     benchmark.extra_info |= {"pieces": case.pieces, "work": asdict(case.work)}

@@ -1,0 +1,128 @@
+"""Options of models and data sets: from ``NAME.OPTION=VALUE`` to validated configs, and back to a label.
+
+A config may hold another (a model's likelihood); its options are written with dots, as ``likelihood.c1``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from benchmark.catalog import UsageError, suggestion
+from datasets.registry import canonical
+
+B = TypeVar("B", bound=BaseModel)
+
+
+def flat(config: BaseModel) -> dict[str, Any]:
+    """Every option by its dotted name, in order, with its value as JSON has it."""
+
+    def walk(values: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, Any]]:
+        for key, value in values.items():
+            if isinstance(value, dict):
+                yield from walk(value, f"{prefix}{key}.")
+            else:
+                yield prefix + key, value
+
+    return dict(walk(config.model_dump(mode="json"), ""))
+
+
+def descriptions(config: BaseModel) -> dict[str, str]:
+    """What each option of ``flat`` means."""
+    found: dict[str, str] = {}
+    for key, field in type(config).model_fields.items():
+        value = getattr(config, key)
+        if isinstance(value, BaseModel):
+            found |= {f"{key}.{inner}": about for inner, about in descriptions(value).items()}
+        else:
+            found[key] = field.description or ""
+    return found
+
+
+def configured(name: str, defaults: B, given: Mapping[str, Any]) -> B:
+    """``defaults`` with the options ``given``; raises UsageError for an unknown option or a value it cannot take."""
+    options = flat(defaults)
+    for option in given:
+        if option not in options:
+            known = ", ".join(options) or "none"
+            raise UsageError(f"{name} has no option {option!r}{suggestion(option, options)}; its options: {known}")
+    values = defaults.model_dump()
+    for option, value in given.items():
+        *path, last = option.split(".")
+        holder = values
+        for key in path:
+            holder = holder[key]
+        holder[last] = value
+    try:
+        return type(defaults)(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = ".".join(map(str, first["loc"]))
+        message = first["msg"].replace("Input should", "it should")
+        raise UsageError(f"{name}.{option} = {first['input']!r} will not do: {message}") from error
+
+
+def assign(
+    flag: str,
+    settings: Iterable[str],
+    data: Mapping[str, BaseModel],
+    models: Mapping[str, BaseModel],
+    known: Iterable[str],
+) -> dict[str, dict[str, str]]:
+    """The options given to each name by ``NAME.OPTION=TEXT``, or ``OPTION=TEXT`` for every model that has it.
+
+    ``flag`` is of the command line; ``data`` and ``models`` are the chosen ones with their defaults, ``known`` all
+    names that could be chosen.
+    """
+    given: dict[str, dict[str, str]] = {name: {} for name in (*data, *models)}
+    options = {name: flat(config) for name, config in models.items()}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise UsageError(f"{flag} {setting}: it must read NAME.OPTION=VALUE or OPTION=VALUE")
+        name, dot, option = key.partition(".")
+        name = canonical(name)
+        if dot and name in given:
+            given[name][option] = text
+            continue
+        takers = [name for name, has in options.items() if key in has]
+        if not takers and dot:
+            what = "is not among the chosen ones" if name in known else f"is unknown{suggestion(name, given)}"
+            raise UsageError(f"{flag} {setting}: the model or data set {name!r} {what}; chosen: {', '.join(given)}")
+        if not takers:
+            near = suggestion(key, [option for has in options.values() for option in has])
+            raise UsageError(
+                f"{flag} {setting}: no chosen model has an option {key!r}{near}; "
+                "an option of a data set reads NAME.OPTION=VALUE"
+            )
+        for taker in takers:
+            given[taker][key] = text
+    return given
+
+
+def value_of(text: str) -> Any:
+    """A value from the command line: JSON where it is JSON, "none", else the text itself; options validate it."""
+    if text.lower() == "none":
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def points(tried: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Every combination of the values of options, which are given with commas between them."""
+    values = ([value_of(text) for text in texts.split(",")] for texts in tried.values())
+    for point in itertools.product(*values):
+        yield dict(zip(tried, point, strict=True))
+
+
+def label(name: str, config: BaseModel, defaults: BaseModel) -> str:
+    """``name``, with the options that differ from the defaults: ``mult-vae[latent=100]``."""
+    usual = flat(defaults)
+    changed = [f"{key}={value}" for key, value in flat(config).items() if value != usual[key]]
+    return f"{name}[{','.join(changed)}]" if changed else name

@@ -1,0 +1,71 @@
+"""Models, likelihoods and data sets of one's own: from a file, or from an installed package's entry point.
+
+A plugin is code: it runs with all the rights of who starts the run. It registers what it defines as the files of
+models/ and datasets/ do.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from importlib.machinery import SourceFileLoader
+from importlib.metadata import entry_points
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+from typing import Any
+
+from benchmark.catalog import UsageError
+from datasets.registry import DATASETS
+from models.registry import MODELS
+from models.variants import LIKELIHOODS
+
+GROUP = "strong_generalization"
+"""Entry points of this group name modules that register something."""
+
+
+def load(files: Iterable[Path]) -> None:
+    """Import the plugins of installed packages, and ``files``, each once.
+
+    Raises UsageError if one is not there, cannot be imported, or takes a name that is taken.
+    """
+    for point in entry_points(group=GROUP):
+        told(f"the plugin {point.value} of an installed package", point.load)
+    for path in files:
+        told(f"the plugin {path}", lambda path=path: import_file(path.resolve()))
+
+
+def told(what: str, do: Callable[[], Any]) -> None:
+    """Import something; raises UsageError, which says ``what``, if that raises anything."""
+    try:
+        do()
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{what} cannot be imported ({type(error).__name__}: {error}); mend it") from error
+
+
+def import_file(path: Path) -> None:
+    """Run a Python file as a module, unless it was."""
+    name = f"plugin_{path.stem}_{sha256(bytes(path)).hexdigest()[:8]}"
+    if name in sys.modules:
+        return
+    spec = spec_from_loader(name, SourceFileLoader(name, str(path)))
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[name] = module = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+
+
+def names() -> set[str]:
+    """Of everything registered."""
+    return {*DATASETS, *MODELS, *LIKELIHOODS}
+
+
+def origin(*kinds: type) -> str:
+    """ " (from FILE)" for classes of which one is not this project's, else nothing."""
+    foreign = [kind for kind in kinds if kind.__module__.split(".")[0] not in ("models", "datasets")]
+    return f" (from {Path(inspect.getfile(foreign[0])).name})" if foreign else ""

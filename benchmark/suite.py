@@ -1,0 +1,84 @@
+"""Suites: which models on which data sets, with which settings, in a TOML file.
+
+Settings of published values stand in suites/paper.toml, and every run of its data sets starts from them.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, NonNegativeInt, ValidationError
+
+from benchmark.catalog import UsageError, suggestion
+from benchmark.launch import ROOT
+from benchmark.spec import Strict
+from datasets.registry import canonical
+
+FOLDER = ROOT / "suites"
+PAPER = "paper"
+Setting = tuple[str, Any, str]
+"""An option, its value, and where that comes from."""
+
+
+class Settings(Strict):
+    """Options that some models start from on some data sets."""
+
+    datasets: list[str]
+    models: list[str] | None = None
+    """None: the options are the data sets' own."""
+    options: dict[str, Any]
+    """By name; those of a config inside another with dots, as "likelihood.c1"."""
+    source: str
+    """Where the values come from."""
+
+
+class Suite(Strict):
+    """What a run trains unless it is told otherwise."""
+
+    about: str
+    """One sentence."""
+    datasets: list[str] = Field(min_length=1)
+    models: list[str] | None = None
+    """None: every registered model."""
+    seeds: list[NonNegativeInt] = Field(min_length=1)
+    settings: tuple[Settings, ...] = ()
+
+    def of(self, dataset: str, model: str | None) -> Iterator[Setting]:
+        """The settings of ``model`` on ``dataset``, or of the data set itself; later ones win."""
+        for settings in self.settings:
+            if dataset in map(canonical, settings.datasets) and (
+                model in settings.models if settings.models else model is None
+            ):
+                for option, value in settings.options.items():
+                    yield option, value, settings.source
+
+
+def load(name: str) -> Suite:
+    """A suite of the folder suites/ by its name, or any by its path.
+
+    Raises UsageError if there is none, or the file is not a suite.
+    """
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    try:
+        return parse(name, path.read_text())
+    except OSError as error:
+        known = sorted(path.stem for path in FOLDER.glob("*.toml"))
+        raise UsageError(
+            f"--suite {name}: there is no such suite{suggestion(name, known)}; name one of {', '.join(known)}, or a "
+            "FILE.toml"
+        ) from error
+
+
+def parse(name: str, text: str) -> Suite:
+    """The suite that a TOML ``text`` is; raises UsageError, with ``name``, if it is none."""
+    try:
+        return Suite.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"--suite {name}: it is not TOML ({error}); mend it") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UsageError(f"--suite {name}: {where}: {first['msg']}; mend it") from error

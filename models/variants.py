@@ -1,0 +1,50 @@
+"""The autoencoders by name: each likelihood ``x`` gives ``x-vae`` and ``x-dae``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from models.autoencoder import DAE, VAE, DAEConfig, VAEConfig
+from models.base import Config
+from models.likelihoods import Gaussian, Likelihood, Logistic, Multinomial, Poisson
+from models.registry import register
+
+PAPER = "Liang, Krishnan, Hoffman, Jebara, Variational Autoencoders for Collaborative Filtering, WWW 2018"
+
+L = TypeVar("L", bound=Likelihood)
+LIKELIHOODS: dict[str, type[Likelihood]] = {}
+
+
+def register_likelihood(
+    name: str, *, vae: Likelihood | None = None, dae: Likelihood | None = None, paper: str = PAPER
+) -> Callable[[type[L]], type[L]]:
+    """Make the models ``NAME-vae`` and ``NAME-dae`` of a likelihood; ``vae`` and ``dae`` are its options in each.
+
+    Raises ValueError if a name is taken.
+    """
+
+    def add(likelihood: type[L]) -> type[L]:
+        for network, kind, config in (
+            (VAE, "vae", defaults(VAEConfig, vae or likelihood())),
+            (DAE, "dae", defaults(DAEConfig, dae or likelihood())),
+        ):
+            add_model = register(
+                f"{name}-{kind}", config, paper=paper, devices=("cpu", "cuda"), precisions=("fp32", "tf32", "bf16")
+            )
+            add_model(network)
+        LIKELIHOODS[name] = likelihood
+        return likelihood
+
+    return add
+
+
+def defaults(kind: Any, likelihood: Likelihood) -> Config:
+    """Of a network with a likelihood; a config of this type holds no other."""
+    return kind[type(likelihood)](likelihood=likelihood, output_bias=likelihood.output_bias)
+
+
+register_likelihood("mult")(Multinomial)
+register_likelihood("gaussian")(Gaussian)
+register_likelihood("logistic")(Logistic)
+register_likelihood("poisson")(Poisson)

@@ -1,0 +1,133 @@
+"""Suites: what a run trains unless it is told otherwise, and where each setting comes from."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmark import grid, suite
+from benchmark.catalog import UsageError
+from benchmark.cli import main
+from benchmark.suite import Suite
+from tests.conftest import ROOT
+
+OWN = """
+about = "Mine."
+datasets = ["ml1m"]
+models = ["ease", "mult-vae"]
+seeds = [3, 4]
+
+[[settings]]
+datasets = ["ml1m"]
+options = { held_out = 300 }
+source = "half as many as usual"
+
+[[settings]]
+datasets = ["ml1m"]
+models = ["mult-vae"]
+options = { latent = 50, epochs = 20 }
+source = "a small one"
+"""
+
+
+@pytest.fixture
+def own(tmp_path) -> Suite:
+    (tmp_path / "own.toml").write_text(OWN)
+    return suite.load(str(tmp_path / "own.toml"))
+
+
+def options_of(asked: grid.Grid, dataset: str, model: str) -> dict:
+    (found,) = [planned for planned in asked.models[dataset] if planned.entry.name == model]
+    return found.config.model_dump()
+
+
+def test_every_suite_here_can_be_resolved():
+    names = [path.stem for path in (ROOT / "suites").glob("*.toml")]
+    assert sorted(names) == ["demo", "paper"]
+    for name in names:
+        asked = grid.resolve(asked=suite.load(name))
+        assert asked.datasets
+        assert all(asked.models[data.entry.name] for data in asked.datasets)
+
+
+def test_published_settings_are_those_of_the_papers():
+    published = {
+        ("ml20m", "mult-vae"): {"epochs": 200, "beta_cap": 0.2, "total_anneal_steps": 200_000},
+        ("netflix", "mult-vae"): {"epochs": 100, "beta_cap": 0.2, "total_anneal_steps": 200_000},
+        ("msd", "mult-vae"): {"epochs": 100, "beta_cap": 0.2, "total_anneal_steps": 200_000},
+        ("ml20m", "mult-dae"): {"epochs": 200, "l2": 2e-5},
+        ("netflix", "mult-dae"): {"epochs": 100, "l2": 2e-5},
+        ("msd", "mult-dae"): {"epochs": 100, "l2": 2e-5},
+        ("ml20m", "ease"): {"l2": 500},
+        ("netflix", "ease"): {"l2": 1000},
+        ("msd", "ease"): {"l2": 200},
+    }
+    asked = grid.resolve(["ml20m", "netflix", "msd"])
+    assert asked.seeds == [0, 1, 2]
+    for (dataset, model), want in published.items():
+        got = options_of(asked, dataset, model)
+        assert {option: got[option] for option in want} == want, (dataset, model)
+    for planned in (p for models in asked.models.values() for p in models):
+        assert planned.label == planned.entry.name  # what was published is no deviation
+
+
+def test_they_hold_in_every_suite_and_elsewhere_defaults_do():
+    demo = suite.load("demo")
+    assert options_of(grid.resolve(["msd"], asked=demo), "msd", "ease")["l2"] == 200
+    assert options_of(grid.resolve(["ml1m"], asked=demo), "ml1m", "mult-vae")["total_anneal_steps"] is None
+
+
+def test_what_a_person_says_comes_before_the_suite_and_that_before_what_was_published(own):
+    asked = grid.resolve(settings=["mult-vae.epochs=5"], asked=own)
+    (data,) = asked.datasets
+    vae = asked.models["ml1m"][1]
+    assert (data.label, asked.seeds) == ("ml1m[held_out=300]", [3, 4])
+    assert (vae.config.latent, vae.config.epochs, vae.config.hidden) == (50, 5, 600)
+    assert (vae.origins["latent"], vae.origins["epochs"], vae.origins.get("hidden")) == ("a small one", "--set", None)
+    assert vae.label == "mult-vae[latent=50,epochs=5]"
+    assert [p.entry.name for p in grid.resolve(["synthetic"], ["popularity"], asked=own).models["synthetic"]] == [
+        "popularity"
+    ]
+
+
+def test_a_suite_sets_the_options_of_a_likelihood():
+    text = OWN.replace("mult-vae", "gaussian-vae").replace("latent = 50", '"likelihood.c1" = 7')
+    path_free = suite.parse("own", text)
+    assert grid.resolve(asked=path_free).models["ml1m"][1].config.likelihood.c1 == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("about = ", "--suite x: it is not TOML"),
+        (OWN.replace("seeds = [3, 4]", ""), "--suite x: seeds: Field required"),
+        (OWN.replace("seeds =", "sedes ="), "--suite x: seeds: Field required"),
+        (OWN + "typo = 1", "--suite x: settings.1.typo: Extra inputs are not permitted"),
+        (OWN.replace("[3, 4]", "[]"), "--suite x: seeds: List should have at least 1 item"),
+    ],
+)
+def test_a_file_that_is_no_suite_is_refused(text, sentence):
+    with pytest.raises(UsageError, match="mend it") as refused:
+        suite.parse("x", text)
+    assert str(refused.value).startswith(sentence)
+
+
+def test_a_suite_that_names_what_is_not_there_is_refused(tmp_path, capsys):
+    (tmp_path / "own.toml").write_text(OWN.replace("latent = 50", "latnt = 50"))
+    assert main(["--suite", str(tmp_path / "own.toml"), "--dry-run"]) == 2
+    assert "mult-vae has no option 'latnt', did you mean 'latent'?" in capsys.readouterr().err
+    assert main(["--suite", "papre", "--dry-run"]) == 2
+    assert "--suite papre: there is no such suite, did you mean 'paper'?" in capsys.readouterr().err
+
+
+def test_without_options_a_run_is_the_demo_and_with_data_sets_the_paper(capsys):
+    assert main(["--dry-run"]) == 0
+    demo = capsys.readouterr().out
+    assert demo.startswith("synthetic: not split yet")
+    assert "  mult-vae\n    seed 0, " in demo
+    assert "seed 2" not in demo
+    assert main(["--datasets", "ml20m", "netflix", "--dry-run"]) == 0
+    paper = capsys.readouterr().out
+    assert all(f"\n  {name}\n" in paper for name in grid.MODELS)
+    assert "seed 2" in paper
+    assert "total_anneal_steps = 200000  (the authors' notebook" in paper
+    assert "total_anneal_steps = 200000  (not published for this data set" in paper
