@@ -87,12 +87,13 @@ def resolve(
         said = {option: options.value_of(text) for option, text in given[model or name].items()}
         return planned(entry, list(paper.of(name, model)), list(own.of(name, model)), said, point)
 
+    def plans(name: str) -> list[Planned]:
+        made = [plan(entry, name, n, point) for n, entry in models.items() for point in options.points(points[n])]
+        return list({planned.label: planned for planned in made}.values())  # 1 and 1.0 may be one value
+
     return Grid(
         [plan(entry, name, None, {}) for name, entry in data.items()],
-        {
-            name: [plan(entry, name, n, point) for n, entry in models.items() for point in options.points(points[n])]
-            for name in data
-        },
+        {name: plans(name) for name in data},
         list(dict.fromkeys(own.seeds if seeds is None else seeds)),
         device,
         precision,

@@ -22,6 +22,8 @@ from datasets.errors import DataError
 from datasets.split import Fold, Interactions, Split, Truth
 
 FORMAT = 2
+HASHES = "hashes.json"
+"""Of raw files, by path, size and time of the last change."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +46,13 @@ def prepare(name: str, dataset: Dataset[Any], data_dir: Path, cache_dir: Path, p
     Raises DataError if the raw file cannot be had or is malformed, or the cache is damaged.
     """
     raw = dataset.find(data_dir)
+    _remember(raw, cache_dir)
     if found := _at_hand(name, dataset, raw, cache_dir, protocol):
         return read(found)
     if dataset.source and not raw:
         raw = fetch.download(dataset.source, data_dir)
-    identity = _identity(name, dataset, protocol) | {"raw_sha256": _sha256(raw)}
+        _remember(raw, cache_dir)
+    identity = _identity(name, dataset, protocol) | {"raw_sha256": _sha256(raw, cache_dir)}
     folder = _folder(cache_dir, identity)
     with atomic.lock(cache_dir, folder.name, wait=True):
         if made := not folder.exists():  # else another process was faster
@@ -69,15 +73,38 @@ def _at_hand(name: str, dataset: Dataset[Any], raw: tuple[Path, ...], cache_dir:
     identity = _identity(name, dataset, protocol)
     if dataset.source and not raw:
         return _newest(cache_dir, identity)
-    folder = _folder(cache_dir, identity | {"raw_sha256": _sha256(raw)})
+    folder = _folder(cache_dir, identity | {"raw_sha256": _sha256(raw, cache_dir)})
     return folder if folder.exists() else None
 
 
-def _sha256(raw: tuple[Path, ...]) -> str | None:
+def _sha256(raw: tuple[Path, ...], cache_dir: Path) -> str | None:
     """The hash of a raw file; of several, that of their hashes and names, as for a split."""
+    known = _remembered(cache_dir)
+    hashes = {path.name: known.get(_state(path)) or fetch.sha256(path) for path in raw}
     if len(raw) < 2:
-        return fetch.sha256(raw[0]) if raw else None
-    return pro_sg.split_hash({path.name: fetch.sha256(path) for path in raw})
+        return hashes[raw[0].name] if raw else None
+    return pro_sg.split_hash(hashes)
+
+
+def _remember(raw: tuple[Path, ...], cache_dir: Path) -> None:
+    """Note the hashes of raw files, so that gigabytes are not read again at every start."""
+    known = _remembered(cache_dir)
+    if new := [path for path in raw if _state(path) not in known]:
+        known |= {_state(path): fetch.sha256(path) for path in new}
+        atomic.write(cache_dir / HASHES, json.dumps(known, indent=1).encode())
+
+
+def _remembered(cache_dir: Path) -> dict[str, str]:
+    try:
+        return json.loads((cache_dir / HASHES).read_text())
+    except (OSError, ValueError):  # not there, or damaged: they are found again
+        return {}
+
+
+def _state(path: Path) -> str:
+    """What tells a file from another one of that name, and from itself before a change."""
+    status = path.stat()
+    return f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
 
 
 def _identity(name: str, dataset: Dataset[Any], protocol: int) -> dict[str, Any]:

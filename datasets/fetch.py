@@ -87,9 +87,9 @@ def _download(source: Source, data_dir: Path, name: str) -> Path:
             pooch.retrieve(url, checksum, fname=path.name, path=path.parent, downloader=how)
         except OSError as error:  # requests' errors are among them
             kept = f"; {part.stat().st_size} bytes came and are kept, so run it again, or" if part.exists() else ":"
+            why = error.strerror or type(error).__name__
             raise DataError(
-                f"{path.name} is not in {path.parent} and could not be downloaded ({type(error).__name__}){kept} "
-                f"{by_hand}"
+                f"{path.name} is not in {path.parent} and could not be downloaded ({why}){kept} {by_hand}"
             ) from error
         except ValueError as error:  # pooch's word for another hash; it has deleted the file
             raise DataError(f"what {url} sent is not the file with {checksum} that was published: {by_hand}") from error

@@ -120,7 +120,7 @@ def test_a_damaged_archive_is_refused(fault, tmp_path):
             file.writestr("other", "x")
     with pytest.raises(DataError, match="not a whole zip archive"):
         prepare(tmp_path / "raw", tmp_path / "cache")
-    assert not list((tmp_path / "cache").glob("*"))
+    assert not list((tmp_path / "cache").glob("ml1m*"))
 
 
 def test_the_archive_with_the_published_checksum_needs_no_note(tmp_path, monkeypatch):
@@ -185,6 +185,20 @@ def test_a_split_in_the_cache_needs_no_raw_file_and_no_network(raw, tmp_path, ne
         prepare(tmp_path / "nothing", tmp_path / "cache", SMALL.model_copy(update={"held_out": 3}))
 
 
+def test_a_raw_file_is_hashed_once_until_it_changes(raw, tmp_path, monkeypatch):
+    hashed = []
+    real = fetch.sha256
+    monkeypatch.setattr(fetch, "sha256", lambda path: hashed.append(path.name) or real(path))
+    first = prepare(raw.parent.parent, tmp_path / "cache")
+    assert prepare(raw.parent.parent, tmp_path / "cache").folder == first.folder
+    assert hashed == ["ratings.dat"]
+    raw.write_bytes(raw.read_bytes() + b"1::2::5::0\n")
+    assert prepare(raw.parent.parent, tmp_path / "cache").raw_sha256 == real(raw) != first.raw_sha256
+    (tmp_path / "cache" / cache.HASHES).write_text("damaged")
+    assert prepare(raw.parent.parent, tmp_path / "cache").raw_sha256 == real(raw)
+    assert hashed == ["ratings.dat"] * 3
+
+
 def test_the_cache_gives_back_the_same_split_memory_mapped(raw, tmp_path):
     direct, _ = ML1M(SMALL).split((raw,))
     first, second = (prepare(raw.parent.parent, tmp_path / "cache") for _ in range(2))
@@ -226,7 +240,7 @@ def test_an_unreadable_cache_says_what_to_delete(fault, raw, tmp_path):
 def test_empty_after_the_filters_is_said(raw, tmp_path):
     with pytest.raises(DataError, match=r"no interaction of 270 rows is left by min_rating = 6.0"):
         prepare(raw.parent.parent, tmp_path / "cache", SMALL.model_copy(update={"min_rating": 6.0}))
-    assert not list((tmp_path / "cache").glob("*"))
+    assert not list((tmp_path / "cache").glob("ml1m*"))
 
 
 def test_repeats_are_reported(raw, tmp_path):

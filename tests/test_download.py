@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import http.server
+import os
 import re
 import threading
 from pathlib import Path
@@ -137,3 +139,25 @@ def test_a_missing_page_leaves_nothing(server, tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"could not be downloaded \(HTTPError\): put"):
         fetch.download(source(server), tmp_path)
     assert names(tmp_path) == []
+
+
+def test_a_full_disk_is_said_and_what_came_is_kept(server, tmp_path, monkeypatch):
+    class Full:
+        def __init__(self, **_) -> None:
+            self.room = 3
+
+        def __enter__(self) -> Full:
+            return self
+
+        def __exit__(self, *_) -> None:
+            pass
+
+        def update(self, _) -> None:
+            self.room -= 1
+            if not self.room:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("tqdm.tqdm", Full)
+    with pytest.raises(DataError, match=r"\(No space left on device\); 196608 bytes came and are kept"):
+        fetch.download(source(server), tmp_path)
+    assert names(tmp_path) == [".ml-1m.zip.part"]

@@ -18,6 +18,10 @@ def test_the_tables_equal_the_records():
     assert readme.rebuilt(TEXT) == TEXT, "run: make readme"
 
 
+def test_the_tuning_page_equals_the_records():
+    assert readme.tuning() == (ROOT / "docs" / "tuning.md").read_text(), "run: make readme"
+
+
 def test_no_measured_number_stands_outside_the_generated_tables():
     prose = re.sub(r"<!-- \w+ -->\n.*?<!-- end -->", "", TEXT, flags=re.DOTALL)
     assert not re.findall(r"\d*\.\d{3,}|\d+ ?(?:ms|seconds|s|MB)\b|\d+ times", prose)

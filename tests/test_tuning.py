@@ -28,7 +28,7 @@ def test_every_combination_is_a_point():
         {"a": 2, "b": None},
     ]
     asked = grid.resolve(
-        ["ml1m"], ["ease", "gaussian-vae"], settings=["epochs=3"], tried=["likelihood.c1=1,3", "ease.l2=5"]
+        ["ml1m"], ["ease", "gaussian-vae"], settings=["epochs=3"], tried=["likelihood.c1=1,3,1.0", "ease.l2=5"]
     )
     assert [planned.label for planned in asked.models["ml1m"]] == [
         "ease[l2=5.0]",
