@@ -20,6 +20,11 @@ B = TypeVar("B", bound=BaseModel)
 
 def flat(config: BaseModel) -> dict[str, Any]:
     """Every option by its dotted name, in order, with its value as JSON has it."""
+    return flat_values(config.model_dump(mode="json"))
+
+
+def flat_values(nested: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of dictionaries inside others by their dotted names."""
 
     def walk(values: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, Any]]:
         for key, value in values.items():
@@ -28,7 +33,7 @@ def flat(config: BaseModel) -> dict[str, Any]:
             else:
                 yield prefix + key, value
 
-    return dict(walk(config.model_dump(mode="json"), ""))
+    return dict(walk(nested, ""))
 
 
 def descriptions(config: BaseModel) -> dict[str, str]:

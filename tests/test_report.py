@@ -15,7 +15,7 @@ from benchmark.metrics import HEADLINE, Metric
 from benchmark.records import Record
 from benchmark.report import curves, files, format, precision
 from benchmark.report.format import Table
-from benchmark.report.table import results
+from benchmark.report.table import results, rows
 from benchmark.report.timing import timings
 from benchmark.stats import paired_interval
 
@@ -165,3 +165,12 @@ def test_precisions_are_compared_over_the_seeds_that_both_have(found):
     assert f"{one.rounded - one.exact:+.4f}" in precision.table([*made])
     with pytest.raises(ValueError, match="1 pairs have no interval"):
         paired_interval([0.3], [0.4])
+
+
+def test_records_whose_options_differ_are_never_averaged(found):
+    """A label leaves out defaults, and those may change from one checkout to the next."""
+    first, second = of(found, "mult-vae")
+    config = first.spec.config | {"dropout": 0.25}
+    other = first.model_copy(update={"spec": first.spec.model_copy(update={"config": config})})
+    (row,) = rows([other, second])
+    assert ([r.id for r in row.records], row.older) == ([second.id], 1)

@@ -77,7 +77,8 @@ def by_split(found: Iterable[Record]) -> list[list[Record]]:
 def rows(found: Iterable[Record]) -> list[Row]:
     """Group one split's records, bounds last; where several versions of code or protocol match, the newest counts."""
     groups: dict[tuple[str, str | None, str | None], list[Record]] = defaultdict(list)
-    for record in sorted(found, key=lambda r: (r.spec.model in BOUNDS, r.finished)):
+    place = {bound: n for n, bound in enumerate(BOUNDS, start=1)}
+    for record in sorted(found, key=lambda r: (place.get(r.spec.model, 0), r.finished)):
         groups[record.label, record.spec.device, record.spec.precision].append(record)
     made = []
     for key, group in groups.items():
@@ -87,8 +88,9 @@ def rows(found: Iterable[Record]) -> list[Row]:
     return made
 
 
-def _version(record: Record) -> tuple[int, str]:
-    return record.spec.protocol, record.spec.code
+def _version(record: Record) -> tuple[int, str, dict[str, Any]]:
+    """Options belong to it: what a label leaves out are defaults, and those may change."""
+    return record.spec.protocol, record.spec.code, record.spec.config
 
 
 def title(group: Sequence[Record]) -> str:

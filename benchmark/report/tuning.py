@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from statistics import fmean, median
 
 from benchmark.metrics import SELECTION
+from benchmark.options import flat_values
 from benchmark.records import Record
 from benchmark.report.format import Table
 from benchmark.report.table import Row, by_split, rows
@@ -30,19 +31,20 @@ def _table(group: list[Record]) -> Table:
         models[row.spec.model].append((row, _summary(row)))
     cells, data = [], []
     for model, points in models.items():
+        names = _names(model, [row for row, _ in points])
         points.sort(key=lambda point: point[1].mean if point[1] else 0.0, reverse=True)
         for row, summary in points:
             epochs = [r.best_epoch for r in row.records if r.best_epoch]
             planned = max(len(r.curve) for r in row.records)
             best = f"{median(epochs):g} of {planned}" if epochs else "-"
             shown = _shown(row, summary, summary is not None and summary == points[0][1])
-            cells.append([row.model, row.precision or "-", str(len(row.records)), shown, best])
+            cells.append([names[row.model], row.precision or "-", str(len(row.records)), shown, best])
             data.append(
                 {
                     "dataset": group[0].data["label"],
                     "split_hash": row.spec.split_hash,
                     "model": model,
-                    "point": row.model,
+                    "point": names[row.model],
                     "precision": row.precision,
                     "trials": len(row.records),
                     "mean": summary and summary.mean,
@@ -59,6 +61,17 @@ def _table(group: list[Record]) -> Table:
     budget = f"Budget: {len(group)} trials, {hours:.2f} hours of training and validation."
     head = ["model", "precision", "seeds", f"validation {SELECTION}", "best epoch"]
     return Table(title, head, cells, [budget, DEFINITIONS], data)
+
+
+def _names(model: str, points: list[Row]) -> dict[str, str]:
+    """What to call each row: the model with the options in which its points differ, defaults of today or not."""
+    values = {row.model: flat_values(row.spec.config) for row in points}
+    first = next(iter(values.values()))
+    varied = [option for option in first if len({str(has.get(option)) for has in values.values()}) > 1]
+    return {
+        label: f"{model}[{','.join(f'{option}={has[option]}' for option in varied)}]" if varied else model
+        for label, has in values.items()
+    }
 
 
 def _summary(row: Row) -> Summary | None:
