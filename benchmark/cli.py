@@ -128,6 +128,14 @@ def parser() -> Parser:
     add_plugin(top)
     add_data_dir(top)
     add_out(top)
+    add_process(top)
+    add_verbs(top)
+    return top
+
+
+def add_process(to: argparse.ArgumentParser) -> None:
+    """How trials are run, and which of them."""
+    add = to.add_argument
     add("--jobs", type=whole(1), default=1, metavar="N", help="trials at a time (default: 1, the only fair timing)")
     add("--threads", type=whole(1), metavar="N", help="CPU threads of a trial (default: cores / jobs)")
     add("--timeout", type=seconds, metavar="SECONDS", help="a trial that takes longer becomes a failure")
@@ -139,12 +147,10 @@ def parser() -> Parser:
         help="shortest time between checkpoints, from which a killed trial goes on (default: 60)",
     )
     add("--keep-weights", action="store_true", help="store the best weights of each trial as safetensors")
-    again = top.add_mutually_exclusive_group()
+    again = to.add_mutually_exclusive_group()
     again.add_argument("--retry", action="store_true", help="run trials again that failed")
     again.add_argument("--force", action="store_true", help="run trials again that have a record, and replace it")
     add("--dry-run", action="store_true", help="print the trials, done or not, and where each setting comes from")
-    add_verbs(top)
-    return top
 
 
 def add_verbs(top: Parser) -> None:
