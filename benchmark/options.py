@@ -129,5 +129,9 @@ def points(tried: Mapping[str, str]) -> Iterator[dict[str, Any]]:
 def label(name: str, config: BaseModel, defaults: BaseModel) -> str:
     """``name``, with the options that differ from the defaults: ``mult-vae[latent=100]``."""
     usual = flat(defaults)
-    changed = [f"{key}={value}" for key, value in flat(config).items() if value != usual[key]]
-    return f"{name}[{','.join(changed)}]" if changed else name
+    return named(name, {key: value for key, value in flat(config).items() if value != usual[key]})
+
+
+def named(name: str, options: Mapping[str, Any]) -> str:
+    """``name`` with options in brackets, if there are any."""
+    return f"{name}[{','.join(f'{key}={value}' for key, value in options.items())}]" if options else name

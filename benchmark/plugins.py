@@ -66,6 +66,6 @@ def names() -> set[str]:
 
 
 def origin(*kinds: type) -> str:
-    """ " (from FILE)" for classes of which one is not this project's, else nothing."""
+    """Where classes come from, " (from FILE)", if one of them is not this project's; else nothing."""
     foreign = [kind for kind in kinds if kind.__module__.split(".")[0] not in ("models", "datasets")]
     return f" (from {Path(inspect.getfile(foreign[0])).name})" if foreign else ""

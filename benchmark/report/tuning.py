@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import fmean, median
 
 from benchmark.metrics import SELECTION
-from benchmark.options import flat_values
+from benchmark.options import flat_values, named
 from benchmark.records import Record
 from benchmark.report.format import Table
 from benchmark.report.table import Row, by_split, rows
@@ -68,10 +68,7 @@ def _names(model: str, points: list[Row]) -> dict[str, str]:
     values = {row.model: flat_values(row.spec.config) for row in points}
     first = next(iter(values.values()))
     varied = [option for option in first if len({str(has.get(option)) for has in values.values()}) > 1]
-    return {
-        label: f"{model}[{','.join(f'{option}={has[option]}' for option in varied)}]" if varied else model
-        for label, has in values.items()
-    }
+    return {label: named(model, {option: has[option] for option in varied}) for label, has in values.items()}
 
 
 def _summary(row: Row) -> Summary | None:
