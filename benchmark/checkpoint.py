@@ -50,8 +50,12 @@ class Progress:
         return max(self.earlier_peak_bytes, environment.process_peak_bytes())
 
     def cost(self) -> dict[str, float]:
-        """Seconds and bytes, the unit in the key."""
-        return self.clock.seconds() | {"weights_bytes": self.weights_bytes, "process_peak_bytes": self.peak_bytes}
+        """Seconds and bytes, the unit in the key; "to_best" is preparation and training up to the epoch chosen."""
+        seconds = self.clock.seconds()
+        if self.best_epoch:
+            laps = self.clock.laps
+            seconds["to_best_seconds"] = sum(laps["preparation"]) + sum(laps["training"][: self.best_epoch])
+        return seconds | {"weights_bytes": self.weights_bytes, "process_peak_bytes": self.peak_bytes}
 
 
 class Header(Strict):

@@ -67,7 +67,7 @@ def configured(name: str, defaults: B, given: Mapping[str, Any]) -> B:
     except ValidationError as error:
         first = error.errors()[0]
         option = ".".join(map(str, first["loc"]))
-        message = first["msg"].replace("Input should", "it should")
+        message = first["msg"].replace("Input should", "it should").removeprefix("Value error, ")
         raise UsageError(f"{name}.{option} = {first['input']!r} will not do: {message}") from error
 
 

@@ -35,6 +35,9 @@ from models.likelihoods import Likelihood, Start
 
 L = TypeVar("L", bound=Likelihood)
 
+ACTIVE = 0.01
+"""Nats that a latent unit must tell of a user, by the epoch's mean of its KL, to be counted as active."""
+
 
 class AutoencoderConfig(Config, Generic[L]):
     """Options that both autoencoders have. "Code" is the authors' published notebook."""
@@ -116,7 +119,10 @@ class Autoencoder(Recommender[A]):
 
     @abstractmethod
     def loss(self, x: CSR, updates: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """What the update after ``updates`` others minimises, and the terms to log, all means over users."""
+        """What the update after ``updates`` others minimises, and the terms to log, all means over users.
+
+        A term may be a vector, for ``logged`` to make numbers of.
+        """
 
     def prepare(self, train: csr_matrix) -> CSR:
         return CSR.of(train, self.compute.device)
@@ -134,7 +140,11 @@ class Autoencoder(Recommender[A]):
             updates += 1
             for name, value in {"loss": loss.detach(), **terms}.items():
                 sums[name] = sums.get(name, 0) + value * len(x)
-        return {name: float(total) / len(data) for name, total in sums.items()}
+        return self.logged({name: total / len(data) for name, total in sums.items()})
+
+    def logged(self, means: dict[str, Tensor]) -> Log:
+        """The epoch's ``means`` of loss and terms as numbers for the learning curve."""
+        return {name: float(mean) for name, mean in means.items()}
 
     @torch.no_grad()
     def start_at_frequencies(self, data: CSR) -> None:
@@ -207,13 +217,18 @@ class VAE(Autoencoder[VAEConfig[Likelihood]]):
         z = mu + torch.randn_like(mu) * torch.exp(logvar / 2)
         f = self.decode(z)
         log_likelihood = self.config.likelihood.log_prob(f, x)
-        kl = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(dim=1)
-        loss = (-log_likelihood + self.beta(updates) * kl).mean() + self.regularizer()
-        return loss, {"kl": kl.detach().mean()}
+        kl = 0.5 * (mu.square() + logvar.exp() - 1 - logvar)
+        loss = (-log_likelihood + self.beta(updates) * kl.sum(dim=1)).mean() + self.regularizer()
+        return loss, {"kl": kl.detach().mean(dim=0)}
 
-    def train_epoch(self, data: CSR) -> Log:
-        log = super().train_epoch(data)
-        return log | {"beta": self.beta((self.epoch + 1) * self.updates_per_epoch - 1)}
+    def logged(self, means: dict[str, Tensor]) -> Log:
+        kl = means["kl"]
+        of_units = {"kl": float(kl.sum()), "active_units": float((kl > ACTIVE).sum())}
+        return {
+            "loss": float(means["loss"]),
+            **of_units,
+            "beta": self.beta((self.epoch + 1) * self.updates_per_epoch - 1),
+        }
 
 
 class DAE(Autoencoder[DAEConfig[Likelihood]]):

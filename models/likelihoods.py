@@ -8,11 +8,11 @@ gradient is x - E[x | f], with E[x | f] = dA/df.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 import torch.nn.functional as F
-from pydantic import PositiveFloat
+from pydantic import PositiveFloat, model_validator
 from torch import Tensor
 
 from models.base import Config
@@ -107,6 +107,13 @@ class Gaussian(Likelihood):
     """Confidence in a zero (the paper's values are not published; only c1 / c0 and the other terms' weights matter)."""
     c1: PositiveFloat = 2.0
     """Confidence in a one, above c0."""
+
+    @model_validator(mode="after")
+    def ones_above_zeros(self) -> Self:
+        """Raises ValueError unless c1 > c0."""
+        if self.c1 <= self.c0:
+            raise ValueError("c1, the confidence in a one, must be above c0, that in a zero")
+        return self
 
     def log_prob(self, f: Tensor, x: CSR) -> Tensor:
         ones = own(f, x)

@@ -114,7 +114,7 @@ def test_vae_loss(x, updates):
     beta = min(0.7, updates / 4)
     want, kl = slow_vae_loss(parameters(model), x.toarray(), keep, noise, 0.4, beta, 0.05)
     assert loss.item() == pytest.approx(want, rel=1e-5)
-    assert terms["kl"].item() == pytest.approx(kl, rel=1e-5)
+    assert terms["kl"].sum().item() == pytest.approx(kl, rel=1e-5)
 
 
 def test_dae_loss(x):
@@ -196,6 +196,17 @@ def test_the_update_count_goes_on_over_epochs(x):
     assert [u for u, _ in seen] == [0, 1, 2, 3, 4, 5]
     assert [n for _, n in seen] == [5, 5, 2] * 2  # the last partial batch is kept
     assert log["beta"] == pytest.approx(0.2 * 5 / 9.6)
+
+
+def test_log_of_an_epoch_of_the_vae(x):
+    model = vae(dropout=0, learning_rate=1e-12)
+    with torch.no_grad():  # every user's posterior has unit variances and these means
+        model.net["encoder_2"].weight.zero_()
+        model.net["encoder_2"].bias.copy_(torch.tensor([0.1, 0.2, -1, 0, 0, 0]))
+    log = model.train_epoch(model.prepare(x))
+    assert list(log) == ["loss", "kl", "active_units", "beta"]
+    assert log["kl"] == pytest.approx((0.1**2 + 0.2**2 + 1) / 2, rel=1e-5)
+    assert log["active_units"] == 2  # the first has but .005 nats
 
 
 def test_users_are_shuffled_in_every_epoch_and_each_comes_once(x):

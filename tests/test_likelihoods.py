@@ -10,6 +10,8 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
+from benchmark import grid
+from benchmark.catalog import UsageError
 from benchmark.outcome import Diverged
 from benchmark.trial import check_loss, train_epoch
 from models.autoencoder import DAE, DAEConfig
@@ -121,6 +123,12 @@ def test_log_prob_leaves_f_alone_and_can_be_differentiated_twice_over_in_turn(na
     assert np.array_equal(given.detach().numpy(), f)
 
 
+@pytest.mark.parametrize("c1", [0.5, 1.0])
+def test_the_gaussian_trusts_ones_more_than_zeros(c1):
+    with pytest.raises(UsageError, match=rf"gaussian-dae.likelihood = .*'c1': {c1}.* will not do: c1, .*above c0"):
+        grid.resolve(["ml1m"], ["gaussian-dae"], settings=[f"gaussian-dae.likelihood.c1={c1}"])
+
+
 @pytest.mark.contract
 @pytest.mark.parametrize("name", LIKELIHOODS)
 def test_its_start_is_finite_and_grows_with_the_share_of_users(name):
@@ -129,7 +137,7 @@ def test_its_start_is_finite_and_grows_with_the_share_of_users(name):
     assert (start.diff() > 0).all()
 
 
-@pytest.mark.parametrize("likelihood", [Multinomial(), Logistic(), Poisson(), Gaussian(c0=1, c1=1)])
+@pytest.mark.parametrize("likelihood", [Multinomial(), Logistic(), Poisson(), Gaussian(c0=1, c1=1 + 1e-12)])
 def test_no_f_that_all_share_explains_users_better_than_its_start(likelihood, random):
     dense = random.random_sample((400, ITEMS)) < np.linspace(0.1, 0.7, ITEMS)
     x = CSR.of(csr_matrix(dense.astype(np.float32)))

@@ -263,7 +263,10 @@ def test_the_clock_runs_around_the_models_work_only(toy, tmp_path, monkeypatch):
     ticks = [0.0]
     monkeypatch.setattr("benchmark.timing.time.perf_counter", lambda: ticks[0])
     monkeypatch.setattr(environment.OtherWork, "share", lambda self: 0.0)
-    cost = run(trial_of(Slow, ToyConfig(), toy.split), tmp_path).cost
+    record = run(trial_of(Slow, ToyConfig(), toy.split), tmp_path)
+    assert (record.best_epoch, len(record.curve)) == (1, 4)
+    cost = record.cost
+    assert cost["to_best_seconds"] == 7 + 10
     want = {"preparation": 7, "training": 40, "validation": 4000, "test": 1000, "first_epoch": 10, "median_epoch": 10}
     assert {name: cost[f"{name}_seconds"] for name in want} == want
 

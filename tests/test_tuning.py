@@ -28,11 +28,11 @@ def test_every_combination_is_a_point():
         {"a": 2, "b": None},
     ]
     asked = grid.resolve(
-        ["ml1m"], ["ease", "gaussian-vae"], settings=["epochs=3"], tried=["likelihood.c1=1,3,1.0", "ease.l2=5"]
+        ["ml1m"], ["ease", "gaussian-vae"], settings=["epochs=3"], tried=["likelihood.c1=2,3,2.0", "ease.l2=5"]
     )
     assert [planned.label for planned in asked.models["ml1m"]] == [
         "ease[l2=5.0]",
-        "gaussian-vae[likelihood.c1=1.0,epochs=3]",
+        "gaussian-vae[likelihood.c1=2.0,epochs=3]",
         "gaussian-vae[likelihood.c1=3.0,epochs=3]",
     ]
     assert asked.models["ml1m"][1].origins == {"epochs": "--set", "likelihood.c1": "--grid"}
