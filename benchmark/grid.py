@@ -233,6 +233,8 @@ def describe(data: Planned, prepared: Prepared) -> dict[str, Any]:
     return {
         "label": data.label,
         "options": data.config.model_dump(mode="json"),
+        "users": users + len(split.validation.history.user_ids) + len(split.test.history.user_ids),
+        "interactions": sum(map(len, split.parts.values())),
         "training_users": users,
         "items": items,
         "training_interactions": len(split.train),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import environment, records, trial
+from benchmark import environment, grid, records, trial
 from benchmark.checkpoint import copy_of
 from benchmark.grid import MODELS
 from benchmark.metrics import SELECTION
@@ -20,6 +20,7 @@ from benchmark.options import configured
 from benchmark.spec import Job, TrialSpec, code_hash
 from benchmark.timing import Clock
 from benchmark.trial import Trial
+from datasets.cache import Prepared
 from models.base import Compute, Config, Recommender
 from models.registry import Entry
 
@@ -238,6 +239,18 @@ def test_a_failure_is_a_row_without_numbers(model, status, reason, epochs, small
 def test_a_device_that_the_model_does_not_have_is_a_row(small_split, tmp_path):
     record = run(trial_of(Toy, ToyConfig(), small_split, devices=("cuda",)), tmp_path)
     assert (record.status, record.reason) == ("failed", "toy is not available on cpu, only on cuda")
+
+
+def test_a_record_tells_the_size_of_its_data(small_split, tmp_path):
+    prepared = Prepared(small_split, "0" * 64, (), None, tmp_path, made=False)
+    (data,) = grid.resolve(["synthetic"], []).datasets
+    told = grid.describe(data, prepared)
+    users, items = small_split.train.shape
+    everything = [len(small_split.train)]
+    everything += [len(part) for fold in (small_split.validation, small_split.test) for part in vars(fold).values()]
+    assert (told["users"], told["training_users"], told["items"]) == (users + 60, users, items)
+    assert (told["interactions"], told["training_interactions"]) == (sum(everything), everything[0])
+    assert told["validation_users"] <= 30 >= told["test_users"]
 
 
 def test_an_interrupt_passes_and_leaves_nothing(small_split, tmp_path):
