@@ -35,10 +35,13 @@ class ALSConfig(Config):
 
     factors: PositiveInt = 256
     """K, numbers per user and item (tuned on ml1m validation)."""
-    alpha: PositiveFloat = 2.0
+    alpha: PositiveFloat = 5.0
     """Weight of a one, where a zero weighs 1 (tuned on ml1m validation; no published value)."""
-    regularization: PositiveFloat = 30.0
-    """Weight of the squared norms, the same for every user and item (tuned on ml1m validation; no published value)."""
+    regularization: PositiveFloat = 50.0
+    """Weight of the squared norms, the same for every user and item (tuned on ml1m validation; no published value).
+
+    Where users and items have fewer interactions less is better; too much leaves all factors at 0.
+    """
     epochs: PositiveInt = 15
     """Times that both X and Y are solved for (implicit: 15)."""
 

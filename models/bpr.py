@@ -46,7 +46,7 @@ NEGATIVES_SEED = 0
 class BPRConfig(Config):
     """Options of BPR."""
 
-    factors: PositiveInt = 64
+    factors: PositiveInt = 128
     """K, numbers per user and item, besides the item's bias (tuned on ml1m validation)."""
     learning_rate: PositiveFloat = 0.02
     """Of stochastic gradient descent, one pair at a time (tuned on ml1m validation)."""

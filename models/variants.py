@@ -45,6 +45,6 @@ def defaults(kind: Any, likelihood: Likelihood) -> Config:
 
 
 register_likelihood("mult")(Multinomial)
-register_likelihood("gaussian", vae=Gaussian(c1=5.0), dae=Gaussian(c1=2.0))(Gaussian)  # tuned: docs/tuning.md
+register_likelihood("gaussian", vae=Gaussian(c1=5.0), dae=Gaussian(c1=3.0))(Gaussian)  # tuned: docs/tuning.md
 register_likelihood("logistic")(Logistic)
 register_likelihood("poisson")(Poisson)
