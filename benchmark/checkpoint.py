@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors
+import torch
 from pydantic import ValidationError
 from safetensors.torch import save
 from torch import Tensor
@@ -55,7 +56,12 @@ class Progress:
         if self.best_epoch:
             laps = self.clock.laps
             seconds["to_best_seconds"] = sum(laps["preparation"]) + sum(laps["training"][: self.best_epoch])
-        return seconds | {"weights_bytes": self.weights_bytes, "process_peak_bytes": self.peak_bytes}
+        used = {"weights_bytes": self.weights_bytes, "process_peak_bytes": self.peak_bytes}
+        if (
+            self.clock.device == "cuda"
+        ):  # of this process: one that goes on from a checkpoint needs as much as the first
+            used["gpu_peak_bytes"] = torch.cuda.max_memory_allocated()
+        return seconds | used
 
 
 class Header(Strict):

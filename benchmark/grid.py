@@ -47,8 +47,8 @@ class Grid:
     models: dict[str, list[Planned]]
     """By the name of the data set, whose published settings they start from."""
     seeds: list[int]
-    device: str
-    """"auto", or one of Device."""
+    devices: list[str]
+    """"auto", or some of Device."""
     precision: str
     """"auto", or one of Precision."""
     stage: Literal["test", "validation"] = "test"
@@ -60,7 +60,7 @@ def resolve(
     model_names: Iterable[str] | None = None,
     seeds: Iterable[int] | None = None,
     settings: Iterable[str] = (),
-    device: str = "auto",
+    devices: Sequence[str] = ("auto",),
     precision: str = "auto",
     asked: Suite | None = None,
     tried: Iterable[str] = (),
@@ -81,7 +81,8 @@ def resolve(
     known = [*DATASETS, *MODELS]
     given = options.assign("--set", settings, data_defaults, model_defaults, known)
     points = options.assign("--grid", tried, {}, model_defaults, known)
-    check_device(device, precision)
+    for device in devices:
+        check_device(device, precision)
 
     def plan(entry: Any, name: str, model: str | None, point: Mapping[str, Any]) -> Planned:
         said = {option: options.value_of(text) for option, text in given[model or name].items()}
@@ -95,7 +96,7 @@ def resolve(
         [plan(entry, name, None, {}) for name, entry in data.items()],
         {name: plans(name) for name in data},
         list(dict.fromkeys(own.seeds if seeds is None else seeds)),
-        device,
+        list(dict.fromkeys(devices)),
         precision,
         "validation" if tried else "test",
     )
@@ -140,9 +141,7 @@ def jobs(grid: Grid, data: Planned, prepared: Prepared, process: Process) -> lis
     """The trials on one data set: each model with each seed, a deterministic one once; and the rows of its truth."""
     name = data.entry.name
     specs = [
-        (model.label, spec_of(model, seed, grid, name, prepared.split_hash))
-        for model in grid.models[name]
-        for seed in seeds_of(model, grid)
+        (model.label, spec) for model in grid.models[name] for spec in specs_of(model, grid, name, prepared.split_hash)
     ]
     if prepared.split.truth and grid.stage == "test":
         specs += [(row, truth_spec(row, name, prepared.split_hash)) for row in truth.ROWS]
@@ -164,14 +163,19 @@ def jobs(grid: Grid, data: Planned, prepared: Prepared, process: Process) -> lis
     ]
 
 
-def seeds_of(model: Planned, grid: Grid) -> Sequence[int | None]:
-    """The seeds it is run with."""
-    return [None] if model.entry.deterministic else grid.seeds
+def specs_of(model: Planned, grid: Grid, dataset: str, split_hash: str) -> list[TrialSpec]:
+    """A model's trials: with each seed, a deterministic one once, on each device.
+
+    Where several devices are asked for, those that the model does not run on are left out, if it runs on another.
+    """
+    resolved: list[Device] = list(dict.fromkeys(device_for(model.entry, asked) for asked in grid.devices))
+    devices: list[Device] = [device for device in resolved if device in model.entry.devices] or resolved[:1]
+    seeds = [None] if model.entry.deterministic else grid.seeds
+    return [spec_of(model, seed, device, grid, dataset, split_hash) for device in devices for seed in seeds]
 
 
-def spec_of(model: Planned, seed: int | None, grid: Grid, dataset: str, split_hash: str) -> TrialSpec:
-    """The identity of a model's trial."""
-    device = device_for(model.entry, grid.device)
+def spec_of(model: Planned, seed: int | None, device: Device, grid: Grid, dataset: str, split_hash: str) -> TrialSpec:
+    """The identity of one trial of a model."""
     return TrialSpec(
         protocol=PROTOCOL,
         model=model.entry.name,

@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import ValidationError
@@ -149,12 +149,25 @@ def load(folder: str | Path) -> pd.DataFrame:
 
 def hits(folder: Path, record: Record) -> tuple[np.ndarray, np.ndarray]:
     """Per test user ``hit`` (N, 100) and ``targets`` (N,), as metrics want them; raises as ``per_user`` does."""
-    _, hit, targets = per_user(folder, record)
-    return hit, targets
+    found = per_user(folder, record)
+    return found.hit, found.targets
 
 
-def per_user(folder: Path, record: Record) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Positions of the test users (N,), ``hit`` (N, 100) and ``targets`` (N,).
+class Results(NamedTuple):
+    """What a record's Parquet file holds, N test users."""
+
+    user: np.ndarray
+    """Positions in the test fold (N,)."""
+    history: np.ndarray
+    """Sizes of their histories (N,)."""
+    hit: np.ndarray
+    """As metrics want it (N, 100)."""
+    targets: np.ndarray
+    """How many there are (N,)."""
+
+
+def per_user(folder: Path, record: Record) -> Results:
+    """The per-user results of a record that has metrics.
 
     Raises DataError if the file is missing, is not the one that the record names, or does not hold such results.
     """
@@ -178,7 +191,8 @@ def per_user(folder: Path, record: Record) -> tuple[np.ndarray, np.ndarray, np.n
         if len(places) and not 1 <= places.min() <= places.max() <= DEPTH:
             raise ValueError(f"ranks from {places.min()} to {places.max()}, and not from 1 to {DEPTH}")
         hit[np.repeat(np.arange(len(table)), lengths), places - 1] = True
-        return table["user"].to_numpy(), hit, table["targets"].to_numpy()
+        user, history, targets = (table[name].to_numpy() for name in ("user", "history", "targets"))
+        return Results(user, history, hit, targets)
     except (pa.ArrowException, KeyError, AttributeError, ValueError, TypeError) as error:
         raise DataError(f"{path} does not hold per-user results ({error}); {cure}") from error
 

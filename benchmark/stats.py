@@ -1,11 +1,20 @@
-"""Means and their uncertainty: over users, over seeds, and between two sets of seeds."""
+"""Means and their uncertainty: over users, over seeds, between two sets of seeds, between models on the same users."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from statistics import fmean, stdev
+
+import numpy as np
+
+RESAMPLES = 10_000
+BLOCK = 2**24
+"""Random numbers held at a time."""
+ALPHA = 0.05
+"""Of the family of all pairs of one data set and metric."""
 
 
 @dataclass(frozen=True)
@@ -43,3 +52,85 @@ def paired_interval(a: Sequence[float], b: Sequence[float]) -> tuple[float, floa
         raise ValueError(f"{len(differences)} pairs have no interval; at least two are needed")
     margin = stdtrit(len(differences) - 1, 0.975) * stdev(differences) / math.sqrt(len(differences))
     return fmean(differences) - margin, fmean(differences) + margin
+
+
+def sign_flip_p(differences: np.ndarray) -> np.ndarray:
+    """p of each row's mean being 0: (D, users) -> (D,), two-sided, by a permutation test on paired values.
+
+    Each resample flips the signs of random users' differences, of all rows alike. The observed signs count as one
+    resample more, so that p is at least 1 / (RESAMPLES + 1) and the test is exact (Phipson, Smyth 2010).
+    """
+    observed = np.abs(differences.sum(axis=1)) * (1 - 1e-12)  # what is equal but for rounding counts as equal
+    extreme = np.zeros(len(differences))
+    for random, count in _blocks(differences.shape[1]):
+        signs = 1.0 - 2 * random.integers(0, 2, (count, differences.shape[1]), dtype=np.int8)
+        extreme += (np.abs(signs @ differences.T) >= observed).sum(axis=0)
+    return (extreme + 1) / (RESAMPLES + 1)
+
+
+def bootstrap_interval(differences: np.ndarray) -> np.ndarray:
+    """95 % interval of each row's mean over users drawn anew: (D, users) -> (D, 2), by percentiles."""
+    users = differences.shape[1]
+    means = [
+        random.multinomial(users, np.full(users, 1 / users), count) @ differences.T / users
+        for random, count in _blocks(users)
+    ]
+    return np.quantile(np.concatenate(means), [0.025, 0.975], axis=0).T
+
+
+def _blocks(users: int) -> Iterator[tuple[np.random.Generator, int]]:
+    """One seeded generator, with how many resamples to draw from it at a time: the same for the same users."""
+    random, left = np.random.default_rng(0), RESAMPLES
+    while left:
+        count = min(left, max(1, BLOCK // users))
+        left -= count
+        yield random, count
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """p values (D,) adjusted for there being D tests (Holm 1979): the chance of any false finding stays below alpha."""
+    order = np.argsort(p)
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p)))).clip(max=1)
+    return adjusted
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two rows of ``values``."""
+
+    first: int
+    second: int
+    difference: float
+    """Mean of first - second over users."""
+    p: float
+    adjusted: float
+    """By Holm's method."""
+
+    @property
+    def significant(self) -> bool:
+        return self.adjusted < ALPHA
+
+
+def comparisons(values: np.ndarray) -> list[Comparison]:
+    """Of every pair: ``values`` (rows, users)."""
+    pairs = list(combinations(range(len(values)), 2))
+    if not pairs:
+        return []
+    differences = np.array([values[a] - values[b] for a, b in pairs])
+    p = sign_flip_p(differences)
+    found = zip(pairs, differences.mean(axis=1), p, holm(p), strict=True)
+    return [Comparison(a, b, float(mean), float(one), float(of_all)) for (a, b), mean, one, of_all in found]
+
+
+def best(values: np.ndarray) -> set[int]:
+    """The row with the best mean, and those that do not differ from it significantly."""
+    if not len(values):
+        return set()
+    top = int(values.mean(axis=1).argmax())
+    worse = {
+        pair.first + pair.second - top
+        for pair in comparisons(values)
+        if top in (pair.first, pair.second) and pair.significant
+    }
+    return set(range(len(values))) - worse

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, NonNegativeInt, ValidationError
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, ValidationError
 
 from benchmark.catalog import UsageError, suggestion
 from benchmark.launch import ROOT
@@ -45,6 +45,8 @@ class Suite(Strict):
     """None: every registered model."""
     seeds: list[NonNegativeInt] = Field(min_length=1)
     settings: tuple[Settings, ...] = ()
+    beta_sweep: dict[str, list[NonNegativeFloat]] = Field(default_factory=dict)
+    """Caps of beta to train a VAE with, annealed and constant, besides its own."""
 
     def of(self, dataset: str, model: str | None) -> Iterator[Setting]:
         """The settings of ``model`` on ``dataset``, or of the data set itself; later ones win."""

@@ -3,32 +3,56 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmark import grid, options, plugins, records, runner, suite, truth
+from benchmark import beta, dry_run, grid, options, plugins, records, runner, suite
 from benchmark.catalog import UsageError
 from benchmark.grid import DATASETS, MODELS, Grid, Planned, Process
 from benchmark.launch import ROOT
 from benchmark.metrics import HEADLINE, Metric
 from benchmark.records import Record
-from benchmark.spec import PROTOCOL, Job, TrialSpec
+from benchmark.spec import PROTOCOL
 from datasets import cache, own
 from datasets.cache import Prepared
 from datasets.errors import DataError
+from datasets.registry import canonical
 from models.variants import LIKELIHOODS
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train what has no record yet, print the tables and every path written; 1 if a selected trial failed."""
-    from benchmark.report import files
-
     asked = resolve(arguments)
+    if arguments.dry_run and arguments.beta_heuristic:
+        raise UsageError("--beta-heuristic: where beta stops is not known before the first run; leave --dry-run out")
+    if arguments.dry_run:
+        return dry_run.show(asked, arguments)
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise UsageError(f"--out {arguments.out} is a file, and records need a folder; name another")
+    prepared = {
+        data.entry.name: each for data, each in zip(asked.datasets, prepare_all(asked, arguments.data_dir), strict=True)
+    }
+    if arguments.beta_heuristic:
+        asked = beta.annealed_to_1(asked, {name: each.split.train.shape[0] for name, each in prepared.items()})
+    selected, written = train(asked, prepared, arguments)
+    if arguments.beta_heuristic:
+        second, more = train(beta.stopped_at_best(asked, selected), prepared, arguments)
+        selected, written = list({r.id: r for r in [*selected, *second]}.values()), written + more
+    from benchmark.report import files  # not before the first trial has started
+
+    print(f"\n{files.markdown(selected, arguments.out, HEADLINE)}")
+    written += files.write(selected, arguments.out, HEADLINE, arguments.out / "report")
+    written = [each.folder for each in prepared.values() if each.made] + written
+    if written:
+        print("\nWritten:", *written, sep="\n  ")
+    return int(any(record.status != "ok" for record in selected))
+
+
+def train(asked: Grid, prepared: dict[str, Prepared], arguments: argparse.Namespace) -> tuple[list[Record], list[Path]]:
+    """Run what has no record yet; returns the records of all trials and the paths of the files written."""
     process = Process(
         arguments.out,
         arguments.threads,
@@ -37,40 +61,34 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.keep_weights,
         tuple(path.resolve() for path in arguments.plugin),
     )
-    if arguments.dry_run:
-        return dry_run(asked, arguments)
-    if arguments.out.exists() and not arguments.out.is_dir():
-        raise UsageError(f"--out {arguments.out} is a file, and records need a folder; name another")
-    written: list[Path] = []
-    jobs: list[Job] = []
-    for data, prepared in zip(asked.datasets, prepare_all(asked, arguments.data_dir), strict=True):
-        written += [prepared.folder] if prepared.made else []
-        jobs += grid.jobs(asked, data, prepared, process)
+    jobs = [job for data in asked.datasets for job in grid.jobs(asked, data, prepared[data.entry.name], process)]
     todo = runner.unsettled(jobs, arguments.force, arguments.retry)
     print(f"{len(jobs)} trials: {len(jobs) - len(todo)} done before, {len(todo)} to run", flush=True)
     runner.tidy(job for job in jobs if job not in todo)
-    written += runner.run(todo, arguments.jobs, arguments.timeout, fresh=arguments.force or arguments.retry)
-    selected = [records.read(records.path_of(job.out, job.spec.id)) for job in jobs]
-    print(f"\n{files.markdown(selected, arguments.out, HEADLINE)}")
-    written += files.write(selected, arguments.out, HEADLINE, arguments.out / "report")
-    if written:
-        print("\nWritten:", *written, sep="\n  ")
-    return int(any(record.status != "ok" for record in selected))
+    written = runner.run(todo, arguments.jobs, arguments.timeout, fresh=arguments.force or arguments.retry)
+    return [records.read(records.path_of(job.out, job.spec.id)) for job in jobs], written
 
 
 def resolve(arguments: argparse.Namespace) -> Grid:
     """What a run is asked for; without a suite, data sets or models, what suites/demo.toml says."""
     name = arguments.suite or (None if arguments.datasets else "demo")
-    return grid.resolve(
+    own = suite.load(name) if name else None
+    asked = grid.resolve(
         arguments.datasets,
         arguments.models,
         arguments.seeds,
         arguments.set,
         arguments.device,
         arguments.precision,
-        suite.load(name) if name else None,
+        own,
         arguments.grid,
     )
+    caps: list[float] = arguments.beta_sweep
+    if caps:
+        return beta.swept(asked, dict.fromkeys(beta.vaes(asked), caps))
+    if own and not (arguments.grid or arguments.beta_heuristic):
+        return beta.swept(asked, own.beta_sweep)
+    return asked
 
 
 def prepare_all(asked: Grid, data_dir: Path) -> list[Prepared]:
@@ -95,53 +113,38 @@ def prepare(data: Planned, data_dir: Path) -> Prepared:
     return made
 
 
-def dry_run(asked: Grid, arguments: argparse.Namespace) -> int:
-    """Print each trial, whether it has a record, and where its settings come from; nothing is read, made or run."""
-    stored = records.read_all(arguments.out)
-    for data in asked.datasets:
-        name, dataset = data.entry.name, data.entry.dataset(data.config)
-        made = cache.at_hand(name, dataset, arguments.data_dir, cache.default_folder(), PROTOCOL)
-        print(f"{data.label}{'' if made else ': not split yet; a run would make the split'}", *settings(data), sep="\n")
-        split = made.split_hash if made else ""
-        of_data = [record for record in stored if record.data["options"] == data.config.model_dump(mode="json")]
-        for model in asked.models[name]:
-            print(f"  {model.label}")
-            for seed in grid.seeds_of(model, asked):
-                spec = grid.spec_of(model, seed, asked, name, split)
-                where = f"{'' if seed is None else f'seed {seed}, '}{spec.device}, {spec.precision}"
-                print(f"    {where}: {stage_of(spec, of_data, arguments)}")
-            for line in settings(model):
-                print(line)
-        for row in truth.ROWS if made and made.split.truth and asked.stage == "test" else ():
-            print(f"  {row}: {stage_of(grid.truth_spec(row, name, split), of_data, arguments)}")
-    return 0
-
-
-def stage_of(spec: TrialSpec, stored: list[Record], arguments: argparse.Namespace) -> str:
-    """Whether a trial has a record; where its split is not known yet, one of any split counts."""
-    blank = {"split_hash": ""} if not spec.split_hash else {}
-    found = [record for record in stored if record.spec.model_copy(update=blank) == spec]
-    if not found or arguments.force or (arguments.retry and found[-1].status != "ok"):
-        return "to run"
-    return "done" if found[-1].status == "ok" else found[-1].status
-
-
-def settings(of: Planned) -> Iterator[str]:
-    """A line for each option with its value and where that comes from."""
-    for option, value in options.flat(of.config).items():
-        yield f"      {option} = {json.dumps(value)}  ({of.origins.get(option, 'default')})"
-
-
 def report(arguments: argparse.Namespace) -> int:
-    """Print the tables of all records in a folder, and write them with the learning curves where that is asked."""
-    from benchmark.report import files
+    """Print the tables of the records in a folder, or the paper's; write them and the plots where that is asked."""
+    from benchmark.report import files, format, paper
 
     metrics = [Metric.parse(text) for text in arguments.metrics] if arguments.metrics else HEADLINE
-    found = stored(arguments.out)
-    print(files.markdown(found, arguments.out, metrics))
-    if arguments.to:
-        print("\nWritten:", *files.write(found, arguments.out, metrics, arguments.to), sep="\n  ")
+    found = chosen(stored(arguments.out), arguments.datasets, arguments.models)
+    if not (arguments.table or arguments.figure):
+        print(files.markdown(found, arguments.out, metrics))
+        written = files.write(found, arguments.out, metrics, arguments.to) if arguments.to else []
+    else:
+        for number in arguments.table:
+            print(format.markdown(paper.TABLES[number](found, arguments.out)))
+        to = arguments.to or (arguments.out / "report" if arguments.figure else None)
+        tables = arguments.table if arguments.to else []
+        written = files.write_paper(found, arguments.out, tables, arguments.figure, to) if to else []
+    if written:
+        print("\nWritten:", *written, sep="\n  ")
     return 0
+
+
+def chosen(found: list[Record], datasets: list[str] | None, models: list[str] | None) -> list[Record]:
+    """The records of some data sets and models, by their names without options; raises UsageError if there is none."""
+    names = {canonical(name) for name in datasets or []}
+    some = [
+        record
+        for record in found
+        if (not names or record.spec.dataset in names) and (not models or record.spec.model in models)
+    ]
+    if not some:
+        have = sorted({f"{record.spec.model} on {record.spec.dataset}" for record in found})
+        raise UsageError(f"no record is of what --datasets and --models name; there are {', '.join(have)}")
+    return some
 
 
 def stored(folder: Path) -> list[records.Record]:

@@ -71,7 +71,7 @@ def of_results(record: Record, folder: Path) -> Iterator[str]:
     assert record.per_user is not None
     if Path(record.per_user.file).name != record.per_user.file:
         return  # told already; a path out of the folder is not followed
-    users, hit, targets = records.per_user(folder, record)
+    users, _, hit, targets = records.per_user(folder, record)
     if len(users) != record.data.get("test_users") or (np.diff(users) <= 0).any():
         yield f"its per-user file has {len(users)} users in {record.data.get('test_users')} test users, each due once"
     if (targets < 1).any() or (hit.sum(axis=1) > np.minimum(targets, DEPTH)).any():

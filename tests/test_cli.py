@@ -8,6 +8,7 @@ import sys
 from itertools import dropwhile, takewhile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmark import grid, options, records, suite
@@ -16,6 +17,7 @@ from benchmark.cli import main, parser
 from benchmark.metrics import HEADLINE, Metric, standard_error
 from benchmark.report import format
 from benchmark.report.table import results, rows
+from benchmark.stats import best
 from benchmark.truth import ROWS as BOUNDS
 from tests.conftest import DATA, ROOT, run_tiny
 
@@ -31,7 +33,7 @@ def test_a_run_prints_a_table_and_every_path_and_again_does_nothing(tmp_path, ca
     assert "12 trials: 0 done before, 12 to run" in first
     listed = {line.strip() for line in first.split("Written:")[1].splitlines() if line.strip()}
     on_disk = {str(p) for p in tmp_path.rglob("*") if p.is_file()}
-    assert len(on_disk) == 12 * 4 + 7  # four files a trial; two tables in three formats, and a figure
+    assert len(on_disk) == 12 * 4 + 10  # four files a trial; three tables in three formats, and a figure
     assert on_disk <= listed
     assert len(listed) == len(on_disk) + 1  # and the split
     before = snapshot(tmp_path)
@@ -55,21 +57,23 @@ def test_the_table_equals_a_recomputation_by_hand(finished, capsys):
     cells = {line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:-1]] for line in table[2:]}
     assert len(cells) == 8
     found = records.read_all(finished)
-    means: dict[str, list[float]] = {}
+    per_user: dict[str, dict[str, np.ndarray]] = {"Recall@10": {}, "MRR@10": {}}
     for label, row in cells.items():
         for place, metric in ((3, Metric("Recall", 10)), (4, Metric("MRR", 10))):
             mine = [metric(*records.hits(finished, r)) for r in found if r.label == label]
             values = [float(m.mean()) for m in mine]
             mean = sum(values) / len(values)
             if label not in BOUNDS:
-                means.setdefault(str(metric), []).append(mean)
+                per_user[str(metric)][label] = np.mean(mine, axis=0)
             spread = "-" if len(values) == 1 else f"{(2 * sum((v - mean) ** 2 for v in values) / 2) ** 0.5:.4f}"
             error = sum(standard_error(m) for m in mine) / len(mine)
             assert row[place].replace("*", "") == f"{mean:.4f} ± {spread} ({error:.4f})"
             assert row[2] == ("-" if len(values) == 1 else "2")
     for place, metric in ((3, "Recall@10"), (4, "MRR@10")):
-        bold = [float(row[place].split("**")[1]) for row in cells.values() if "**" in row[place]]
-        assert bold == [pytest.approx(max(means[metric]), abs=5e-5)]
+        bold = {label for label, row in cells.items() if "**" in row[place]}
+        labels, values = list(per_user[metric]), np.array(list(per_user[metric].values()))
+        assert labels[values.mean(axis=1).argmax()] in bold
+        assert bold == {labels[n] for n in best(values)}
 
 
 def test_stored_metrics_equal_those_of_the_per_user_file(finished):
@@ -142,7 +146,7 @@ def test_dry_run_says_what_is_done(tmp_path, capsys):
         (["--seeds", "x"], "'x' will not do: it must be a whole number from 0"),
         (["--threads", "0"], "'0' will not do: it must be a whole number from 1"),
         (["--jobs", "0"], "'0' will not do: it must be a whole number from 1"),
-        (["--timeout", "soon"], "'soon' will not do: it must be a number of seconds"),
+        (["--timeout", "soon"], "'soon' will not do: it must be a number from 0"),
         (["--force", "--retry"], "--retry: not allowed with argument --force"),
         (["--set", "latnt=3"], "no chosen model has an option 'latnt', did you mean 'latent'?"),
         (["--set", "mult-vae.latnt=3"], "mult-vae has no option 'latnt', did you mean 'latent'?"),
@@ -195,6 +199,17 @@ def test_auto_resolves_device_and_precision(monkeypatch):
         assert [grid.precision_for(vae, p, "cpu") for p in asked] == [usual, "fp32", "tf32", "bf16"]
         assert [grid.precision_for(vae, p, "cuda") for p in asked] == ["fp32", "fp32", "tf32", "bf16"]
         assert [grid.precision_for(ease, p, "cpu") for p in asked] == ["fp32"] * 4
+
+
+def test_two_devices_are_two_trials_where_the_model_has_both(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    asked = grid.resolve(["ml1m"], ["mult-vae", "ease"], [0, 1], devices=["cpu", "cuda", "cpu"], precision="fp32")
+    vae, ease = asked.models["ml1m"]
+    specs = grid.specs_of(vae, asked, "ml1m", "")
+    assert [(spec.device, spec.seed) for spec in specs] == [("cpu", 0), ("cpu", 1), ("cuda", 0), ("cuda", 1)]
+    assert [spec.device for spec in grid.specs_of(ease, asked, "ml1m", "")] == ["cpu"]
+    alone = grid.resolve(["ml1m"], ["ease"], [0], devices=["cuda"])
+    assert [spec.device for spec in grid.specs_of(ease, alone, "ml1m", "")] == ["cuda"]  # a row that says it cannot
 
 
 @pytest.mark.parametrize(("device", "there"), [("cpu", True), ("auto", False)])

@@ -69,7 +69,7 @@ def test_an_empty_list_finds_nothing_and_a_short_one_its_own(lists, split, tmp_p
     pl.read_parquet(lists).with_columns(pl.col("items").list.head(pl.col("user") % 2)).write_parquet(lists)
     assert evaluate(lists, tmp_path / "out") == 0
     (record,) = records.read_all(tmp_path / "out")
-    users, hit, _ = records.per_user(tmp_path / "out", record)
+    users, _, hit, _ = records.per_user(tmp_path / "out", record)
     assert not hit[users % 2 == 0].any()
     assert hit[users % 2 == 1].sum(axis=1).max() == 1
 

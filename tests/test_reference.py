@@ -159,7 +159,7 @@ def test_mult_vae_seed_0_trained_again_has_the_same_hit_ranks(data_dir, tmp_path
     threads = record.environment["threads"]
     if (os.cpu_count() or 1) < threads:
         pytest.skip(f"the reference record used {threads} threads")
-    asked = grid.resolve(["ml1m"], ["mult-vae"], [0], precision="fp32", device="cpu")
+    asked = grid.resolve(["ml1m"], ["mult-vae"], [0], precision="fp32", devices=["cpu"])
     (ml1m,) = asked.datasets
     (again,) = grid.jobs(asked, ml1m, prepare(ml1m, data_dir), grid.Process(tmp_path, threads))
     assert again.spec.id == record.id

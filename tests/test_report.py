@@ -7,6 +7,7 @@ import io
 import re
 from statistics import fmean, median, stdev
 
+import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
@@ -16,7 +17,7 @@ from benchmark.records import Record
 from benchmark.report import curves, files, format, precision
 from benchmark.report.format import Table
 from benchmark.report.table import results, rows
-from benchmark.report.timing import timings
+from benchmark.report.timing import frontier, pareto, timings
 from benchmark.stats import paired_interval
 
 
@@ -75,6 +76,16 @@ def test_bounds_stand_last_and_are_never_bold(found, finished):
     assert "bounds" not in without.notes[-1]
 
 
+def test_models_are_compared_on_each_users_mean_over_seeds(found, finished, monkeypatch):
+    given = []
+    monkeypatch.setattr("benchmark.report.table.best", lambda values: given.append(values) or {0})
+    results(found, finished, HEADLINE[:1])
+    names = list(dict.fromkeys(row.spec.model for row in rows(found) if row.spec.model not in ("oracle", "bayes")))
+    for name, values in zip(names, given[0], strict=True):
+        hits = [records.hits(finished, record) for record in of(found, name)]
+        np.testing.assert_allclose(values, np.mean([HEADLINE[0](*each) for each in hits], axis=0))
+
+
 def test_what_a_metric_means_stands_under_its_table(found, finished):
     (table,) = results(found, finished, [Metric("MRR", 10)])
     assert "MRR@R: 1 / rank of the first target" in table.notes[-1]
@@ -86,17 +97,17 @@ def test_timing_is_the_median_over_trials(found):
     rows = {row["model"].split("[")[0]: row for row in table.data}
     assert rows.keys() == {"popularity", "ease", "als", "bpr", "mult-vae", "mult-dae"}
     for model, row in rows.items():
-        for key in ("training_seconds", "median_epoch_seconds", "process_peak_bytes"):
+        for key in ("training_seconds", "median_epoch_seconds", "to_best_seconds", "process_peak_bytes"):
             values = [r.cost[key] for r in of(found, model) if key in r.cost]
-            assert row[key] == (median(values) if values else None)
+            assert row.get(key) == (median(values) if values else None)
         assert row["trials"] == len(of(found, model))
 
 
 def test_trials_beside_others_are_left_out_of_timing(found):
     changed = [r.model_copy(update={"beside_others": r.spec.model != "ease" and r.spec.seed != 1}) for r in found]
     (table,) = timings(changed)
-    assert {row[0].split("[")[0]: row[4] for row in table.cells} == dict.fromkeys(
-        ("als", "bpr", "mult-vae", "mult-dae", "ease"), "1"
+    assert {row[0].split("[")[0]: row[2].split(", ")[2] for row in table.cells} == dict.fromkeys(
+        ("als", "bpr", "mult-vae", "mult-dae", "ease"), "1 trials"
     )
     assert "5 trials ran beside other trials or other work and are left out." in table.notes
     assert all(not t.cells for t in timings([r.model_copy(update={"beside_others": True}) for r in found]))
@@ -108,9 +119,50 @@ def test_timings_of_different_machines_are_different_rows(fact, found):
     changed = {"cpu": "another", "threads": 99, "matrix_product": "another", "variables": {}}[fact]
     other = vae[1].model_copy(update={"environment": vae[1].environment | {fact: changed}})
     (table,) = timings([vae[0], other])
-    assert [row[3] for row in table.cells] == ["A", "B"]
+    assert [row[2].split(", ")[1] for row in table.cells] == ["A", "B"]
     assert [note[:3] for note in table.notes[:2]] == ["A: ", "B: "]
     assert len(timings(vae)[0].cells) == 1
+
+
+def test_the_gpu_stands_beside_the_cpu(found):
+    vae, ease = of(found, "mult-vae"), of(found, "ease")
+    (table,) = timings([*vae, *ease])
+    assert table.head[-1] == "GPU"
+    assert {row[-1] for row in table.cells} == {"not measured here"}
+    spec = vae[0].spec.model_copy(update={"device": "cuda", "precision": "tf32"})
+    cost = vae[0].cost | {"gpu_peak_bytes": 5e8}
+    gpu = vae[0].model_copy(update={"spec": spec, "cost": cost, "environment": vae[0].environment | {"gpu": "G"}})
+    (table,) = timings([*vae, *ease, gpu])
+    at = table.head.index("GPU")
+    by_model = {row[0].split("[")[0]: row for row in table.cells}
+    assert by_model["ease"][at:] == ["not measured here", *[""] * 8]
+    assert by_model["mult-vae"][2].startswith("fp32, ") or by_model["mult-vae"][2].startswith("bf16, ")
+    assert by_model["mult-vae"][at].startswith("tf32, ")
+    assert (table.head[-1], by_model["mult-vae"][-1]) == ("GPU memory (MB)", "500")
+
+
+def test_costs_of_a_trial(found):
+    (table,) = timings(of(found, "mult-vae")[:1])
+    (record, *_) = of(found, "mult-vae")
+    shown = dict(zip(table.head, table.cells[0], strict=True))
+    total = sum(record.cost[f"{part}_seconds"] for part in ("preparation", "training", "validation", "test"))
+    assert float(shown["total (s)"]) == pytest.approx(total, rel=0.01)
+    assert float(shown["users/s"]) == pytest.approx(record.data["test_users"] / record.cost["test_seconds"], rel=0.01)
+    assert record.cost["to_best_seconds"] <= record.cost["preparation_seconds"] + record.cost["training_seconds"]
+
+
+def test_the_frontier_is_what_nothing_beats_in_both():
+    points = [(3.0, 0.4), (1.0, 0.2), (2.0, 0.2), (1.0, 0.1), (4.0, 0.35), (5.0, 0.5)]
+    assert frontier(points) == [(1.0, 0.2), (3.0, 0.4), (5.0, 0.5)]
+
+
+def test_quality_against_time_has_a_panel_for_each_machine(found):
+    vae = of(found, "mult-vae")
+    other = vae[1].model_copy(update={"environment": vae[1].environment | {"cpu": "another"}})
+    figure = pareto([vae[0], other, *of(found, "ease")])
+    assert figure is not None
+    assert [len(axes.texts) for axes in figure.axes] == [2, 1]
+    assert pareto([r.model_copy(update={"beside_others": True}) for r in found]) is None
 
 
 def test_a_failure_has_no_timing(found):
@@ -137,8 +189,9 @@ def test_curves_have_a_line_for_each_row_and_quantity(found):
 
 def test_the_same_records_give_the_same_files(found, finished, tmp_path):
     first = files.write(found, finished, HEADLINE, tmp_path)
-    names = {f"{name}.{kind}" for name in ("results", "timing") for kind in ("md", "tex", "csv")}
-    assert {path.name for path in first} - names == {f"curves-synthetic-{found[0].spec.split_hash[:8]}.png"}
+    names = {f"{name}.{kind}" for name in ("results", "differences", "timing") for kind in ("md", "tex", "csv")}
+    plots = {f"{kind}-synthetic-{found[0].spec.split_hash[:8]}.png" for kind in ("curves", "cost")}
+    assert {path.name for path in first} == names | plots
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in first}
     assert files.write(found, finished, HEADLINE, tmp_path) == []
     assert before == {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in first}

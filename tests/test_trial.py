@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from benchmark import environment, grid, records, trial
-from benchmark.checkpoint import copy_of
+from benchmark.checkpoint import Progress, copy_of
 from benchmark.grid import MODELS
 from benchmark.metrics import SELECTION
 from benchmark.options import configured
@@ -282,6 +282,12 @@ def test_the_clock_runs_around_the_models_work_only(toy, tmp_path, monkeypatch):
     assert cost["to_best_seconds"] == 7 + 10
     want = {"preparation": 7, "training": 40, "validation": 4000, "test": 1000, "first_epoch": 10, "median_epoch": 10}
     assert {name: cost[f"{name}_seconds"] for name in want} == want
+
+
+def test_a_gpu_trial_tells_the_memory_that_tensors_took(monkeypatch):
+    monkeypatch.setattr("torch.cuda.max_memory_allocated", lambda: 123)
+    assert Progress(Clock("cuda")).cost()["gpu_peak_bytes"] == 123
+    assert "gpu_peak_bytes" not in Progress(Clock("cpu")).cost()
 
 
 def test_clock_leaves_out_a_block_that_raises():

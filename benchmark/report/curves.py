@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from statistics import fmean
 
@@ -19,16 +18,6 @@ PANELS = {
     "beta": "beta, at the epoch's last update",
 }
 """Of the curve in a record: key and axis label."""
-
-
-def png(group: Sequence[Record]) -> bytes | None:
-    """What ``draw`` draws, the same bytes for the same records."""
-    figure = draw(group)
-    if figure is None:
-        return None
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def draw(group: Sequence[Record]) -> Figure | None:

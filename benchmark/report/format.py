@@ -1,4 +1,4 @@
-"""A table, and how it is written: Markdown for a screen, LaTeX for a paper, CSV for a program."""
+"""A table, and how it is written: Markdown for a screen, LaTeX for a paper, CSV for a program, PNG for a slide."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -74,3 +77,35 @@ def to_csv(tables: Sequence[Table]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return buffer.getvalue()
+
+
+def png(figure: Figure) -> bytes:
+    """A picture, the same bytes for the same figure."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def drawn(tables: Sequence[Table]) -> Figure:
+    """All tables one below the other, without their notes, bold cells bold."""
+    from matplotlib.figure import Figure
+
+    rows = [len(table.cells) + 1 for table in tables]
+    widths = [[max(map(len, column)) for column in zip(t.head, *t.cells, strict=True)] for t in tables]
+    size = 0.085 * max(sum(width) + 3 * len(width) for width in widths), 0.28 * (sum(rows) + 2 * len(tables))
+    figure = Figure(figsize=size, layout="constrained")
+    places = figure.subplots(len(tables), 1, squeeze=False, height_ratios=[n + 2 for n in rows])[:, 0]
+    for axes, table, width in zip(places, tables, widths, strict=True):
+        axes.set_axis_off()
+        axes.set_title(table.title, fontsize=9, loc="left")
+        plain = [[cell.replace("**", "") for cell in row] for row in table.cells]
+        shares = [(one + 3) / sum(each + 3 for each in width) for one in width]
+        made = axes.table(
+            plain, colLabels=table.head, colWidths=shares, cellLoc="left", loc="upper left", edges="horizontal"
+        )
+        made.auto_set_font_size(False)
+        made.set_fontsize(8)
+        for (row, column), cell in made.get_celld().items():
+            if row == 0 or "**" in table.cells[row - 1][column]:
+                cell.set_text_props(weight="bold")
+    return figure

@@ -14,7 +14,7 @@ from benchmark import records
 from benchmark.metrics import HEADLINE
 from benchmark.records import Record
 from benchmark.report import format, parity, precision
-from benchmark.report.curves import png
+from benchmark.report.curves import draw
 from benchmark.report.table import results
 from benchmark.report.timing import timings
 from benchmark.report.tuning import tunings
@@ -60,7 +60,8 @@ def rebuilt(text: str) -> str:
 
 if __name__ == "__main__":
     exact = [r for r in stored() if r.spec.dataset == "ml1m" and r.spec.precision == "fp32"]
-    (ROOT / "docs" / "curves-ml1m.png").write_bytes(png(exact) or b"")
+    if figure := draw(exact):
+        (ROOT / "docs" / "curves-ml1m.png").write_bytes(format.png(figure))
     for page in PAGES:
         path = ROOT / page
         path.write_text(rebuilt(path.read_text()))

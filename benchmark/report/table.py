@@ -8,17 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmark import records
 from benchmark.metrics import MEANINGS, Metric, standard_error
 from benchmark.records import Record
 from benchmark.report.format import Table
 from benchmark.spec import TrialSpec
-from benchmark.stats import Summary, summarize
+from benchmark.stats import ALPHA, Summary, best, summarize
 from benchmark.truth import ROWS as BOUNDS
 
 CELLS = (
     "Cells: mean over seeds ± standard deviation over seeds (ddof=1; - for one run), and in parentheses the standard "
-    "error of the mean over the test users. Bold: the best mean."
+    "error of the mean over the test users. Bold: the best mean, and those that do not differ from it significantly."
+)
+PAIRS = (
+    "Pairs are compared on each test user's values, averaged over seeds, by a permutation test on their differences' "
+    f"signs, two-sided, with Holm's correction over all pairs of the data set and metric, at {ALPHA:g}."
 )
 PROTOCOL = "Weights of the epoch with the best validation NDCG@100, scored on the test users once."
 TRUTH = (
@@ -49,13 +55,18 @@ class Row:
         """Of any of the records."""
         return self.records[0].spec
 
-    def summaries(self, metrics: Sequence[Metric], folder: Path) -> list[Summary | None]:
-        """Of each metric, from the per-user results; None if every record is a failure's."""
+    @property
+    def seeds(self) -> str:
+        """How many, for a cell: "4 of 5" if one has no metrics, "-" if there is nothing to seed."""
+        if self.spec.seed is None:
+            return "-"
+        scored, every = len(self.scored), len(self.records)
+        return str(scored) if scored == every else f"{scored} of {every}"
+
+    def per_user(self, metrics: Sequence[Metric], folder: Path) -> np.ndarray:
+        """Of each metric, trial that is scored and test user: (metrics, trials, users), from the records' files."""
         found = [records.hits(folder, record) for record in self.scored]
-        if not found:
-            return [None] * len(metrics)
-        per_user = ([metric(*hits) for hits in found] for metric in metrics)
-        return [summarize([float(p.mean()) for p in each], [standard_error(p) for p in each]) for each in per_user]
+        return np.array([[metric(*hits) for hits in found] for metric in metrics])
 
 
 def results(found: Sequence[Record], folder: Path, metrics: Sequence[Metric]) -> list[Table]:
@@ -88,6 +99,11 @@ def rows(found: Iterable[Record]) -> list[Row]:
     return made
 
 
+def models(made: Sequence[Row]) -> list[Row]:
+    """Rows that have metrics and are no bounds."""
+    return [row for row in made if row.scored and row.spec.model not in BOUNDS]
+
+
 def _version(record: Record) -> tuple[int, str, dict[str, Any]]:
     """Options belong to it: what a label leaves out are defaults, and those may change."""
     return record.spec.protocol, record.spec.code, record.spec.config
@@ -104,44 +120,53 @@ def title(group: Sequence[Record]) -> str:
 
 def _table(group: list[Record], folder: Path, metrics: Sequence[Metric]) -> Table:
     made = rows(group)
-    columns = list(zip(*(row.summaries(metrics, folder) for row in made), strict=True))
-    best = [
-        max((s.mean for s, row in zip(column, made, strict=True) if s and row.spec.model not in BOUNDS), default=None)
-        for column in columns
-    ]
-    cells = [
-        [row.model, row.device or "-", row.precision or "-", _seeds(row)]
-        + [
-            _cell(column[i], None if row.spec.model in BOUNDS else top)
-            for column, top in zip(columns, best, strict=True)
-        ]
-        for i, row in enumerate(made)
-    ]
-    data = [
-        _numbers(row, metric, column[i])
-        for i, row in enumerate(made)
-        for metric, column in zip(metrics, columns, strict=True)
-    ]
+    cells, data = [], []
+    for row, scores in zip(made, scores_of(made, folder, metrics), strict=True):
+        cells.append([row.model, row.device or "-", row.precision or "-", row.seeds, *(s.text for s in scores)])
+        data += [_numbers(row, metric, score) for metric, score in zip(metrics, scores, strict=True)]
     head = ["model", "device", "precision", "seeds", *map(str, metrics)]
     return Table(title(group), head, cells, [*_remarks(made), *_definitions(made, metrics)], data)
 
 
-def _seeds(row: Row) -> str:
-    if row.spec.seed is None:
-        return "-"
-    scored, all_of_them = len(row.scored), len(row.records)
-    return str(scored) if scored == all_of_them else f"{scored} of {all_of_them}"
+@dataclass(frozen=True)
+class Score:
+    """A row's value of one metric."""
+
+    summary: Summary | None
+    """None if every record is a failure's."""
+    best: bool
+    """Whether it is the best of the table or does not differ from that significantly."""
+
+    @property
+    def text(self) -> str:
+        """For a cell."""
+        if self.summary is None:
+            return "failed"
+        mean = f"{self.summary.mean:.4f}"
+        spread = "-" if self.summary.sd is None else f"{self.summary.sd:.4f}"
+        return f"{f'**{mean}**' if self.best else mean} ± {spread} ({self.summary.stderr:.4f})"
 
 
-def _cell(summary: Summary | None, best: float | None) -> str:
-    if summary is None:
-        return "failed"
-    mean = f"{summary.mean:.4f}"
-    spread = "-" if summary.sd is None else f"{summary.sd:.4f}"
-    return f"{f'**{mean}**' if summary.mean == best else mean} ± {spread} ({summary.stderr:.4f})"
+def scores_of(made: Sequence[Row], folder: Path, metrics: Sequence[Metric]) -> list[list[Score]]:
+    """Of each row, a score for each metric. Raises DataError if a per-user file is not its record's."""
+    values = [row.per_user(metrics, folder) for row in made]
+    competing = [made.index(row) for row in models(made)]  # bounds do not
+    columns = []
+    for m in range(len(metrics)):
+        top = {competing[n] for n in best(np.array([values[i][m].mean(axis=0) for i in competing]))}
+        columns.append([Score(_summary(per_user[m]), i in top) for i, per_user in enumerate(values)])
+    return [list(scores) for scores in zip(*columns, strict=True)]
 
 
-def _numbers(row: Row, metric: Metric, summary: Summary | None) -> dict[str, Any]:
+def _summary(per_user: np.ndarray) -> Summary | None:
+    """Of (trials, users) values; None without a trial."""
+    if not len(per_user):
+        return None
+    return summarize([float(values.mean()) for values in per_user], [standard_error(values) for values in per_user])
+
+
+def _numbers(row: Row, metric: Metric, score: Score) -> dict[str, Any]:
+    summary = score.summary
     return {
         "dataset": row.records[0].data["label"],
         "split_hash": row.spec.split_hash,
@@ -154,6 +179,7 @@ def _numbers(row: Row, metric: Metric, summary: Summary | None) -> dict[str, Any
         "mean": summary and summary.mean,
         "sd_over_seeds": summary and summary.sd,
         "stderr_over_users": summary and summary.stderr,
+        "best": score.best,
         "test_users": row.records[0].data["test_users"],
     }
 
@@ -176,7 +202,7 @@ def _remarks(made: list[Row]) -> list[str]:
 def _definitions(made: list[Row], metrics: Sequence[Metric]) -> list[str]:
     """What the numbers are."""
     kinds = " ".join(MEANINGS[kind] for kind in dict.fromkeys(metric.kind for metric in metrics))
-    said = [CELLS, kinds, PROTOCOL]
+    said = [CELLS, PAIRS, kinds, PROTOCOL]
     if any(row.spec.model in BOUNDS for row in made):
         said.append(TRUTH)
     if any(row.spec.stage == "external" for row in made):

@@ -1,64 +1,84 @@
-"""The timing table: what a model costs, on one machine and with one number of threads a row."""
+"""The timing table and the plot of quality against time: what a model costs, on the CPU and on a GPU side by side.
+
+Only trials that ran alone count, and machines are never averaged: another CPU or GPU, number of threads, precision or
+library of matrix products is another row.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
 from statistics import median
+from textwrap import fill
+from typing import Any
 
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from benchmark.metrics import SELECTION
 from benchmark.records import Record
 from benchmark.report.format import Table
 from benchmark.report.table import by_split, rows, title
 
-SECONDS = {
-    "preparation": "preparation_seconds",
-    "first epoch": "first_epoch_seconds",
-    "median epoch": "median_epoch_seconds",
-    "training": "training_seconds",
-    "validation": "validation_seconds",
-    "test": "test_seconds",
+SIDES = {"cpu": "CPU", "cuda": "GPU"}
+NOT_MEASURED = "not measured here"
+PARTS = ("preparation_seconds", "training_seconds", "validation_seconds", "test_seconds")
+Quantity = Callable[[Record], float | None]
+
+
+def _users_per_second(record: Record) -> float | None:
+    seconds = record.cost.get("test_seconds")
+    return record.data["test_users"] / seconds if seconds else None
+
+
+QUANTITIES: dict[str, Quantity] = {
+    "first epoch (s)": lambda record: record.cost.get("first_epoch_seconds"),
+    "median epoch (s)": lambda record: record.cost.get("median_epoch_seconds"),
+    "to best (s)": lambda record: record.cost.get("to_best_seconds"),
+    "total (s)": lambda record: sum(record.cost.get(part, 0.0) for part in PARTS),
+    "users/s": _users_per_second,
+    "weights (MB)": lambda record: record.cost.get("weights_bytes"),
+    "memory (MB)": lambda record: record.cost.get("process_peak_bytes"),
+    "GPU memory (MB)": lambda record: record.cost.get("gpu_peak_bytes"),
 }
-BYTES = {"weights": "weights_bytes", "peak": "process_peak_bytes"}
+"""The last on a GPU only."""
 DEFINITIONS = (
-    "Medians over the trials of a row. Seconds of wall time, the device's queue empty at start and stop: preparation "
-    "once, training all epochs together, median epoch without the first, validation all epochs together, test once. "
-    "Weights: MB of the learned tensors; peak: MB of the largest resident size of the trial's process, libraries "
-    "included (MB: 1e6 bytes)."
+    "Medians over the trials of a row. Seconds of wall time, the device's queue empty at start and stop; median epoch: "
+    "without the first; to best: preparation and the epochs up to the one that was tested; total: preparation, "
+    "training, validation after every epoch, test. users/s: test users scored and ranked in a second. Weights: the "
+    "learned tensors; memory: largest resident size of the trial's process, libraries included; GPU memory: largest "
+    "that tensors took (MB: 1e6 bytes)."
 )
 
 
-def timings(found: Sequence[Record]) -> list[Table]:
-    """A table for each data set and split in ``found`` with a trial that ran alone; bounds and lists are no models."""
-    return [_table(group) for group in by_split(r for r in found if r.metrics and r.curve)]
+@dataclass(frozen=True)
+class Cost:
+    """Of the trials of one row on one machine."""
+
+    model: str
+    device: str
+    precision: str
+    machine: str
+    trials: list[Record]
+
+    def median(self, quantity: Quantity) -> float | None:
+        """Over the trials that have it."""
+        values = [value for value in map(quantity, self.trials) if value is not None]
+        return median(values) if values else None
 
 
-def _table(group: list[Record]) -> Table:
-    fair = [record for row in rows(group) for record in row.records if not record.beside_others]
-    machines: dict[str, str] = {}
-    groups: dict[tuple[str, ...], list[Record]] = defaultdict(list)
-    for record in fair:
-        name = machines.setdefault(_machine(record), chr(ord("A") + len(machines)))
-        groups[record.label, record.spec.device or "-", record.spec.precision or "-", name].append(record)
-    head = ["model", "device", "precision", "machine", "trials", "epochs"]
-    head += [f"{name} (s)" for name in SECONDS] + [f"{name} (MB)" for name in BYTES]
-    cells, data = [], []
-    for (label, device, precision, machine), members in groups.items():
-        cost = {key: _median(members, key) for key in (*SECONDS.values(), *BYTES.values())}
-        epochs = round(median(len(record.curve) for record in members))
-        shown = [_seconds(cost[key]) for key in SECONDS.values()] + [_megabytes(cost[key]) for key in BYTES.values()]
-        cells.append([label, device, precision, machine, str(len(members)), str(epochs), *shown])
-        where = {"device": device, "precision": precision, "machine": _machine(members[0])}
-        data.append(
-            {"dataset": group[0].data["label"], "split_hash": group[0].spec.split_hash, "model": label}
-            | where
-            | {"trials": len(members), "epochs": epochs}
-            | cost
-        )
-    left_out = len([record for row in rows(group) for record in row.records]) - len(fair)
-    notes = [f"{name}: {machine}." for machine, name in machines.items()]
-    if left_out:
-        notes.append(f"{left_out} trials ran beside other trials or other work and are left out.")
-    return Table(f"Cost on {title(group)}", head, cells, [*notes, DEFINITIONS], data)
+def costs(group: Sequence[Record]) -> Iterator[Cost]:
+    """Of one split's trials that ran alone."""
+    groups: dict[tuple[str, str, str, str], list[Record]] = defaultdict(list)
+    for row in rows(group):
+        for record in row.records:
+            if not record.beside_others:
+                key = record.label, record.spec.device or "-", record.spec.precision or "-", _machine(record)
+                groups[key].append(record)
+    for key, trials in groups.items():
+        yield Cost(*key, trials)
 
 
 def _machine(record: Record) -> str:
@@ -68,14 +88,110 @@ def _machine(record: Record) -> str:
     return f"{where}; {facts['threads']} threads; {facts['matrix_product']}{allocator}"
 
 
-def _median(members: Sequence[Record], key: str) -> float | None:
-    values = [record.cost[key] for record in members if key in record.cost]
-    return median(values) if values else None
+def trained(found: Sequence[Record]) -> list[list[Record]]:
+    """The trials of each data set and split that trained a model to its end; bounds and lists are no models."""
+    return by_split(r for r in found if r.metrics and r.curve)
 
 
-def _seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+def timings(found: Sequence[Record]) -> list[Table]:
+    """A table for each data set and split in ``found``."""
+    return [_table(group) for group in trained(found)]
 
 
-def _megabytes(value: float | None) -> str:
-    return "-" if value is None else f"{value / 1e6:.1f}" if value < 1e7 else f"{value / 1e6:.0f}"
+def _table(group: list[Record]) -> Table:
+    measured = list(costs(group))
+    letters = {machine: chr(ord("A") + n) for n, machine in enumerate(dict.fromkeys(c.machine for c in measured))}
+    sides = {side: [cost for cost in measured if cost.device == side] for side in SIDES}
+    shown = {side: list(QUANTITIES)[: None if side == "cuda" else -1] for side in SIDES}
+    head, cells = ["model", "epochs"], []
+    for side, name in SIDES.items():
+        head += [name, *(shown[side] if sides[side] else [])]
+    for model in dict.fromkeys(cost.model for cost in measured):
+        of_model = [[cost for cost in costs_there if cost.model == model] for costs_there in sides.values()]
+        for line in zip_longest(*of_model):
+            epochs = {len(record.curve) for cost in line if cost for record in cost.trials}
+            cells.append([model, "/".join(map(str, sorted(epochs)))])
+            for side, cost in zip(SIDES, line, strict=True):
+                blank = [NOT_MEASURED, *[""] * (len(shown[side]) if sides[side] else 0)]
+                cells[-1] += _cells(cost, letters[cost.machine], shown[side]) if cost else blank
+    left_out = sum(record.beside_others for row in rows(group) for record in row.records)
+    notes = [f"{letter}: {machine}." for machine, letter in letters.items()]
+    if left_out:
+        notes.append(f"{left_out} trials ran beside other trials or other work and are left out.")
+    return Table(f"Cost on {title(group)}", head, cells, [*notes, DEFINITIONS], [_numbers(cost) for cost in measured])
+
+
+def _cells(cost: Cost, letter: str, shown: Sequence[str]) -> list[str]:
+    about = f"{cost.precision}, {letter}, {len(cost.trials)} trials"
+    return [about, *(_text(name, cost.median(QUANTITIES[name])) for name in shown)]
+
+
+def _text(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    value = value / 1e6 if name.endswith("(MB)") else value
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+
+
+def _numbers(cost: Cost) -> dict[str, Any]:
+    first = cost.trials[0]
+    where = {"device": cost.device, "precision": cost.precision, "machine": cost.machine}
+    keys = dict.fromkeys(key for record in cost.trials for key in record.cost)
+    medians = {key: cost.median(lambda record, key=key: record.cost.get(key)) for key in keys}
+    return (
+        {"dataset": first.data["label"], "split_hash": first.spec.split_hash, "model": cost.model}
+        | where
+        | {"trials": len(cost.trials), "epochs": median(len(record.curve) for record in cost.trials)}
+        | {"users_per_second": cost.median(_users_per_second)}
+        | medians
+    )
+
+
+def pareto(group: Sequence[Record]) -> Figure | None:
+    """One split's models: test NDCG@100 against total seconds, a panel for each machine; None if none ran alone.
+
+    The line joins those that no other beats in both.
+    """
+    machines: dict[str, list[Cost]] = defaultdict(list)
+    for cost in costs(group):
+        machines[cost.machine].append(cost)
+    if not machines:
+        return None
+    figure = Figure(figsize=(6, 4.2 * len(machines)), layout="constrained")
+    for axes, (machine, there) in zip(
+        figure.subplots(len(machines), 1, squeeze=False)[:, 0], machines.items(), strict=True
+    ):
+        points = [(cost.median(QUANTITIES["total (s)"]) or 0.0, cost.median(_quality) or 0.0, cost) for cost in there]
+        for seconds, quality, cost in points:
+            axes.plot(seconds, quality, "o", color="C0")
+            axes.annotate(
+                f"{cost.model} ({cost.precision})",
+                (seconds, quality),
+                xytext=(4, 4),
+                textcoords="offset points",
+                fontsize=7,
+            )
+        line = frontier([(seconds, quality) for seconds, quality, _ in points])
+        axes.plot(*zip(*line, strict=True), color="C1", linewidth=1)
+        axes.set_xscale("log")
+        axes.set_xlabel("seconds of training, validation and test, median over trials")
+        axes.set_ylabel(f"test {SELECTION}")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_title(fill(machine, 100), fontsize=6)
+    figure.suptitle(title(group), fontsize=9)
+    return figure
+
+
+def _quality(record: Record) -> float | None:
+    return record.metrics[str(SELECTION)].mean if record.metrics else None
+
+
+def frontier(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Of (cost, quality) those that no other beats or equals in both, the cheapest first."""
+    best: list[tuple[float, float]] = []
+    for cost, quality in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not best or quality > best[-1][1]:
+            best.append((cost, quality))
+    return best

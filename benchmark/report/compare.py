@@ -1,0 +1,103 @@
+"""Rows of result tables against each other: every pair on the same test users, and ranks over data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.metrics import SELECTION, Metric
+from benchmark.records import Record
+from benchmark.report.format import Table
+from benchmark.report.table import PAIRS, Row, by_split, models, rows, title
+from benchmark.stats import bootstrap_interval, comparisons
+
+CELLS = (
+    f"Cells: mean of row - column over test users, {SELECTION}; bold: significant. The CSV file has every metric, the "
+    "95 % interval of the mean difference (bootstrap over users) and p before and after correction."
+)
+
+
+def compared(found: Sequence[Record], folder: Path, metrics: Sequence[Metric]) -> list[Table]:
+    """A table for each data set and split in ``found`` that has two rows or more, the best row first."""
+    groups = by_split(r for r in found if r.spec.stage != "validation")
+    made = [(group, models(rows(group))) for group in groups]
+    return [_table(group, compared, folder, metrics) for group, compared in made if len(compared) > 1]
+
+
+def _table(group: list[Record], made: list[Row], folder: Path, metrics: Sequence[Metric]) -> Table:
+    every = [*metrics, *({SELECTION} - set(metrics))]
+    values = np.array([row.per_user(every, folder).mean(axis=1) for row in made])  # (rows, metrics, users)
+    shown = every.index(SELECTION)
+    order = np.argsort(-values[:, shown].mean(axis=1), kind="stable")
+    values, made = values[order], [made[i] for i in order]
+    names = _names(made)
+    cells = [[name, *["" for _ in made]] for name in names]
+    data = []
+    for m, metric in enumerate(every):
+        pairs = comparisons(values[:, m])
+        intervals = bootstrap_interval(np.array([values[c.first, m] - values[c.second, m] for c in pairs]))
+        for pair, (low, high) in zip(pairs, intervals, strict=True):
+            if m == shown:
+                for row, column, sign in ((pair.first, pair.second, 1), (pair.second, pair.first, -1)):
+                    text = f"{sign * pair.difference:+.4f}"
+                    cells[row][column + 1] = f"**{text}**" if pair.significant else text
+            data.append(
+                {
+                    "dataset": group[0].data["label"],
+                    "split_hash": group[0].spec.split_hash,
+                    "metric": str(metric),
+                    "model": names[pair.first],
+                    "other": names[pair.second],
+                    "difference": pair.difference,
+                    "low": float(low),
+                    "high": float(high),
+                    "p": pair.p,
+                    "p_holm": pair.adjusted,
+                    "test_users": values.shape[2],
+                }
+            )
+    return Table(f"Differences on {title(group)}", ["", *names], cells, [f"{CELLS} {PAIRS}"], data)
+
+
+def standings(found: Sequence[Record], folder: Path) -> list[Table]:
+    """Mean rank over the data sets of ``found``, and who wins where, of rows that are on all of them.
+
+    None for one data set, or if fewer than two rows are on all.
+    """
+    from scipy.stats import rankdata
+
+    groups = [models(rows(group)) for group in by_split(r for r in found if r.spec.stage != "validation")]
+    keyed = [{(row.model, row.device, row.precision): row for row in group} for group in groups]
+    common = [key for key in keyed[0] if all(key in of for of in keyed)] if keyed else []
+    if len(groups) < 2 or len(common) < 2:
+        return []
+    values = [np.array([of[key].per_user([SELECTION], folder)[0].mean(axis=0) for key in common]) for of in keyed]
+    ranks = np.mean([rankdata(-each.mean(axis=1)) for each in values], axis=0)
+    order = np.argsort(ranks, kind="stable")
+    wins, sure = np.zeros((2, len(common), len(common)), dtype=int)
+    for pair in (pair for each in values for pair in comparisons(each)):
+        first, second = (pair.first, pair.second) if pair.difference > 0 else (pair.second, pair.first)
+        wins[first, second] += pair.difference != 0
+        sure[first, second] += pair.significant
+    names = _names([keyed[0][key] for key in common])
+    cells = [
+        [names[i], f"{ranks[i]:.2f}", *("" if i == j else f"{wins[i, j]} ({sure[i, j]})" for j in order)] for i in order
+    ]
+    data = [{"model": names[i], "mean_rank": float(ranks[i]), "datasets": len(groups)} for i in order]
+    labels = ", ".join(group[0].records[0].data["label"] for group in groups if group)
+    note = (
+        f"Rank by mean {SELECTION}, 1 the best, among these rows. Others: on how many of the data sets the row's mean "
+        f"is above the column's, and in parentheses significantly so. {PAIRS}"
+    )
+    return [Table(f"Standings over {labels}", ["", "mean rank", *(names[i] for i in order)], cells, [note], data)]
+
+
+def _names(made: Sequence[Row]) -> list[str]:
+    """What to call each row: the model, and what else tells it from others of that name."""
+    several = [[other for other in made if other.model == row.model] for row in made]
+    return [
+        f"{row.model} ({row.device}, {row.precision})" if len(same) > 1 else row.model
+        for row, same in zip(made, several, strict=True)
+    ]

@@ -1,0 +1,133 @@
+"""The paper's figures from stored records: 1 (annealing) and 3 (users by activity)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmark import records
+from benchmark.catalog import UsageError
+from benchmark.metrics import SELECTION, standard_error
+from benchmark.records import Record
+from benchmark.report.table import Row, by_split, rows, title
+
+GROUPS = 5
+"""Of test users by activity, as in the paper."""
+
+
+def annealing(found: Sequence[Record], folder: Path) -> Figure:
+    """Figure 1: validation NDCG@100 by epoch without annealing, annealed to 1, and annealed to the best beta.
+
+    A panel for each split and VAE with runs of the second kind, which ``--beta-heuristic`` makes together with those
+    of the third; the first is the point 1 of a sweep with constant beta.
+
+    Raises UsageError if there is no such run.
+    """
+    panels = [(group, lines) for group in by_split(found) for lines in _annealed(rows(group))]
+    if not panels:
+        raise UsageError(
+            "figure 1 needs runs of a VAE annealed to 1, and the folder has none; run_all.py --datasets ml1m --models "
+            "mult-vae --beta-heuristic makes them"
+        )
+    figure = Figure(figsize=(5.5 * len(panels), 3.8), layout="constrained")
+    for axes, (group, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        for n, (label, row) in enumerate(lines.items()):
+            curves = np.array([[point["validation"] for point in r.curve] for r in row.records if r.status == "ok"])
+            epochs, mean = np.arange(1, curves.shape[1] + 1), curves.mean(axis=0)
+            axes.plot(epochs, mean, color=f"C{n}", label=label)
+            if len(curves) > 1:
+                spread = curves.std(axis=0, ddof=1)
+                axes.fill_between(epochs, mean - spread, mean + spread, color=f"C{n}", alpha=0.2, linewidth=0)
+        seeds = max(len(row.records) for row in lines.values())
+        axes.set_title(
+            f"{title(group).split(':')[0]}, {next(iter(lines.values())).spec.model}, {seeds} seeds", fontsize=9
+        )
+        _plain(axes, "epoch", f"validation {SELECTION}")
+        axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def _annealed(made: Sequence[Row]) -> list[dict[str, Row]]:
+    """For each VAE with runs annealed to 1: its lines by label, in the paper's order."""
+    found = []
+    for full in made:
+        if (full.spec.config.get("beta_cap"), bool(full.spec.config.get("total_anneal_steps"))) != (1.0, True):
+            continue
+        lines = {}
+        for row in made:
+            if _rest(row) == _rest(full):
+                cap, steps = row.spec.config["beta_cap"], row.spec.config["total_anneal_steps"]
+                if (cap, steps) == (1.0, 0):
+                    lines["beta = 1, no annealing"] = row
+                elif 0 < cap < 1 and steps == full.spec.config["total_anneal_steps"]:
+                    lines[f"annealed to {cap:.3g}"] = row
+        first = {label: row for label, row in lines.items() if "no annealing" in label}
+        found.append(first | {"annealed to 1": full} | lines)
+    return found
+
+
+def _rest(row: Row) -> tuple[Any, ...]:
+    """All that two lines of a figure must share."""
+    config = {k: v for k, v in row.spec.config.items() if k not in ("beta_cap", "total_anneal_steps")}
+    return row.spec.model, row.device, row.precision, config
+
+
+def activity(found: Sequence[Record], folder: Path) -> Figure:
+    """Figure 3: NDCG@100 of test users by activity, the least active fifth first, error bars of one standard error.
+
+    A panel for each split. A star: the group's users differ from the first model's by a paired t-test, p < .05.
+
+    Raises UsageError if there are no results on test users.
+    """
+    groups = by_split(r for r in found if r.metrics is not None)
+    if not groups:
+        raise UsageError("figure 3 needs records with test results, and the folder has none of these models")
+    figure = Figure(figsize=(6.5, 3.6 * len(groups)), layout="constrained")
+    for axes, group in zip(figure.subplots(len(groups), 1, squeeze=False)[:, 0], groups, strict=True):
+        _activity_panel(axes, group, folder)
+    return figure
+
+
+def _activity_panel(axes: Axes, group: list[Record], folder: Path) -> None:
+    from scipy.stats import ttest_rel
+
+    made = [row for row in rows(group) if row.scored]
+    results = records.per_user(folder, made[0].scored[0])
+    fifths = quintiles(results.history, results.user)
+    values = [row.per_user([SELECTION], folder)[0].mean(axis=0) for row in made]
+    width = 0.8 / len(made)
+    for n, (row, of_row) in enumerate(zip(made, values, strict=True)):
+        bars = [(of_row[users].mean(), standard_error(of_row[users])) for users in fifths]
+        places = np.arange(GROUPS) + (n - (len(made) - 1) / 2) * width
+        means, errors = np.array(bars).T
+        axes.bar(places, means, width * 0.92, yerr=errors, color=f"C{n}", label=row.model, error_kw={"linewidth": 0.8})
+        for place, users, top in zip(places, fifths, means + errors, strict=True):
+            if n and ttest_rel(of_row[users], values[0][users]).pvalue < 0.05:
+                axes.text(place, top, "*", ha="center", va="bottom", fontsize=8)
+    sizes = [results.history[users] for users in fifths]
+    axes.set_xticks(range(GROUPS), [f"{each.min()} to {each.max()}\n({len(each)} users)" for each in sizes])
+    axes.set_title(
+        f"{title(group).split(':')[0]}   (*: differs from {made[0].model}, paired t-test, p < .05)", fontsize=9
+    )
+    _plain(axes, "items in the history", str(SELECTION))
+    axes.legend(frameon=False, fontsize=8, ncols=min(4, len(made)))
+
+
+def quintiles(history: np.ndarray, user: np.ndarray) -> list[np.ndarray]:
+    """Places (in ``history``) of the users of each group: by size of history, ties by position ``user``; (N,) each."""
+    return [np.sort(places) for places in np.array_split(np.lexsort((user, history)), GROUPS)]
+
+
+def _plain(axes: Axes, x: str, y: str) -> None:
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+FIGURES: dict[str, Callable[[Sequence[Record], Path], Figure]] = {"1": annealing, "3": activity}
+"""By the paper's number."""

@@ -1,0 +1,82 @@
+"""What others published under this protocol, and whether ours agrees: results/published.csv."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from benchmark.launch import ROOT
+from benchmark.stats import Summary
+
+VALUES = ROOT / "results" / "published.csv"
+NAMES = ROOT / "results" / "published_names.csv"
+"""What is called otherwise here: one of VALUES' models, and the registered name of the same one."""
+PROTOCOL = "strong generalisation, authors' split"
+"""Others are not compared."""
+DATASETS = {"ml20m": "ML-20M", "netflix": "Netflix", "msd": "MSD"}
+"""The paper's data sets, in its order: name here and in VALUES."""
+OWN = "Liang2018"
+"""How the source of the paper's own numbers begins."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published number."""
+
+    model: str
+    """The registered name, else as published."""
+    name: str
+    """As published."""
+    metric: str
+    value: float
+    digits: str
+    """Of the value, as published."""
+    stderr: float | None
+    """Over users, where it is published."""
+    source: str
+    verified: bool
+    """Read in a source that prints it, not recalled."""
+
+    @property
+    def text(self) -> str:
+        """For a cell."""
+        spread = "" if self.stderr is None else f" ± {self.stderr:g}"
+        return f"{self.digits}{spread}{'' if self.verified else '†'}"
+
+
+@cache
+def published(dataset: str, values: Path = VALUES, names: Path = NAMES) -> list[Published]:
+    """All of one data set, the paper's own first, then in the file's order; none for other data sets."""
+    known = {line["published"]: line["model"] for line in _lines(names)}
+    found = [
+        Published(
+            model=known.get(line["model"], line["model"]),
+            name=line["model"],
+            metric=line["metric"],
+            value=float(line["value"]),
+            digits=line["value"],
+            stderr=float(line["stderr"]) if line["stderr"] else None,
+            source=line["source"],
+            verified=line["seen"] == "yes",
+        )
+        for line in _lines(values)
+        if (line["dataset"], line["protocol"]) == (DATASETS.get(dataset), PROTOCOL)
+    ]
+    return sorted(found, key=lambda one: not one.source.startswith(OWN))
+
+
+def _lines(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def verdict(ours: Summary | None, theirs: Published | None) -> Literal["agrees", "differs"] | None:
+    """Whether two values are within two standard errors of their difference; None where one has no standard error."""
+    if ours is None or theirs is None or theirs.stderr is None:
+        return None
+    bound = 2 * math.sqrt(ours.stderr**2 + theirs.stderr**2)
+    return "agrees" if abs(ours.mean - theirs.value) <= bound else "differs"

@@ -1,0 +1,193 @@
+"""Sweeps over beta and the paper's heuristic: which runs they are, and what is read from their records."""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean, stdev
+
+import pytest
+
+from benchmark import beta, grid, records
+from benchmark.catalog import UsageError
+from benchmark.cli import main
+from benchmark.grid import Grid
+from benchmark.records import Record
+from benchmark.report import figures, sweep
+from tests.conftest import run_tiny
+
+VAE = ("--models", "mult-vae", "--seeds", "0", "1", "--precision", "fp32")
+RISE = 6
+"""Epochs in which the heuristic's first run reaches 1 here."""
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory, request) -> list[Record]:
+    """The records of a sweep and of the heuristic, on the same small data."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(beta, "RISE", RISE)
+        out = tmp_path_factory.mktemp("swept")
+        assert run_tiny(out, *VAE, "--beta-sweep", "0", "0.5", "1") == 0
+        assert run_tiny(out, *VAE, "--beta-heuristic", "--set", "epochs=9", "learning_rate=0.01") == 0
+    found = [record for record in records.read_all(out) if record.spec.model == "mult-vae"]
+    return sorted(found, key=lambda record: record.spec.seed or 0)
+
+
+def heuristic(found: list[Record], first: bool) -> list[Record]:
+    """Its first or second runs."""
+    steps = RISE * math.ceil(found[0].data["training_users"] / 50)
+    mine = [r for r in found if r.spec.config["total_anneal_steps"] == steps]
+    return [r for r in mine if (r.spec.config["beta_cap"] == 1) == first]
+
+
+def asked(*models: str, **options) -> Grid:
+    return grid.resolve(["ml1m"], list(models), [0], **options)
+
+
+def options_of(of: Grid) -> dict[str, tuple[float, int | None]]:
+    return {
+        model.label: (model.config.beta_cap, model.config.total_anneal_steps)
+        for model in of.models["ml1m"]
+        if beta.is_vae(model)
+    }
+
+
+def test_a_sweep_has_each_cap_annealed_by_the_rule_and_constant():
+    made = beta.swept(asked("mult-vae", "ease"), {"mult-vae": [0, 0.2, 1]})
+    assert options_of(made) == {
+        "mult-vae": (0.2, None),
+        "mult-vae[beta_cap=0.0]": (0, None),
+        "mult-vae[beta_cap=1.0]": (1, None),
+        "mult-vae[total_anneal_steps=0]": (0.2, 0),
+        "mult-vae[beta_cap=1.0,total_anneal_steps=0]": (1, 0),
+    }
+    assert [model.label for model in made.models["ml1m"]][-1] == "ease"
+
+
+def test_on_the_papers_data_sets_a_caps_slope_is_its_own():
+    made = beta.swept(grid.resolve(["ml20m"], ["mult-vae"], [0]), {"mult-vae": [0.2, 1]})
+    (own, annealed, full, *_) = made.models["ml20m"]
+    assert [m.config.total_anneal_steps for m in (own, annealed, full)] == [200_000, None, None]
+    assert annealed.origins["total_anneal_steps"] == "--beta-sweep"
+
+
+def test_every_vae_that_is_chosen_is_swept():
+    assert beta.vaes(asked("gaussian-vae", "mult-dae", "mult-vae")) == ["gaussian-vae", "mult-vae"]
+    with pytest.raises(UsageError, match="no chosen model has a beta; name a VAE"):
+        beta.vaes(asked("ease", "mult-dae"))
+    with pytest.raises(UsageError, match="ease has no option 'beta_cap'"):
+        beta.swept(asked("ease"), {"ease": [1]})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--models", "ease", "--beta-sweep", "1"], "no chosen model has a beta"),
+        (["--models", "mult-vae", "--beta-sweep", "-1"], "it must be a number from 0"),
+        (["--models", "mult-vae", "--beta-heuristic", "--dry-run"], "leave --dry-run out"),
+        (["--beta-sweep", "1", "--beta-heuristic"], "not allowed with argument"),
+        (["--beta-sweep", "1", "--grid", "ease.l2=1,2"], "not allowed with argument"),
+    ],
+)
+def test_what_cannot_be_swept_is_refused(arguments, sentence, capsys, tmp_path):
+    try:
+        code = main([*arguments, "--out", str(tmp_path)])
+    except SystemExit as stop:
+        code = stop.code
+    assert code == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_the_papers_suite_has_a_sweep(capsys):
+    assert main(["--suite", "paper", "--datasets", "ml20m", "--models", "mult-vae", "gaussian-vae", "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("mult-vae[") == 13
+    assert said.count("gaussian-vae[") == 0
+    assert main(["--datasets", "ml20m", "--models", "mult-vae", "--dry-run"]) == 0
+    assert "mult-vae[" not in capsys.readouterr().out
+
+
+def test_the_heuristics_first_run_reaches_1_at_epoch_80():
+    (first,) = beta.annealed_to_1(asked("mult-vae", "ease"), {"ml1m": 4834}).models["ml1m"]
+    assert (first.config.beta_cap, first.config.total_anneal_steps) == (1, 80 * 10)
+
+
+def test_the_heuristics_second_run_stops_at_the_best_beta(swept):
+    first = heuristic(swept, first=True)
+    second = heuristic(swept, first=False)
+    assert [len(first), len(second)] == [2, 2]
+    mean = [fmean(p["validation"] for p in epoch) for epoch in zip(*(r.curve for r in first), strict=True)]
+    best = mean.index(max(mean))
+    assert [r.spec.config["beta_cap"] for r in second] == [first[0].curve[best]["beta"]] * 2
+    assert first[0].curve[RISE]["beta"] == 1
+    for one, other in zip(first, second, strict=True):  # the same slope, so the same run up to there
+        assert [p["validation"] for p in one.curve[: best + 1]] == [p["validation"] for p in other.curve[: best + 1]]
+
+
+def test_without_a_first_run_there_is_no_second(swept):
+    first = beta.annealed_to_1(asked("mult-vae"), {"ml1m": 4834})
+    assert beta.stopped_at_best(first, swept).models == {"ml1m": []}
+
+
+def test_the_table_of_a_sweep_is_of_the_epochs_that_were_selected(swept):
+    (found,) = sweep.sweeps(swept)
+    table = sweep.table(found)
+    assert [row[:2] for row in table.cells] == [
+        ["annealed", "0"],
+        ["annealed", "0.2"],
+        ["annealed", "0.5"],
+        ["annealed", "1"],
+        ["constant", "0"],
+        ["constant", "0.5"],
+        ["constant", "1"],
+    ]
+    row = next(row for row in table.data if (row["mode"], row["cap"]) == ("annealed", 0.5))
+    trials = [r for r in swept if (r.spec.config["beta_cap"], r.spec.config["total_anneal_steps"]) == (0.5, None)]
+    best = [r.curve[(r.best_epoch or 0) - 1] for r in trials]
+    for quantity in ("beta", "validation", "kl", "active_units"):
+        values = [epoch[quantity] for epoch in best]
+        assert (row[f"{quantity}_mean"], row[f"{quantity}_sd"]) == (fmean(values), stdev(values))
+    assert row["test_mean"] == fmean(r.metrics["NDCG@100"].mean for r in trials if r.metrics)
+    constant = [row for row in table.data if row["mode"] == "constant"]
+    assert [row["beta_mean"] for row in constant] == [0, 0.5, 1]  # in force at every epoch
+
+
+def test_the_plot_of_a_sweep_has_both_modes_against_the_beta_in_force(swept):
+    (found,) = sweep.sweeps(swept)
+    scores, kl, units = sweep.draw(found).axes
+    assert [line.get_label() for line in scores.containers] == [
+        "validation, annealed to its cap",
+        "test, annealed to its cap",
+        "validation, constant",
+        "test, constant",
+    ]
+    x, _ = kl.containers[0][0].get_data()
+    assert list(x) == [row["beta_mean"] for row in sweep.table(found).data if row["mode"] == "annealed"]
+    assert len(units.containers) == 2
+
+
+def test_figure_1_has_the_papers_three_lines(swept, tmp_path):
+    figure = figures.annealing([r for r in swept if len(r.curve) == 9], tmp_path)
+    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert labels[0] == "annealed to 1"
+    assert labels[1].startswith("annealed to 0.")
+    constant = [
+        r.model_copy(update={"spec": r.spec.model_copy(update={"config": r.spec.config | CONSTANT})}) for r in swept
+    ]
+    constant = [r.model_copy(update={"label": "constant"}) for r in constant if len(r.curve) == 9][:2]
+    figure = figures.annealing([*[r for r in swept if len(r.curve) == 9], *constant], tmp_path)
+    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert labels[:2] == ["beta = 1, no annealing", "annealed to 1"]
+    line = figure.axes[0].lines[1].get_ydata()
+    trials = heuristic(swept, first=True)
+    assert list(line) == pytest.approx(
+        [fmean(p["validation"] for p in e) for e in zip(*(r.curve for r in trials), strict=True)]
+    )
+
+
+CONSTANT = {"beta_cap": 1.0, "total_anneal_steps": 0}
+
+
+def test_figure_1_without_its_runs_says_how_to_make_them(swept, tmp_path):
+    with pytest.raises(UsageError, match="--models mult-vae --beta-heuristic makes them"):
+        figures.annealing([r for r in swept if not r.spec.config["total_anneal_steps"]], tmp_path)

@@ -1,0 +1,206 @@
+"""The paper's tables and figure 3: what was published beside what was found, verdicts, rows not run, activity."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import ttest_rel
+
+from benchmark import grid, records
+from benchmark.catalog import UsageError
+from benchmark.cli import main
+from benchmark.metrics import HEADLINE, SELECTION, standard_error
+from benchmark.records import Record
+from benchmark.report import figures, format, paper
+from benchmark.report.compare import compared, standings
+from benchmark.report.published import NAMES, PROTOCOL, VALUES, published, verdict
+from benchmark.report.table import rows
+from benchmark.stats import Summary
+
+
+@pytest.fixture(scope="module")
+def found(finished) -> list[Record]:
+    return [r for r in records.read_all(finished) if r.spec.model not in ("oracle", "bayes")]
+
+
+def as_ml20m(record: Record, **update) -> Record:
+    """As if it were of the real data at its published options."""
+    spec = record.spec.model_copy(update={"dataset": "ml20m"})
+    name = {"spec": spec, "label": record.spec.model, "data": record.data | {"label": "ml20m"}}
+    return record.model_copy(update=name | update)
+
+
+def row_of(table: format.Table, model: str) -> list[str]:
+    (row,) = [row for row in table.cells if row[0] == model]
+    return row
+
+
+@pytest.mark.parametrize(
+    ("mean", "stderr", "their_value", "their_stderr", "said"),
+    [
+        (0.395, 0.002, 0.395, 0.002, "agrees"),
+        (0.400, 0.002, 0.395, 0.002, "agrees"),  # .005 <= 2 sqrt(2) .002 = .00566
+        (0.401, 0.002, 0.395, 0.002, "differs"),
+        (0.389, 0.002, 0.395, 0.002, "differs"),
+        (0.401, 0.003, 0.395, 0.001, "agrees"),  # .006 <= 2 sqrt(9 + 1) .001 = .00632
+        (0.395, 0.002, 0.395, None, None),
+    ],
+)
+def test_a_verdict_is_within_two_standard_errors_or_not(mean, stderr, their_value, their_stderr, said):
+    theirs = published("ml20m")[0].__class__("m", "M", "NDCG@100", their_value, "", their_stderr, "s", verified=True)
+    assert verdict(Summary(mean, None, stderr, 1), theirs) == said
+
+
+def test_without_both_values_there_is_no_verdict():
+    assert verdict(None, published("ml20m")[0]) is None
+    assert verdict(Summary(0.4, None, 0.002, 1), None) is None
+
+
+def test_only_the_same_protocol_is_published_and_the_papers_own_comes_first(tmp_path):
+    lines = [
+        "dataset,model,metric,value,stderr,protocol,source,seen",
+        f'ML-20M,Notebook,NDCG@100,.42592,.002,"{PROTOCOL}",their notebook,yes',
+        f'ML-20M,Paper,NDCG@100,0.420,.002,"{PROTOCOL}",Liang2018 Table 2,memory',
+        "ML-20M,Paper,NDCG@100,.5,.002,other split,Liang2018 Table 2,yes",
+        f'Netflix,Paper,NDCG@100,.6,.002,"{PROTOCOL}",Liang2018 Table 2,yes',
+    ]
+    (tmp_path / "values.csv").write_text("\n".join(lines))
+    (tmp_path / "names.csv").write_text("published,model\nPaper,mult-vae\nNotebook,mult-vae\n")
+    both = published("ml20m", tmp_path / "values.csv", tmp_path / "names.csv")
+    assert [(one.model, one.name, one.text) for one in both] == [
+        ("mult-vae", "Paper", "0.420 ± 0.002†"),
+        ("mult-vae", "Notebook", ".42592 ± 0.002"),
+    ]
+    assert published("ml1m", tmp_path / "values.csv", tmp_path / "names.csv") == []
+
+
+def test_every_name_here_is_a_models_and_every_published_one_is_in_the_file():
+    lines = [line.split(",") for line in NAMES.read_text().splitlines()[1:]]
+    assert {model for _, model in lines} <= set(grid.MODELS)
+    values = VALUES.read_text()
+    assert all(f",{name}," in values for name, _ in lines)
+
+
+def test_table_2_has_published_values_verdicts_and_rows_not_run(found, finished):
+    vae = [as_ml20m(r) for r in found if r.spec.model == "mult-vae"]
+    ease = [as_ml20m(r) for r in found if r.spec.model == "ease"]
+    first, *others = paper.model_tables([*vae, *ease], finished)
+    assert [t.title.split(" (")[0] for t in [first, *others]] == [f"Table 2: {n}" for n in ("ml20m", "netflix", "msd")]
+    (table_row,) = rows(vae)
+    per_user = table_row.per_user(HEADLINE, finished)[0]
+    bound = 2 * np.hypot(np.mean([standard_error(values) for values in per_user]), 0.002)
+    said = "agrees" if abs(per_user.mean() - 0.395) <= bound else "differs"
+    assert row_of(first, "mult-vae")[5] == f"0.395 ± 0.002, {said}"
+    assert row_of(first, "ease")[5] == "0.391"  # no standard error is published, so no verdict
+    assert row_of(first, "SLIM")[4:6] == ["not run", "0.370 ± 0.002"]
+    assert row_of(first, "gaussian-vae")[5].endswith("†")
+    assert all(row[4] == "not run" for row in others[0].cells)
+    numbers = next(r for r in first.data if (r["model"], r["metric"]) == ("mult-vae", "Recall@20"))
+    assert (numbers["published"], numbers["verdict"], numbers["verified"]) == (0.395, said, True)
+    assert "0.39535 (Mult-VAE^PR (official notebook run))" in numbers["also_published"]
+
+
+def test_options_that_are_not_the_published_ones_are_not_compared(found, finished):
+    other = [as_ml20m(r, label="mult-vae[latent=100]") for r in found if r.spec.model == "mult-vae"]
+    first, *_ = paper.model_tables(other, finished)
+    assert row_of(first, "mult-vae[latent=100]")[5] == "-"
+    assert row_of(first, "mult-vae")[4:6] == ["not run", "0.395 ± 0.002"]
+
+
+def test_table_4_has_the_likelihoods_alone(found, finished):
+    *published_tables, own = paper.likelihood_tables(found, finished)
+    assert {row[0].split("[")[0] for row in own.cells} == {"mult-vae", "mult-dae"}
+    names = {row[0] for row in published_tables[0].cells}
+    assert names == {f"{x}-{kind}" for x in ("mult", "gaussian", "logistic") for kind in ("vae", "dae")}
+
+
+def test_table_1_counts_the_split(found, finished):
+    (table,) = paper.data_table(found, finished)
+    data = found[0].data
+    assert row_of(table, "ml20m")[1:] == [*["not run"] * 5, "136,677 / 20,108 / 9,990,682"]
+    (row,) = [row for row in table.cells if row[0] == data["label"]]
+    density = data["interactions"] / data["users"] / data["items"]
+    assert row[1:5] == [str(data["users"]), str(data["items"]), f"{data['interactions']:,}", f"{density:.2%}"]
+
+
+def test_differences_are_of_users_and_their_signs_are_the_rows(found, finished):
+    (table,) = compared(found, finished, HEADLINE)
+    by_name = {row[0]: row[1:] for row in table.cells}
+    names = table.head[1:]
+    means = {row.model: row.per_user([SELECTION], finished).mean() for row in rows(found)}
+    assert names == sorted(names, key=lambda name: -means[name])
+    for a in names:
+        for b in names:
+            cell = by_name[a][names.index(b)].replace("*", "")
+            assert cell == ("" if a == b else f"{means[a] - means[b]:+.4f}")
+    assert len(table.data) == 3 * len(names) * (len(names) - 1) // 2
+    for row in table.data:
+        assert row["low"] <= row["difference"] <= row["high"]
+        assert row["p"] <= row["p_holm"] <= 1
+
+
+def test_standings_rank_what_is_on_every_data_set(found, finished):
+    assert standings(found, finished) == []
+    twice = [*found, *(as_ml20m(r, label=r.label) for r in found if r.spec.model != "bpr")]
+    (table,) = standings(twice, finished)
+    assert not any("bpr" in row[0] for row in table.cells)
+    assert [row[1] for row in table.cells] == [f"{place}.00" for place in range(1, len(table.cells) + 1)]
+    assert table.cells[0][3].startswith("2 (")
+    assert table.cells[1][2] == "0 (0)"
+
+
+@given(st.lists(st.integers(0, 6), min_size=5, max_size=60))
+def test_fifths_of_users_differ_by_one_user_at_most_and_grow(sizes):
+    history = np.array(sizes)
+    groups = figures.quintiles(history, np.arange(len(sizes)))
+    assert sorted(np.concatenate(groups)) == list(range(len(sizes)))
+    assert max(map(len, groups)) - min(map(len, groups)) <= 1
+    for lower, higher in pairwise(groups):
+        assert history[lower].max() <= history[higher].min()
+        ties = history[lower].max() == history[higher].min()
+        if ties:  # by position
+            value = history[lower].max()
+            assert lower[history[lower] == value].max() < higher[history[higher] == value].min()
+
+
+def test_figure_3_has_each_fifths_mean_error_and_test(found, finished):
+    networks = [r for r in found if r.spec.model in ("mult-vae", "mult-dae")]
+    (axes,) = figures.activity(networks, finished).axes
+    first, second = rows(networks)
+    results = records.per_user(finished, first.scored[0])
+    fifths = figures.quintiles(results.history, results.user)
+    values = [row.per_user([SELECTION], finished)[0].mean(axis=0) for row in (first, second)]
+    bars = [bar for bar in axes.containers if hasattr(bar, "patches")]
+    for of_row, container in zip(values, bars, strict=True):
+        heights = [patch.get_height() for patch in container.patches]
+        assert heights == pytest.approx([of_row[users].mean() for users in fifths])
+        (lines,) = container.errorbar.lines[2]
+        spans = [segment[1, 1] - segment[0, 1] for segment in lines.get_segments()]
+        assert spans == pytest.approx([2 * standard_error(of_row[users]) for users in fifths])
+    stars = len(axes.texts)
+    assert stars == sum(ttest_rel(values[1][users], values[0][users]).pvalue < 0.05 for users in fifths)
+
+
+def test_report_writes_the_papers_tables_and_figures(finished, tmp_path, capsys):
+    words = ["report", "--out", str(finished), "--models", "mult-vae", "mult-dae", "--to", str(tmp_path)]
+    assert main([*words, "--table", "1", "2", "4", "--figure", "3"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("Table 2: ") == 4
+    tables = {f"table-{n}.{kind}" for n in (1, 2, 4) for kind in ("md", "tex", "csv", "png")}
+    assert {path.name for path in tmp_path.iterdir()} == tables | {"figure-3.png"}
+    assert r"\toprule" in (tmp_path / "table-2.tex").read_text()
+    assert (tmp_path / "table-4.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_report_of_what_is_not_there_says_what_is(finished, capsys):
+    assert main(["report", "--out", str(finished), "--models", "recvae"]) == 2
+    assert "no record is of what --datasets and --models name; there are als on synthetic" in capsys.readouterr().err
+
+
+def test_figures_need_records_of_their_own(found, finished):
+    with pytest.raises(UsageError, match="figure 3 needs records with test results"):
+        figures.activity([r.model_copy(update={"metrics": None}) for r in found], finished)
