@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmark import beta
 from benchmark.cli import main
 from datasets.split import Split
 from datasets.synthetic import Synthetic, SyntheticConfig
@@ -57,6 +58,23 @@ def finished(tmp_path_factory) -> Path:
         patch.setenv("BENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         out = tmp_path_factory.mktemp("finished")
         assert run_tiny(out, "--keep-weights") == 0
+    return out
+
+
+RISE = 6
+"""Epochs in which the heuristic's first run reaches 1 in tests."""
+
+
+@pytest.fixture(scope="session")
+def sweep_folder(tmp_path_factory) -> Path:
+    """The records of a sweep over beta and of the heuristic; nobody writes there."""
+    words = ["--models", "mult-vae", "--seeds", "0", "1", "--precision", "fp32"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(beta, "RISE", RISE)
+        out = tmp_path_factory.mktemp("swept")
+        assert run_tiny(out, *words, "--beta-sweep", "0", "0.5", "1") == 0
+        assert run_tiny(out, *words, "--beta-heuristic", "--set", "epochs=9", "learning_rate=0.01") == 0
     return out
 
 

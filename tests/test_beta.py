@@ -13,23 +13,13 @@ from benchmark.cli import main
 from benchmark.grid import Grid
 from benchmark.records import Record
 from benchmark.report import figures, sweep
-from tests.conftest import run_tiny
-
-VAE = ("--models", "mult-vae", "--seeds", "0", "1", "--precision", "fp32")
-RISE = 6
-"""Epochs in which the heuristic's first run reaches 1 here."""
+from tests.conftest import RISE
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory, request) -> list[Record]:
-    """The records of a sweep and of the heuristic, on the same small data."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(beta, "RISE", RISE)
-        out = tmp_path_factory.mktemp("swept")
-        assert run_tiny(out, *VAE, "--beta-sweep", "0", "0.5", "1") == 0
-        assert run_tiny(out, *VAE, "--beta-heuristic", "--set", "epochs=9", "learning_rate=0.01") == 0
-    found = [record for record in records.read_all(out) if record.spec.model == "mult-vae"]
+def swept(sweep_folder) -> list[Record]:
+    """By seed."""
+    found = [record for record in records.read_all(sweep_folder) if record.spec.model == "mult-vae"]
     return sorted(found, key=lambda record: record.spec.seed or 0)
 
 
