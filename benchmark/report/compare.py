@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from benchmark.metrics import SELECTION, Metric
 from benchmark.records import Record
 from benchmark.report.format import Table
 from benchmark.report.table import PAIRS, Row, by_split, models, rows, title
-from benchmark.stats import bootstrap_interval, comparisons
+from benchmark.stats import Comparison, bootstrap_interval, comparisons
 
 CELLS = (
     f"Cells: mean of row - column over test users, {SELECTION}; bold: significant. The CSV file has every metric, the "
@@ -27,38 +28,44 @@ def compared(found: Sequence[Record], folder: Path, metrics: Sequence[Metric]) -
 
 
 def _table(group: list[Record], made: list[Row], folder: Path, metrics: Sequence[Metric]) -> Table:
-    every = [*metrics, *({SELECTION} - set(metrics))]
+    every = [SELECTION, *(metric for metric in metrics if metric != SELECTION)]
     values = np.array([row.per_user(every, folder).mean(axis=1) for row in made])  # (rows, metrics, users)
-    shown = every.index(SELECTION)
-    order = np.argsort(-values[:, shown].mean(axis=1), kind="stable")
-    values, made = values[order], [made[i] for i in order]
-    names = _names(made)
-    cells = [[name, *["" for _ in made]] for name in names]
-    data = []
-    for m, metric in enumerate(every):
-        pairs = comparisons(values[:, m])
-        intervals = bootstrap_interval(np.array([values[c.first, m] - values[c.second, m] for c in pairs]))
-        for pair, (low, high) in zip(pairs, intervals, strict=True):
-            if m == shown:
-                for row, column, sign in ((pair.first, pair.second, 1), (pair.second, pair.first, -1)):
-                    text = f"{sign * pair.difference:+.4f}"
-                    cells[row][column + 1] = f"**{text}**" if pair.significant else text
-            data.append(
-                {
-                    "dataset": group[0].data["label"],
-                    "split_hash": group[0].spec.split_hash,
-                    "metric": str(metric),
-                    "model": names[pair.first],
-                    "other": names[pair.second],
-                    "difference": pair.difference,
-                    "low": float(low),
-                    "high": float(high),
-                    "p": pair.p,
-                    "p_holm": pair.adjusted,
-                    "test_users": values.shape[2],
-                }
-            )
-    return Table(f"Differences on {title(group)}", ["", *names], cells, [f"{CELLS} {PAIRS}"], data)
+    order = np.argsort(-values[:, 0].mean(axis=1), kind="stable")
+    values, names = values[order], _names([made[i] for i in order])
+    about = {"dataset": group[0].data["label"], "split_hash": group[0].spec.split_hash, "test_users": values.shape[2]}
+    pairs = [comparisons(values[:, m]) for m in range(len(every))]
+    data = [
+        about | {"metric": str(metric)} | numbers
+        for m, metric in enumerate(every)
+        for numbers in _numbers(pairs[m], values[:, m], names)
+    ]
+    notes = [f"{CELLS} {PAIRS}"]
+    return Table(f"Differences on {title(group)}", ["", *names], _matrix(pairs[0], names), notes, data)
+
+
+def _matrix(pairs: Sequence[Comparison], names: Sequence[str]) -> list[list[str]]:
+    """Each row's difference from each column."""
+    cells = [[name, *["" for _ in names]] for name in names]
+    for pair in pairs:
+        for row, column, sign in ((pair.first, pair.second, 1), (pair.second, pair.first, -1)):
+            text = f"{sign * pair.difference:+.4f}"
+            cells[row][column + 1] = f"**{text}**" if pair.significant else text
+    return cells
+
+
+def _numbers(pairs: Sequence[Comparison], values: np.ndarray, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Of each pair; ``values`` are (rows, users)."""
+    intervals = bootstrap_interval(np.array([values[pair.first] - values[pair.second] for pair in pairs]))
+    for pair, (low, high) in zip(pairs, intervals, strict=True):
+        yield {
+            "model": names[pair.first],
+            "other": names[pair.second],
+            "difference": pair.difference,
+            "low": float(low),
+            "high": float(high),
+            "p": pair.p,
+            "p_holm": pair.adjusted,
+        }
 
 
 def standings(found: Sequence[Record], folder: Path) -> list[Table]:
@@ -76,22 +83,25 @@ def standings(found: Sequence[Record], folder: Path) -> list[Table]:
     values = [np.array([of[key].per_user([SELECTION], folder)[0].mean(axis=0) for key in common]) for of in keyed]
     ranks = np.mean([rankdata(-each.mean(axis=1)) for each in values], axis=0)
     order = np.argsort(ranks, kind="stable")
-    wins, sure = np.zeros((2, len(common), len(common)), dtype=int)
-    for pair in (pair for each in values for pair in comparisons(each)):
-        first, second = (pair.first, pair.second) if pair.difference > 0 else (pair.second, pair.first)
-        wins[first, second] += pair.difference != 0
-        sure[first, second] += pair.significant
-    names = _names([keyed[0][key] for key in common])
-    cells = [
-        [names[i], f"{ranks[i]:.2f}", *("" if i == j else f"{wins[i, j]} ({sure[i, j]})" for j in order)] for i in order
-    ]
+    names, beaten = _names([keyed[0][key] for key in common]), _beaten(values)
+    cells = [[names[i], f"{ranks[i]:.2f}", *("" if i == j else beaten[i][j] for j in order)] for i in order]
     data = [{"model": names[i], "mean_rank": float(ranks[i]), "datasets": len(groups)} for i in order]
-    labels = ", ".join(group[0].records[0].data["label"] for group in groups if group)
+    labels = ", ".join(group[0].records[0].data["label"] for group in groups)
     note = (
         f"Rank by mean {SELECTION}, 1 the best, among these rows. Others: on how many of the data sets the row's mean "
         f"is above the column's, and in parentheses significantly so. {PAIRS}"
     )
     return [Table(f"Standings over {labels}", ["", "mean rank", *(names[i] for i in order)], cells, [note], data)]
+
+
+def _beaten(values: Sequence[np.ndarray]) -> list[list[str]]:
+    """How often each row beats each column, and how often surely; ``values`` (rows, users) of each data set."""
+    wins, sure = np.zeros((2, len(values[0]), len(values[0])), dtype=int)
+    for pair in (pair for of_one in values for pair in comparisons(of_one)):
+        first, second = (pair.first, pair.second) if pair.difference > 0 else (pair.second, pair.first)
+        wins[first, second] += pair.difference != 0
+        sure[first, second] += pair.significant
+    return [[f"{n} ({m})" for n, m in zip(*both, strict=True)] for both in zip(wins, sure, strict=True)]
 
 
 def _names(made: Sequence[Row]) -> list[str]:

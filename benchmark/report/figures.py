@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,39 +36,36 @@ def annealing(found: Sequence[Record], folder: Path) -> Figure:
         )
     figure = Figure(figsize=(5.5 * len(panels), 3.8), layout="constrained")
     for axes, (group, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        for n, (label, row) in enumerate(lines.items()):
-            curves = np.array([[point["validation"] for point in r.curve] for r in row.records if r.status == "ok"])
-            epochs, mean = np.arange(1, curves.shape[1] + 1), curves.mean(axis=0)
-            axes.plot(epochs, mean, color=f"C{n}", label=label)
-            if len(curves) > 1:
-                spread = curves.std(axis=0, ddof=1)
-                axes.fill_between(epochs, mean - spread, mean + spread, color=f"C{n}", alpha=0.2, linewidth=0)
+        _annealing_panel(axes, lines)
+        (model, *_) = (row.spec.model for row in lines.values())
         seeds = max(len(row.records) for row in lines.values())
-        axes.set_title(
-            f"{title(group).split(':')[0]}, {next(iter(lines.values())).spec.model}, {seeds} seeds", fontsize=9
-        )
-        _plain(axes, "epoch", f"validation {SELECTION}")
-        axes.legend(frameon=False, fontsize=8)
+        axes.set_title(f"{title(group).split(':')[0]}, {model}, {seeds} seeds", fontsize=9)
     return figure
 
 
-def _annealed(made: Sequence[Row]) -> list[dict[str, Row]]:
+def _annealing_panel(axes: Axes, lines: Mapping[str, Row]) -> None:
+    for n, (label, row) in enumerate(lines.items()):
+        curves = np.array([[point["validation"] for point in r.curve] for r in row.records if r.status == "ok"])
+        epochs, mean = np.arange(1, curves.shape[1] + 1), curves.mean(axis=0)
+        axes.plot(epochs, mean, color=f"C{n}", label=label)
+        if len(curves) > 1:
+            spread = curves.std(axis=0, ddof=1)
+            axes.fill_between(epochs, mean - spread, mean + spread, color=f"C{n}", alpha=0.2, linewidth=0)
+    _plain(axes, "epoch", f"validation {SELECTION}")
+    axes.legend(frameon=False, fontsize=8)
+
+
+def _annealed(made: Sequence[Row]) -> Iterator[dict[str, Row]]:
     """For each VAE with runs annealed to 1: its lines by label, in the paper's order."""
-    found = []
+    beta = {id(row): (row.spec.config.get("beta_cap"), row.spec.config.get("total_anneal_steps")) for row in made}
     for full in made:
-        if (full.spec.config.get("beta_cap"), bool(full.spec.config.get("total_anneal_steps"))) != (1.0, True):
-            continue
-        lines = {}
-        for row in made:
-            if _rest(row) == _rest(full):
-                cap, steps = row.spec.config["beta_cap"], row.spec.config["total_anneal_steps"]
-                if (cap, steps) == (1.0, 0):
-                    lines["beta = 1, no annealing"] = row
-                elif 0 < cap < 1 and steps == full.spec.config["total_anneal_steps"]:
-                    lines[f"annealed to {cap:.3g}"] = row
-        first = {label: row for label, row in lines.items() if "no annealing" in label}
-        found.append(first | {"annealed to 1": full} | lines)
-    return found
+        cap, slope = beta[id(full)]
+        if cap == 1 and slope:
+            family = [row for row in made if _rest(row) == _rest(full)]
+            lines = [("beta = 1, no annealing", row) for row in family if beta[id(row)] == (1, 0)]
+            lines += [("annealed to 1", full)]
+            lines += [(f"annealed to {beta[id(row)][0]:.3g}", row) for row in family if beta[id(row)][1] == slope]
+            yield dict(lines)
 
 
 def _rest(row: Row) -> tuple[Any, ...]:
