@@ -73,7 +73,7 @@ def test_what_ran_at_the_size_of_ml20m_is_kept_apart():
     found = records.read_all(REFERENCE / "rehearsal")
     assert sorted(r.spec.model for r in found) == ["als", "ease", "mult-dae", "mult-vae"]
     for record in found:
-        assert (record.status, record.data["label"], len(record.curve)) == ("ok", "file:ml20m-rehearsal", 1)
+        assert (record.status, record.spec.dataset, len(record.curve)) == ("ok", "file:ml20m-rehearsal", 1)
         assert record.data["training_users"] > 115_000
 
 
