@@ -24,6 +24,8 @@ from models.registry import register
 
 BLOCK = 1024
 """Columns worked on at a time: temporary memory of BLOCK / I of the matrix."""
+LARGEST = 32_768
+"""Matrix that LAPACK is given: OpenBLAS's Cholesky on several threads crashes on one of 41,000."""
 
 
 class EASEConfig(Config):
@@ -77,6 +79,9 @@ def invert(A: np.ndarray) -> None:
 
     Raises numpy.linalg.LinAlgError if ``A`` is not positive definite in float32.
     """
+    if len(A) > LARGEST:
+        invert_by_quarters(A)
+        return
     spotrf, spotri = get_lapack_funcs(("potrf", "potri"), dtype=np.float32)
     fortran = A.T  # the same memory in the order that LAPACK overwrites; its lower triangle is A's upper one
     _, info = spotrf(fortran, lower=1, overwrite_a=1)
@@ -91,3 +96,20 @@ def invert(A: np.ndarray) -> None:
         square = np.triu(A[start:stop, start:stop])
         A[start:stop, start:stop] = square + np.triu(square, 1).T
         A[stop:, start:stop] = A[start:stop, stop:].T
+
+
+def invert_by_quarters(A: np.ndarray) -> None:
+    """As ``invert``: A = [[a, b], [b', d]] by the inverses of a and of its Schur complement, d - b'a^-1 b."""
+    half = len(A) // 2
+    a, b, d = A[:half, :half], A[:half, half:], A[half:, half:]
+    for_lapack = np.ascontiguousarray(a)
+    invert(for_lapack)
+    a[:] = for_lapack
+    w = a @ b
+    for_lapack = d - b.T @ w
+    invert(for_lapack)
+    d[:] = for_lapack
+    b[:] = w @ d
+    a += b @ w.T
+    b *= -1
+    A[half:, :half] = b.T

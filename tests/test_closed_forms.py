@@ -48,6 +48,17 @@ def test_each_column_of_ease_is_a_ridge_regression_on_the_other_items(x):
         np.testing.assert_allclose(np.delete(model.net["B"].numpy()[:, j], j), b, atol=2e-6)
 
 
+@pytest.mark.parametrize("largest", [33, 17, 8, 1])
+def test_a_large_matrix_is_inverted_by_quarters(largest, random, monkeypatch):
+    monkeypatch.setattr(ease, "LARGEST", largest)
+    X = random.random_sample((50, 33))
+    A = (X.T @ X + np.eye(33)).astype(np.float32)
+    want = np.linalg.inv(A.astype(np.float64))
+    ease.invert(A)
+    np.testing.assert_allclose(A, want, atol=1e-6)
+    np.testing.assert_allclose(A, A.T, atol=1e-6)
+
+
 def test_a_gram_matrix_that_float32_cannot_invert_is_said():
     x = csr_matrix(np.ones((50, 4), dtype=np.float32))
     model = EASE(EASEConfig(l2=1e-9), x.shape, Compute())
