@@ -55,8 +55,8 @@ def test_a_large_matrix_is_inverted_by_quarters(largest, random, monkeypatch):
     A = (X.T @ X + np.eye(33)).astype(np.float32)
     want = np.linalg.inv(A.astype(np.float64))
     ease.invert(A)
-    np.testing.assert_allclose(A, want, atol=1e-6)
-    np.testing.assert_allclose(A, A.T, atol=1e-6)
+    np.testing.assert_allclose(A, want, atol=5e-6)
+    np.testing.assert_allclose(A, A.T, atol=5e-6)
 
 
 def test_a_gram_matrix_that_float32_cannot_invert_is_said():

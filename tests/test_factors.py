@@ -96,7 +96,7 @@ def test_als_of_one_iteration_an_epoch_is_als_of_many(x):
     from threadpoolctl import threadpool_limits
 
     np.random.seed(5)
-    model = ALS(ALSConfig(factors=8, epochs=4), x.shape, Compute())
+    model = ALS(ALSConfig(factors=8, epochs=4, alpha=2.0, regularization=30.0), x.shape, Compute())
     data = model.prepare(x)
     for _ in range(4):
         model.train_epoch(data)
