@@ -1,4 +1,4 @@
-"""Weights that were kept score as the model did, also by the lines of the README."""
+"""Weights that were kept score as the model did, also by the lines of the documentation."""
 
 from __future__ import annotations
 
@@ -31,8 +31,10 @@ def test_they_score_the_test_users_as_the_trial_did(finished):
         assert np.array_equal(ranking.hit, records.hits(finished, record)[0])
 
 
-def test_the_lines_of_the_readme_recommend_unseen_items(finished, capsys):
-    (code,) = re.findall(r"```python\n(import numpy.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+def test_the_documented_lines_recommend_unseen_items(finished, capsys):
+    (code,) = re.findall(
+        r"```python\n(import numpy.*?)```", (ROOT / "docs" / "records.md").read_text(), flags=re.DOTALL
+    )
     assert len(code.strip().splitlines()) <= 10
     record = next(r for r in kept(finished) if r.spec.model == "mult-vae")
     code = re.sub(r'"results/runs/\w+\.safetensors"', repr(str(finished / f"{record.id}.safetensors")), code)
