@@ -15,6 +15,7 @@ from benchmark.report.precision import compared
 from benchmark.report.readme import REFERENCE
 from benchmark.spec import PROTOCOL
 from benchmark.verbs import prepare
+from tests import test_golden
 from tests.conftest import ROOT
 
 FOUND = records.read_all(REFERENCE)
@@ -46,6 +47,10 @@ def test_every_model_has_its_seeds():
         assert sorted(r.spec.seed or 0 for r in of(model, precision)) == list(range(10))
     assert {r.label for r in FOUND if r.data["label"] == "gowalla"} == SHORT
     assert all(seeds("gowalla", model) in ([None], [0]) for model in SHORT)
+
+
+def test_their_models_numbers_are_held():
+    assert {r.spec.model for r in FOUND} == set(test_golden.MODELS)
 
 
 def test_none_failed_and_every_planned_epoch_ran():
