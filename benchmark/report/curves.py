@@ -13,7 +13,7 @@ from benchmark.report.table import Row, rows, title
 
 PANELS = {
     "validation": "validation NDCG@100",
-    "loss": "training loss per user (nats; ALS: squared errors)",
+    "loss": "training loss per user",
     "kl": "KL (nats per user)",
     "beta": "beta, at the epoch's last update",
 }
