@@ -162,6 +162,9 @@ def test_quality_against_time_has_a_panel_for_each_machine(found):
     figure = pareto([vae[0], other, *of(found, "ease")])
     assert figure is not None
     assert [len(axes.texts) for axes in figure.axes] == [2, 1]
+    long = pareto([vae[0].model_copy(update={"label": f"mult-vae[{'beta_cap=0.1,' * 12}]"})])
+    assert long is not None
+    assert format.png(long).startswith(b"\x89PNG")  # and no warning that the axes collapsed
     assert pareto([r.model_copy(update={"beside_others": True}) for r in found]) is None
 
 

@@ -164,13 +164,9 @@ def pareto(group: Sequence[Record]) -> Figure | None:
         points = [(cost.median(QUANTITIES["total (s)"]) or 0.0, cost.median(_quality) or 0.0, cost) for cost in there]
         for seconds, quality, cost in points:
             axes.plot(seconds, quality, "o", color="C0")
-            axes.annotate(
-                f"{cost.model} ({cost.precision})",
-                (seconds, quality),
-                xytext=(4, 4),
-                textcoords="offset points",
-                fontsize=7,
-            )
+            name = f"{cost.model} ({cost.precision})"
+            text = axes.annotate(name, (seconds, quality), xytext=(4, 4), textcoords="offset points", fontsize=7)
+            text.set_in_layout(False)  # a long name must not squeeze the axes to nothing
         line = frontier([(seconds, quality) for seconds, quality, _ in points])
         axes.plot(*zip(*line, strict=True), color="C1", linewidth=1)
         axes.set_xscale("log")
