@@ -104,6 +104,14 @@ def test_table_2_has_published_values_verdicts_and_rows_not_run(found, finished)
     assert "0.39535 (Mult-VAE^PR (official notebook run))" in numbers["also_published"]
 
 
+def test_two_splits_of_a_data_set_are_two_tables(found, finished):
+    ease = [as_ml20m(r) for r in found if r.spec.model == "ease"]
+    other = [r.model_copy(update={"spec": r.spec.model_copy(update={"split_hash": "f" * 64})}) for r in ease]
+    titles = [table.title for table in paper.model_tables([*ease, *other], finished)]
+    assert [title.split(" (")[0][9:] for title in titles] == ["ml20m", "ml20m", "netflix", "msd"]
+    assert titles[1].endswith("(split ffffffffffff)")
+
+
 def test_options_that_are_not_the_published_ones_are_not_compared(found, finished):
     other = [as_ml20m(r, label="mult-vae[latent=100]") for r in found if r.spec.model == "mult-vae"]
     first, *_ = paper.model_tables(other, finished)

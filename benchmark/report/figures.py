@@ -28,7 +28,9 @@ def annealing(found: Sequence[Record], folder: Path) -> Figure:
 
     Raises UsageError if there is no such run.
     """
-    panels = [(group, lines) for group in by_split(found) for lines in _annealed(rows(group))]
+    panels = [
+        (group, lines) for group in by_split(r for r in found if r.status == "ok") for lines in _annealed(rows(group))
+    ]
     if not panels:
         raise UsageError(
             "figure 1 needs runs of a VAE annealed to 1, and the folder has none; run_all.py --datasets ml1m --models "
@@ -45,7 +47,7 @@ def annealing(found: Sequence[Record], folder: Path) -> Figure:
 
 def _annealing_panel(axes: Axes, lines: Mapping[str, Row]) -> None:
     for n, (label, row) in enumerate(lines.items()):
-        curves = np.array([[point["validation"] for point in r.curve] for r in row.records if r.status == "ok"])
+        curves = np.array([[point["validation"] for point in r.curve] for r in row.records])
         epochs, mean = np.arange(1, curves.shape[1] + 1), curves.mean(axis=0)
         axes.plot(epochs, mean, color=f"C{n}", label=label)
         if len(curves) > 1:

@@ -79,9 +79,11 @@ TABLES: dict[str, Callable[[Sequence[Record], Path], list[Table]]] = {
 
 def _tables(number: str, found: Sequence[Record], folder: Path, wanted: Callable[[str], bool]) -> list[Table]:
     groups = by_split(r for r in found if r.spec.stage != "validation" and wanted(r.spec.model))
-    run = {group[0].data["label"]: group for group in groups}
-    order = [*DATASETS, *(name for name in run if name not in DATASETS)]
-    return [_table(f"Table {number}: {name}", name, run.get(name, []), folder, wanted) for name in order]
+    run = [(group[0].data["label"], group) for group in groups]  # two splits of a data set are two tables
+    missing = [(name, []) for name in DATASETS if name not in dict(run)]
+    place = {name: n for n, name in enumerate(DATASETS)}
+    every = sorted([*run, *missing], key=lambda one: place.get(one[0], len(place)))
+    return [_table(f"Table {number}: {name}", name, group, folder, wanted) for name, group in every]
 
 
 def _table(heading: str, dataset: str, group: list[Record], folder: Path, wanted: Callable[[str], bool]) -> Table:

@@ -17,6 +17,7 @@ from benchmark.records import Record
 from benchmark.report import format, parity, precision
 from benchmark.report.compare import compared, standings
 from benchmark.report.curves import draw
+from benchmark.report.format import Table
 from benchmark.report.table import results
 from benchmark.report.timing import timings
 from benchmark.report.tuning import tunings
@@ -61,9 +62,15 @@ FINDINGS = (
 """Pairs on ml1m, and what to know of them."""
 
 
+@cache
+def differences() -> list[Table]:
+    """Of every pair on ml1m."""
+    return compared(usual("ml1m"), REFERENCE, HEADLINE)
+
+
 def findings() -> str:
     """A line for each pair: the difference in NDCG@100 with its uncertainty, from the records."""
-    (table,) = compared(usual("ml1m"), REFERENCE, HEADLINE)
+    (table,) = differences()
     by_pair = {(row["model"], row["other"]): row for row in table.data if row["metric"] == str(SELECTION)}
     return "\n".join(_finding(by_pair, *finding) for finding in FINDINGS)
 
@@ -87,7 +94,7 @@ def _p(value: float) -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "results": lambda: result_tables("ml1m"),
     "findings": findings,
-    "differences": lambda: format.markdown(compared(usual("ml1m"), REFERENCE, HEADLINE)),
+    "differences": lambda: format.markdown(differences()),
     "others": lambda: result_tables("ml-latest-small", "gowalla"),
     "standings": lambda: format.markdown(standings(usual("ml1m", "ml-latest-small"), REFERENCE)),
     "parity": lambda: parity.tables(stored(), PARITY),
