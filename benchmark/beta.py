@@ -55,10 +55,15 @@ def vaes(asked: Grid) -> list[str]:
 def annealed_to_1(asked: Grid, users: Mapping[str, int]) -> Grid:
     """The heuristic's first run of each VAE; ``users`` are the training users of each data set.
 
-    Raises UsageError if no chosen model is a VAE.
+    Raises UsageError if no chosen model is a VAE, or one has too few epochs to get there.
     """
 
     def first(model: Planned, name: str) -> Planned:
+        if model.config.epochs < RISE:
+            raise UsageError(
+                f"--beta-heuristic raises beta to 1 over {RISE} epochs, and {model.label} has {model.config.epochs}; "
+                f"set {RISE} or more"
+            )
         steps = RISE * math.ceil(users[name] / model.config.batch)
         return changed(model, "--beta-heuristic", beta_cap=1.0, total_anneal_steps=steps)
 
@@ -71,8 +76,8 @@ def annealed_to_1(asked: Grid, users: Mapping[str, int]) -> Grid:
 def stopped_at_best(first: Grid, found: Sequence[Record]) -> Grid:
     """The heuristic's second run: the same slope, up to the beta at which the ``first`` runs did best.
 
-    That is the beta in force at the end of the epoch with the best validation score, the mean over seeds. A model
-    whose first runs all failed has no second one.
+    That is the beta in force at the end of the epoch with the best validation score, the mean over seeds and
+    devices. A model whose first runs all failed has no second one.
     """
 
     def second(model: Planned, name: str) -> Iterable[Planned]:

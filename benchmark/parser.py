@@ -140,6 +140,7 @@ def add_verbs(top: Parser) -> None:
     made.add_argument("--models", nargs="+", metavar="NAME", help="of these only (default: all there are)")
     made.add_argument("--table", nargs="+", choices=["1", "2", "4"], default=[], help="the paper's tables instead")
     made.add_argument("--figure", nargs="+", choices=["1", "3"], default=[], help="the paper's figures instead")
+    add_plugin(made)
     made.add_argument(
         "--metrics",
         nargs="+",
@@ -152,7 +153,10 @@ def add_verbs(top: Parser) -> None:
         metavar="DIR",
         help="also write tables (Markdown, LaTeX, CSV) and plots there; figures go to OUT/report without it",
     )
-    made = verb("verify", "check a folder of records: whole, unaltered, and their metrics those of the hit ranks")
+    made = verb(
+        "verify",
+        "check a folder of records and those in it: whole, unaltered, and their metrics those of the hit ranks",
+    )
     made.add_argument("folder", type=Path, metavar="DIR", help="records, also a stranger's")
     made = verb("evaluate", "score recommendation lists made elsewhere, on the same test users")
     made.add_argument("--dataset", required=True, metavar="NAME", help="a data set")

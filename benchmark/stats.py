@@ -58,14 +58,16 @@ def sign_flip_p(differences: np.ndarray) -> np.ndarray:
     """p of each row's mean being 0: (D, users) -> (D,), two-sided, by a permutation test on paired values.
 
     Each resample flips the signs of random users' differences, of all rows alike. The observed signs count as one
-    resample more, so that p is at least 1 / (RESAMPLES + 1) and the test is exact (Phipson, Smyth 2010).
+    resample more, so that p is never 0 and the test is exact (Phipson, Smyth 2010). There are RESAMPLES, or as many
+    more as leave the least p significant after ``holm``.
     """
+    resamples = max(RESAMPLES, math.ceil(2 * len(differences) / ALPHA))
     observed = np.abs(differences.sum(axis=1)) * (1 - 1e-12)  # what is equal but for rounding counts as equal
     extreme = np.zeros(len(differences))
-    for random, count in _blocks(differences.shape[1]):
+    for random, count in _blocks(differences.shape[1], resamples):
         signs = 1.0 - 2 * random.integers(0, 2, (count, differences.shape[1]), dtype=np.int8)
         extreme += (np.abs(signs @ differences.T) >= observed).sum(axis=0)
-    return (extreme + 1) / (RESAMPLES + 1)
+    return (extreme + 1) / (resamples + 1)
 
 
 def bootstrap_interval(differences: np.ndarray) -> np.ndarray:
@@ -73,14 +75,14 @@ def bootstrap_interval(differences: np.ndarray) -> np.ndarray:
     users = differences.shape[1]
     means = [
         random.multinomial(users, np.full(users, 1 / users), count) @ differences.T / users
-        for random, count in _blocks(users)
+        for random, count in _blocks(users, RESAMPLES)
     ]
     return np.quantile(np.concatenate(means), [0.025, 0.975], axis=0).T
 
 
-def _blocks(users: int) -> Iterator[tuple[np.random.Generator, int]]:
-    """One seeded generator, with how many resamples to draw from it at a time: the same for the same users."""
-    random, left = np.random.default_rng(0), RESAMPLES
+def _blocks(users: int, resamples: int) -> Iterator[tuple[np.random.Generator, int]]:
+    """One seeded generator, with how many resamples to draw from it at a time: the same for the same sizes."""
+    random, left = np.random.default_rng(0), resamples
     while left:
         count = min(left, max(1, BLOCK // users))
         left -= count

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmark import beta, dry_run, grid, options, plugins, records, runner, suite
-from benchmark.catalog import UsageError
+from benchmark.catalog import UsageError, data_sets, look_up
 from benchmark.grid import DATASETS, MODELS, Grid, Planned, Process
 from benchmark.launch import ROOT
 from benchmark.metrics import HEADLINE, Metric
@@ -134,17 +134,27 @@ def report(arguments: argparse.Namespace) -> int:
 
 
 def chosen(found: list[Record], datasets: list[str] | None, models: list[str] | None) -> list[Record]:
-    """The records of some data sets and models, by their names without options; raises UsageError if there is none."""
-    names = {canonical(name) for name in datasets or []}
-    some = [
-        record
-        for record in found
-        if (not names or record.spec.dataset in names) and (not models or record.spec.model in models)
+    """The records of some data sets and models, by their names, or a model's with its options.
+
+    Raises UsageError for a name that no record has, or if none is of what is left.
+    """
+    ours = [
+        next(iter(data_sets([name]))) if name.startswith(own.PREFIX) else canonical(name) for name in datasets or []
     ]
-    if not some:
-        have = sorted({f"{record.spec.model} on {record.spec.dataset}" for record in found})
-        raise UsageError(f"no record is of what --datasets and --models name; there are {', '.join(have)}")
-    return some
+    wanted = ("data set", ours), ("model", models or [])
+    for kind, named in wanted:
+        there = {name: record for record in found for name in _names(record, kind)}
+        for name in named:
+            look_up(f"record of the {kind}", name, dict(sorted(there.items())))
+        found = [record for record in found if not named or _names(record, kind) & set(named)]
+    return found
+
+
+def _names(record: Record, kind: str) -> set[str]:
+    """What a person may call the ``kind`` of thing that a record is of."""
+    if kind == "data set":
+        return {record.spec.dataset, record.data["label"]}
+    return {record.spec.model, record.label}
 
 
 def stored(folder: Path) -> list[records.Record]:

@@ -21,14 +21,14 @@ TOLERANCE = 1e-9
 
 
 def faults(folder: Path) -> tuple[int, list[str]]:
-    """How many records there are, and a sentence for each thing that is wrong."""
-    paths = sorted(folder.glob("*.json"))
+    """How many records there are, in folders within it too, and a sentence for each thing that is wrong."""
+    paths = sorted(path for path in folder.rglob("*.json") if path.parent.name != "specs")
     found = [fault for path in paths for fault in of_file(path)]
-    known = {path.stem for path in paths}
+    known = {path.with_suffix("") for path in paths}
     found += [
         f"{path.name} belongs to no record; a run was killed, or its record was lost"
-        for path in sorted(folder.glob("*.parquet"))
-        if path.name.split(".")[0] not in known
+        for path in sorted(folder.rglob("*.parquet"))
+        if path.with_name(path.name.split(".")[0]) not in known
     ]
     return len(paths), found
 

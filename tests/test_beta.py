@@ -75,6 +75,7 @@ def test_every_vae_that_is_chosen_is_swept():
         (["--models", "ease", "--beta-sweep", "1"], "no chosen model has a beta"),
         (["--models", "mult-vae", "--beta-sweep", "-1"], "it must be a number from 0"),
         (["--models", "mult-vae", "--beta-heuristic", "--dry-run"], "leave --dry-run out"),
+        (["--models", "mult-vae", "--beta-heuristic", "--set", "epochs=79"], "mult-vae[epochs=79] has 79; set 80"),
         (["--beta-sweep", "1", "--beta-heuristic"], "not allowed with argument"),
         (["--beta-sweep", "1", "--grid", "ease.l2=1,2"], "not allowed with argument"),
     ],
@@ -156,6 +157,24 @@ def test_the_plot_of_a_sweep_has_both_modes_against_the_beta_in_force(swept):
     assert len(units.containers) == 2
 
 
+def test_a_failure_is_a_row_of_the_sweep_with_its_reason(swept):
+    lost = {"status": "diverged", "reason": "too far", "metrics": None, "per_user": None, "curve": []}
+
+    def fails(record: Record) -> bool:
+        cap = record.spec.config["beta_cap"]
+        return record.spec.config["total_anneal_steps"] is None and (cap == 1 or (cap, record.spec.seed) == (0.5, 1))
+
+    (found,) = sweep.sweeps([r.model_copy(update=lost) if fails(r) else r for r in swept])
+    table = sweep.table(found)
+    by_cap = {row[1]: row for row in table.cells if row[0] == "annealed"}
+    assert by_cap["0.5"][2] == "1 of 2"
+    assert by_cap["1"][2:] == ["0 of 2", *["failed"] * 5]
+    assert table.notes[0].endswith(" seed 1: diverged: too far")
+    assert len(table.notes) == 4
+    scores, *_ = sweep.draw(found).axes
+    assert len(scores.containers[0][0].get_xdata()) == 3
+
+
 def test_figure_1_has_the_papers_three_lines(swept, tmp_path):
     figure = figures.annealing([r for r in swept if len(r.curve) == 9], tmp_path)
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
@@ -179,5 +198,8 @@ CONSTANT = {"beta_cap": 1.0, "total_anneal_steps": 0}
 
 
 def test_figure_1_without_its_runs_says_how_to_make_them(swept, tmp_path):
-    with pytest.raises(UsageError, match="--models mult-vae --beta-heuristic makes them"):
-        figures.annealing([r for r in swept if not r.spec.config["total_anneal_steps"]], tmp_path)
+    points = [r.model_copy(update={"spec": r.spec.model_copy(update={"stage": "validation"})}) for r in swept]
+    short = [r.model_copy(update={"curve": r.curve[:4]}) for r in swept]  # beta is not 1 yet
+    for others in ([r for r in swept if not r.spec.config["total_anneal_steps"]], points, short):
+        with pytest.raises(UsageError, match="--models mult-vae --beta-heuristic makes them"):
+            figures.annealing(others, tmp_path)

@@ -15,7 +15,7 @@ from benchmark.catalog import UsageError
 from benchmark.cli import main
 from benchmark.metrics import HEADLINE, SELECTION, standard_error
 from benchmark.records import Record
-from benchmark.report import figures, format, paper
+from benchmark.report import curves, figures, format, paper
 from benchmark.report.compare import compared, standings
 from benchmark.report.published import NAMES, PROTOCOL, VALUES, published, verdict
 from benchmark.report.table import rows
@@ -205,10 +205,46 @@ def test_report_writes_the_papers_tables_and_figures(finished, tmp_path, capsys)
 
 
 def test_report_of_what_is_not_there_says_what_is(finished, capsys):
-    assert main(["report", "--out", str(finished), "--models", "recvae"]) == 2
-    assert "no record is of what --datasets and --models name; there are als on synthetic" in capsys.readouterr().err
+    for words, sentence in (
+        (["--models", "ease", "Mult-VAE"], "no record of the model 'Mult-VAE', did you mean 'mult-vae'?; known: als"),
+        (["--datasets", "synthetic", "ml-20m"], "no record of the data set 'ml20m'; known: synthetic"),
+    ):
+        assert main(["report", "--out", str(finished), *words]) == 2
+        assert sentence in capsys.readouterr().err
+
+
+def test_report_takes_a_name_with_its_options(found, finished, capsys):
+    (label,) = {record.label for record in found if record.spec.model == "mult-vae"}
+    assert main(["report", "--out", str(finished), "--models", label]) == 0
+    assert "mult-dae" not in capsys.readouterr().out
 
 
 def test_figures_need_records_of_their_own(found, finished):
-    with pytest.raises(UsageError, match="figure 3 needs records with test results"):
-        figures.activity([r.model_copy(update={"metrics": None}) for r in found], finished)
+    few = [r.model_copy(update={"data": r.data | {"test_users": 9}}) for r in found]
+    for others in ([r.model_copy(update={"metrics": None}) for r in found], few):
+        with pytest.raises(UsageError, match="figure 3 needs records with results on 10 test users or more"):
+            figures.activity(others, finished)
+
+
+def test_bars_of_one_model_in_two_precisions_have_two_names(found, finished):
+    vae = [record for record in found if record.spec.model == "mult-vae"]
+    other = [r.model_copy(update={"spec": r.spec.model_copy(update={"precision": "tf32"})}) for r in vae]
+    (axes,) = figures.activity([*vae, *other], finished).axes
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert len(set(labels)) == 2
+    assert labels[1].endswith("(cpu, tf32)")
+    figure = curves.draw([*vae, *other])
+    assert figure is not None
+    assert {line.get_label() for line in figure.axes[0].lines} >= set(labels)
+
+
+def test_the_papers_tables_say_what_failed_and_what_was_left_out(found, finished):
+    vae = [as_ml20m(record) for record in found if record.spec.model == "mult-vae"]
+    failed = vae[0].model_copy(update={"status": "failed", "reason": "no", "metrics": None, "per_user": None})
+    spec = vae[0].spec.model_copy(update={"code": "other"})
+    older = vae[0].model_copy(update={"spec": spec, "finished": "1999-01-01T00:00:00+00:00"})
+    table, *_ = paper.model_tables([failed, vae[1], older], finished)
+    assert table.notes[:2] == [
+        f"{failed.label} seed {failed.spec.seed}: failed: no",
+        "1 records of older code or protocol versions were left out.",
+    ]

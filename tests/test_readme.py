@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from benchmark import beta
 from benchmark.cli import main
 from benchmark.report import readme
 from tests.conftest import DATA, ROOT
@@ -60,6 +62,7 @@ def test_commands_that_train_say_what_they_would_do(words, tmp_path, monkeypatch
     elif "--beta-heuristic" in given:  # its second run depends on the first
         given[given.index("ml1m")] = "synthetic"
         tiny = [*DATA, "epochs=2", "batch=50", "hidden=16", "latent=8"]
+        monkeypatch.setattr(beta, "RISE", 2)
         assert main([*given, *tiny, "--seeds", "0", "--out", str(tmp_path)]) == 0
         assert "beta_cap=" in capsys.readouterr().out
     else:
@@ -71,14 +74,15 @@ def test_commands_that_train_say_what_they_would_do(words, tmp_path, monkeypatch
 def test_commands_on_records_print_and_write_what_they_say(words, tmp_path, finished, sweep_folder, capsys):
     given = shlex.split(words)
     if "--to" in given:
-        given[given.index("--to") + 1] = str(tmp_path)
-    if given[0] == "report" and "--out" not in given:
-        given += ["--out", str(sweep_folder if "1" in given and "--figure" in given else finished)]
-    if "--figure" in given:
-        given += ["--to", str(tmp_path)]
+        given[given.index("--to") + 1] = str(tmp_path / "report")
+    if given[0] == "report":
+        where = readme.REFERENCE if "--out" in given else sweep_folder if given[1:3] == ["--figure", "1"] else finished
+        shutil.copytree(where, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("report"))
+        given += ["--out", str(tmp_path)]
     assert main(given) == 0
     assert capsys.readouterr().out
-    assert ("--to" in given) == bool(list(tmp_path.iterdir()))
+    writes = "--to" in given or "--figure" in given
+    assert writes == (tmp_path / "report").exists()
 
 
 @pytest.mark.parametrize(

@@ -113,9 +113,10 @@ def test_trials_beside_others_are_left_out_of_timing(found):
     assert all(not t.cells for t in timings([r.model_copy(update={"beside_others": True}) for r in found]))
 
 
+@pytest.mark.parametrize("gpu", [None, "G"])
 @pytest.mark.parametrize("fact", ["cpu", "threads", "matrix_product", "variables"])
-def test_timings_of_different_machines_are_different_rows(fact, found):
-    vae = of(found, "mult-vae")
+def test_timings_of_different_machines_are_different_rows(fact, gpu, found):
+    vae = [r.model_copy(update={"environment": r.environment | {"gpu": gpu}}) for r in of(found, "mult-vae")]
     changed = {"cpu": "another", "threads": 99, "matrix_product": "another", "variables": {}}[fact]
     other = vae[1].model_copy(update={"environment": vae[1].environment | {fact: changed}})
     (table,) = timings([vae[0], other])

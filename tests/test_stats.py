@@ -39,6 +39,11 @@ def test_p_is_never_0():
     assert sign_flip_p(np.ones((1, 50))) == pytest.approx([1 / 10_001])
 
 
+def test_many_rows_leave_the_least_p_significant(random):
+    values = np.arange(33)[:, None] + 0.1 * random.standard_normal((33, 40))  # 528 pairs, each as different as can be
+    assert all(comparison.significant for comparison in comparisons(values))
+
+
 def test_the_bootstrap_agrees_with_scipy(differences):
     for row, interval in zip(differences, bootstrap_interval(differences), strict=True):
         want = scipy_stats.bootstrap((row,), np.mean, method="percentile", n_resamples=20_000, rng=1)

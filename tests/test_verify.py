@@ -122,6 +122,16 @@ def test_a_fault_is_found_and_named(fault, folder, capsys):
     assert "12 records checked, 0 faults" not in said
 
 
+def test_folders_within_are_checked_too(folder, capsys):
+    within = folder / "sweep"
+    within.mkdir()
+    for path in [p for p in folder.iterdir() if p.is_file()]:
+        path.rename(within / path.name)
+    network(within).unlink()
+    assert main(["verify", str(folder)]) == 1
+    assert "11 records checked, 2 faults" in capsys.readouterr().out
+
+
 def test_a_file_without_a_record_is_named(folder, capsys):
     path = network(folder)
     path.unlink()

@@ -11,7 +11,7 @@ import numpy as np
 from benchmark.metrics import SELECTION, Metric
 from benchmark.records import Record
 from benchmark.report.format import Table
-from benchmark.report.table import PAIRS, Row, by_split, models, rows, title
+from benchmark.report.table import PAIRS, Row, by_split, models, names, rows, title
 from benchmark.stats import Comparison, bootstrap_interval, comparisons
 
 CELLS = (
@@ -31,21 +31,21 @@ def _table(group: list[Record], made: list[Row], folder: Path, metrics: Sequence
     every = [SELECTION, *(metric for metric in metrics if metric != SELECTION)]
     values = np.array([row.per_user(every, folder).mean(axis=1) for row in made])  # (rows, metrics, users)
     order = np.argsort(-values[:, 0].mean(axis=1), kind="stable")
-    values, names = values[order], _names([made[i] for i in order])
+    values, called = values[order], names([made[i] for i in order])
     about = {"dataset": group[0].data["label"], "split_hash": group[0].spec.split_hash, "test_users": values.shape[2]}
     pairs = [comparisons(values[:, m]) for m in range(len(every))]
     data = [
         about | {"metric": str(metric)} | numbers
         for m, metric in enumerate(every)
-        for numbers in _numbers(pairs[m], values[:, m], names)
+        for numbers in _numbers(pairs[m], values[:, m], called)
     ]
     notes = [f"{CELLS} {PAIRS}"]
-    return Table(f"Differences on {title(group)}", ["", *names], _matrix(pairs[0], names), notes, data)
+    return Table(f"Differences on {title(group)}", ["", *called], _matrix(pairs[0], called), notes, data)
 
 
-def _matrix(pairs: Sequence[Comparison], names: Sequence[str]) -> list[list[str]]:
+def _matrix(pairs: Sequence[Comparison], called: Sequence[str]) -> list[list[str]]:
     """Each row's difference from each column."""
-    cells = [[name, *["" for _ in names]] for name in names]
+    cells = [[name, *["" for _ in called]] for name in called]
     for pair in pairs:
         for row, column, sign in ((pair.first, pair.second, 1), (pair.second, pair.first, -1)):
             text = f"{sign * pair.difference:+.4f}"
@@ -53,13 +53,13 @@ def _matrix(pairs: Sequence[Comparison], names: Sequence[str]) -> list[list[str]
     return cells
 
 
-def _numbers(pairs: Sequence[Comparison], values: np.ndarray, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _numbers(pairs: Sequence[Comparison], values: np.ndarray, called: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Of each pair; ``values`` are (rows, users)."""
     intervals = bootstrap_interval(np.array([values[pair.first] - values[pair.second] for pair in pairs]))
     for pair, (low, high) in zip(pairs, intervals, strict=True):
         yield {
-            "model": names[pair.first],
-            "other": names[pair.second],
+            "model": called[pair.first],
+            "other": called[pair.second],
             "difference": pair.difference,
             "low": float(low),
             "high": float(high),
@@ -83,15 +83,15 @@ def standings(found: Sequence[Record], folder: Path) -> list[Table]:
     values = [np.array([of[key].per_user([SELECTION], folder)[0].mean(axis=0) for key in common]) for of in keyed]
     ranks = np.mean([rankdata(-each.mean(axis=1)) for each in values], axis=0)
     order = np.argsort(ranks, kind="stable")
-    names, beaten = _names([keyed[0][key] for key in common]), _beaten(values)
-    cells = [[names[i], f"{ranks[i]:.2f}", *("" if i == j else beaten[i][j] for j in order)] for i in order]
-    data = [{"model": names[i], "mean_rank": float(ranks[i]), "datasets": len(groups)} for i in order]
+    called, beaten = names([keyed[0][key] for key in common]), _beaten(values)
+    cells = [[called[i], f"{ranks[i]:.2f}", *("" if i == j else beaten[i][j] for j in order)] for i in order]
+    data = [{"model": called[i], "mean_rank": float(ranks[i]), "datasets": len(groups)} for i in order]
     labels = ", ".join(group[0].records[0].data["label"] for group in groups)
     note = (
         f"Rank by mean {SELECTION}, 1 the best, among these rows. Others: on how many of the data sets the row's mean "
         f"is above the column's, and in parentheses significantly so. {PAIRS}"
     )
-    return [Table(f"Standings over {labels}", ["", "mean rank", *(names[i] for i in order)], cells, [note], data)]
+    return [Table(f"Standings over {labels}", ["", "mean rank", *(called[i] for i in order)], cells, [note], data)]
 
 
 def _beaten(values: Sequence[np.ndarray]) -> list[list[str]]:
@@ -102,12 +102,3 @@ def _beaten(values: Sequence[np.ndarray]) -> list[list[str]]:
         wins[first, second] += pair.difference != 0
         sure[first, second] += pair.significant
     return [[f"{n} ({m})" for n, m in zip(*both, strict=True)] for both in zip(wins, sure, strict=True)]
-
-
-def _names(made: Sequence[Row]) -> list[str]:
-    """What to call each row: the model, and what else tells it from others of that name."""
-    several = [[other for other in made if other.model == row.model] for row in made]
-    return [
-        f"{row.model} ({row.device}, {row.precision})" if len(same) > 1 else row.model
-        for row, same in zip(made, several, strict=True)
-    ]

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.records import Record
-from benchmark.report.table import Row, rows, title
+from benchmark.report.table import Row, names, rows, title
 
 PANELS = {
     "validation": "validation NDCG@100",
@@ -39,12 +39,12 @@ def draw(group: Sequence[Record]) -> Figure | None:
 
 
 def _panel(axes: Axes, key: str, made: Sequence[Row], learners: Sequence[Row]) -> None:
-    for number, row in enumerate(made):
+    for number, (row, name) in enumerate(zip(made, names(made), strict=True)):
         color = f"C{number % 10}"
         lines = [[point[key] for point in record.curve] for record in row.scored if key in record.curve[0]]
         if row not in learners:
             if key == "validation":
-                axes.axhline(lines[0][0], color=color, linestyle="--", label=row.model)
+                axes.axhline(lines[0][0], color=color, linestyle="--", label=name)
             continue
         for line, record in zip(lines, row.scored, strict=False):
             axes.plot(range(1, len(line) + 1), line, color=color, linewidth=0.6, alpha=0.5)
@@ -52,7 +52,7 @@ def _panel(axes: Axes, key: str, made: Sequence[Row], learners: Sequence[Row]) -
                 axes.plot(record.best_epoch, line[record.best_epoch - 1], "o", color=color, markersize=3)
         if lines:
             mean = [fmean(values) for values in zip(*lines, strict=False)]
-            axes.plot(range(1, len(mean) + 1), mean, color=color, linewidth=1.8, label=row.model)
+            axes.plot(range(1, len(mean) + 1), mean, color=color, linewidth=1.8, label=name)
     axes.set_xlabel("epoch")
     axes.set_ylabel(PANELS[key])
     axes.spines[["top", "right"]].set_visible(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from benchmark import records
 from benchmark.catalog import UsageError
 from benchmark.metrics import SELECTION, standard_error
 from benchmark.records import Record
-from benchmark.report.table import Row, by_split, rows, title
+from benchmark.report.table import Row, by_split, names, rows, title
 
 GROUPS = 5
 """Of test users by activity, as in the paper."""
@@ -28,9 +29,8 @@ def annealing(found: Sequence[Record], folder: Path) -> Figure:
 
     Raises UsageError if there is no such run.
     """
-    panels = [
-        (group, lines) for group in by_split(r for r in found if r.status == "ok") for lines in _annealed(rows(group))
-    ]
+    trained = [record for record in found if record.status == "ok" and record.spec.stage == "test"]
+    panels = [(group, lines) for group in by_split(trained) for lines in _annealed(rows(group))]
     if not panels:
         raise UsageError(
             "figure 1 needs runs of a VAE annealed to 1, and the folder has none; run_all.py --datasets ml1m --models "
@@ -62,7 +62,7 @@ def _annealed(made: Sequence[Row]) -> Iterator[dict[str, Row]]:
     beta = {id(row): (row.spec.config.get("beta_cap"), row.spec.config.get("total_anneal_steps")) for row in made}
     for full in made:
         cap, slope = beta[id(full)]
-        if cap == 1 and slope:
+        if cap == 1 and slope and full.records[0].curve[-1]["beta"] > 0.99:  # few epochs may not get there
             family = [row for row in made if _rest(row) == _rest(full)]
             lines = [("beta = 1, no annealing", row) for row in family if beta[id(row)] == (1, 0)]
             lines += [("annealed to 1", full)]
@@ -81,11 +81,14 @@ def activity(found: Sequence[Record], folder: Path) -> Figure:
 
     A panel for each split. A star: the group's users differ from the first model's by a paired t-test, p < .05.
 
-    Raises UsageError if there are no results on test users.
+    Raises UsageError if there are no results on ten test users, two for each group.
     """
-    groups = by_split(r for r in found if r.metrics is not None)
+    groups = by_split(r for r in found if r.metrics is not None and r.data["test_users"] >= 2 * GROUPS)
     if not groups:
-        raise UsageError("figure 3 needs records with test results, and the folder has none of these models")
+        raise UsageError(
+            f"figure 3 needs records with results on {2 * GROUPS} test users or more, and the folder has none of these "
+            "models; name the folder of such a run by --out"
+        )
     figure = Figure(figsize=(6.5, 3.6 * len(groups)), layout="constrained")
     for axes, group in zip(figure.subplots(len(groups), 1, squeeze=False)[:, 0], groups, strict=True):
         _activity_panel(axes, group, folder)
@@ -99,22 +102,22 @@ def _activity_panel(axes: Axes, group: list[Record], folder: Path) -> None:
     results = records.per_user(folder, made[0].scored[0])
     fifths = quintiles(results.history, results.user)
     values = [row.per_user([SELECTION], folder)[0].mean(axis=0) for row in made]
-    width = 0.8 / len(made)
-    for n, (row, of_row) in enumerate(zip(made, values, strict=True)):
+    width, called = 0.8 / len(made), names(made)
+    for n, of_row in enumerate(values):
         bars = [(of_row[users].mean(), standard_error(of_row[users])) for users in fifths]
         places = np.arange(GROUPS) + (n - (len(made) - 1) / 2) * width
         means, errors = np.array(bars).T
-        axes.bar(places, means, width * 0.92, yerr=errors, color=f"C{n}", label=row.model, error_kw={"linewidth": 0.8})
+        axes.bar(places, means, width * 0.92, yerr=errors, color=f"C{n}", label=called[n], error_kw={"linewidth": 0.8})
         for place, users, top in zip(places, fifths, means + errors, strict=True):
             if n and ttest_rel(of_row[users], values[0][users]).pvalue < 0.05:
                 axes.text(place, top, "*", ha="center", va="bottom", fontsize=8)
     sizes = [results.history[users] for users in fifths]
     axes.set_xticks(range(GROUPS), [f"{each.min()} to {each.max()}\n({len(each)} users)" for each in sizes])
-    axes.set_title(
-        f"{title(group).split(':')[0]}   (*: differs from {made[0].model}, paired t-test, p < .05)", fontsize=9
-    )
+    axes.set_title(f"{title(group).split(':')[0]}   (*: differs from {called[0]}, paired t-test, p < .05)", fontsize=9)
     _plain(axes, "items in the history", str(SELECTION))
-    axes.legend(frameon=False, fontsize=8, ncols=min(4, len(made)))
+    columns = 3
+    axes.set_ylim(top=axes.get_ylim()[1] * (1.05 + 0.09 * math.ceil(len(made) / columns)))  # room for the legend
+    axes.legend(frameon=False, fontsize=8, loc="upper center", ncols=columns)
 
 
 def quintiles(history: np.ndarray, user: np.ndarray) -> list[np.ndarray]:

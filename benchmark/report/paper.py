@@ -10,7 +10,7 @@ from benchmark.metrics import HEADLINE
 from benchmark.records import Record
 from benchmark.report.format import Table
 from benchmark.report.published import DATASETS, PROTOCOL, Published, published, verdict
-from benchmark.report.table import CELLS, PAIRS, Score, by_split, rows, scores_of
+from benchmark.report.table import CELLS, PAIRS, Score, by_split, remarks, rows, scores_of
 from datasets.registry import DATASETS as REGISTERED
 from models.variants import LIKELIHOODS
 
@@ -18,8 +18,8 @@ NOT_RUN = "not run"
 PUBLISHED = (
     f'Published: under the same protocol ("{PROTOCOL}"), the paper\'s own number first, ± its standard error where one '
     "is known; † recalled, not read again in its source. agrees, differs: within 2 sqrt(ours² + theirs²) of the "
-    "standard errors over users, or not; options and split are the published ones in such rows. Sources: "
-    "results/published.csv."
+    "standard errors over users, or not. Options are those of suites/paper.toml: the published ones where they are "
+    "known; of ALS and BPR, the Gaussian's c and the logistic's start they are not. Sources: results/published.csv."
 )
 
 
@@ -30,7 +30,8 @@ def data_table(found: Sequence[Record], folder: Path) -> list[Table]:
     head = ["data set", "users", "items", "interactions", "density", "held-out users", "published"]
     notes = [
         "Users and interactions of all parts of the split; items: those of training users. Held-out users: validation "
-        "and as many for test. Published: users / items / interactions that the paper's filters leave."
+        "and as many for test. Published: users / items / interactions, the last before held-out users' items that no "
+        "training user has are left out, as ours are not."
     ]
     data = [{"dataset": name, **{key: described[name][key] for key in _COUNTS}} for name in described]
     return [Table("Table 1: data sets", head, cells, notes, data)]
@@ -98,10 +99,10 @@ def _table(heading: str, dataset: str, group: list[Record], folder: Path, wanted
     for model in dict.fromkeys(one.model for one in known if one.model not in run):
         lines.append(_line(model, ["-"] * 3, [None] * len(HEADLINE), known))
     head = ["model", "device", "precision", "seeds", *(text for m in HEADLINE for text in (str(m), "published"))]
-    notes = [CELLS, PAIRS] if made else []
+    definitions = " ".join([*([CELLS, PAIRS] if made else []), PUBLISHED])
     where = f"split {group[0].spec.split_hash[:12]}" if group else NOT_RUN
     data = [{"dataset": dataset, **numbers} for _, of_line in lines for numbers in of_line]
-    return Table(f"{heading} ({where})", head, [cells for cells, _ in lines], [" ".join([*notes, PUBLISHED])], data)
+    return Table(f"{heading} ({where})", head, [cells for cells, _ in lines], [*remarks(made), definitions], data)
 
 
 def _line(

@@ -14,7 +14,7 @@ from benchmark.metrics import SELECTION
 from benchmark.options import flat_values, named
 from benchmark.records import Record
 from benchmark.report.format import Table
-from benchmark.report.table import Row, by_split, rows, title
+from benchmark.report.table import Row, by_split, remarks, rows, title
 
 SWEPT = ("beta_cap", "total_anneal_steps")
 POINTS = 3
@@ -59,7 +59,7 @@ class Sweep:
 
 def sweeps(found: Sequence[Record]) -> Iterator[Sweep]:
     """Every VAE in ``found`` with three caps or more in a mode."""
-    for group in by_split(r for r in found if r.metrics and "active_units" in (r.curve or [{}])[0]):
+    for group in by_split(record for record in found if _is_vae(record)):
         families: dict[str, list[Row]] = defaultdict(list)
         for row in rows(group):
             families[_family(row)].append(row)
@@ -68,6 +68,13 @@ def sweeps(found: Sequence[Record]) -> Iterator[Sweep]:
             full = [mode for mode in MODES if len({p.cap for p in points if p.mode == mode}) >= POINTS]
             if full:
                 yield Sweep(model, group, [point for point in points if point.mode in full])
+
+
+def _is_vae(record: Record) -> bool:
+    """Whether it belongs here: tested or failed, with a beta, and with what is logged beside it."""
+    if record.spec.stage != "test" or not all(option in record.spec.config for option in SWEPT):
+        return False
+    return record.metrics is None or "active_units" in record.curve[0]
 
 
 def _family(row: Row) -> str:
@@ -101,10 +108,10 @@ def table(sweep: Sweep) -> Table:
     """A line for each point."""
     cells, data = [], []
     for point in sweep.points:
-        shown = [_shown(values, 1 if name == "active_units" else 4) for name, values in point.values.items()]
+        shown = [_shown(values, 1 if name in ("kl", "active_units") else 4) for name, values in point.values.items()]
         cells.append([point.mode, f"{point.cap:g}", point.row.seeds, *shown])
         numbers = {
-            name: {"mean": fmean(values), "sd": stdev(values) if len(values) > 1 else None}
+            name: {"mean": fmean(values) if values else None, "sd": stdev(values) if len(values) > 1 else None}
             for name, values in point.values.items()
         }
         data.append(
@@ -117,10 +124,13 @@ def table(sweep: Sweep) -> Table:
             | {f"{name}_{what}": value for name, both in numbers.items() for what, value in both.items()}
         )
     head = ["beta", "cap", "seeds", *QUANTITIES.values()]
-    return Table(f"Beta of {sweep.model} on {title(sweep.group)}", head, cells, [DEFINITIONS], data)
+    notes = [*remarks([point.row for point in sweep.points if point.cap or point.mode == "annealed"]), DEFINITIONS]
+    return Table(f"Beta of {sweep.model} on {title(sweep.group)}", head, cells, notes, data)
 
 
 def _shown(values: Sequence[float], digits: int) -> str:
+    if not values:
+        return "failed"
     spread = f"{stdev(values):.{digits}f}" if len(values) > 1 else "-"
     return f"{fmean(values):.{digits}f} ± {spread}"
 
@@ -130,7 +140,7 @@ def draw(sweep: Sweep) -> Figure:
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     scores, kl, units = figure.subplots(1, 3)
     for mode, style in zip(MODES, ("-", "--"), strict=True):
-        points = [point for point in sweep.points if point.mode == mode]
+        points = [point for point in sweep.points if point.mode == mode and point.row.scored]
         if not points:
             continue
         for color, name in enumerate(("validation", "test")):
@@ -141,7 +151,8 @@ def draw(sweep: Sweep) -> Figure:
         axes.set_xlabel("beta in force at the selected epoch")
         axes.set_ylabel(label)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=7)
+        axes.legend(frameon=False, fontsize=7, handlelength=4)  # long enough for dashes
+    kl.set_yscale("log")
     figure.suptitle(f"{sweep.model} on {title(sweep.group)}\nbars: standard deviation over seeds", fontsize=9)
     return figure
 

@@ -15,7 +15,7 @@ from benchmark.metrics import MEANINGS, Metric, standard_error
 from benchmark.records import Record
 from benchmark.report.format import Table
 from benchmark.spec import TrialSpec
-from benchmark.stats import ALPHA, Summary, best, summarize
+from benchmark.stats import ALPHA, RESAMPLES, Summary, best, summarize
 from benchmark.truth import ROWS as BOUNDS
 
 CELLS = (
@@ -24,7 +24,8 @@ CELLS = (
 )
 PAIRS = (
     "Pairs are compared on each test user's values, averaged over seeds, by a permutation test on their differences' "
-    f"signs, two-sided, with Holm's correction over all pairs of the data set and metric, at {ALPHA:g}."
+    f"signs, two-sided, of {RESAMPLES:,} resamples or more, with Holm's correction over all pairs of the data set and "
+    f"metric, at {ALPHA:g}."
 )
 PROTOCOL = "Weights of the epoch with the best validation NDCG@100, scored on the test users once."
 TRUTH = (
@@ -104,6 +105,15 @@ def models(made: Sequence[Row]) -> list[Row]:
     return [row for row in made if row.scored and row.spec.model not in BOUNDS]
 
 
+def names(made: Sequence[Row]) -> list[str]:
+    """What to call each row: the model, and what else tells it from others of that name."""
+    several = [[other for other in made if other.model == row.model] for row in made]
+    return [
+        f"{row.model} ({row.device}, {row.precision})" if len(same) > 1 else row.model
+        for row, same in zip(made, several, strict=True)
+    ]
+
+
 def _version(record: Record) -> tuple[int, str, dict[str, Any]]:
     """Options belong to it: what a label leaves out are defaults, and those may change."""
     return record.spec.protocol, record.spec.code, record.spec.config
@@ -125,7 +135,7 @@ def _table(group: list[Record], folder: Path, metrics: Sequence[Metric]) -> Tabl
         cells.append([row.model, row.device or "-", row.precision or "-", row.seeds, *(s.text for s in scores)])
         data += [_numbers(row, metric, score) for metric, score in zip(metrics, scores, strict=True)]
     head = ["model", "device", "precision", "seeds", *map(str, metrics)]
-    return Table(title(group), head, cells, [*_remarks(made), *_definitions(made, metrics)], data)
+    return Table(title(group), head, cells, [*remarks(made), *_definitions(made, metrics)], data)
 
 
 @dataclass(frozen=True)
@@ -184,9 +194,9 @@ def _numbers(row: Row, metric: Metric, score: Score) -> dict[str, Any]:
     }
 
 
-def _remarks(made: list[Row]) -> list[str]:
+def remarks(made: Sequence[Row]) -> list[str]:
     """What a reader must know of this table: failures, and records left out."""
-    remarks = [
+    said = [
         f"{row.model}{'' if record.spec.seed is None else f' seed {record.spec.seed}'}: {record.status}: "
         f"{record.sentence}"
         for row in made
@@ -195,8 +205,8 @@ def _remarks(made: list[Row]) -> list[str]:
     ]
     older = sum(row.older for row in made)
     if older:
-        remarks.append(f"{older} records of older code or protocol versions were left out.")
-    return remarks
+        said.append(f"{older} records of older code or protocol versions were left out.")
+    return said
 
 
 def _definitions(made: list[Row], metrics: Sequence[Metric]) -> list[str]:

@@ -83,7 +83,7 @@ def costs(group: Sequence[Record]) -> Iterator[Cost]:
 
 def _machine(record: Record) -> str:
     facts = record.environment
-    where = facts["gpu"] or facts["cpu"]
+    where = "; ".join(filter(None, [facts["gpu"], facts["cpu"]]))
     allocator = "; allocator keeps its blocks" if "MALLOC_TRIM_THRESHOLD_" in facts.get("variables", {}) else ""
     return f"{where}; {facts['threads']} threads; {facts['matrix_product']}{allocator}"
 
