@@ -13,6 +13,8 @@ from benchmark.metrics import HEADLINE
 from benchmark.report.parity import differences
 from benchmark.report.precision import compared
 from benchmark.report.readme import REFERENCE
+from benchmark.report.sweep import MODES, sweeps
+from benchmark.report.table import rows
 from benchmark.spec import PROTOCOL
 from benchmark.verbs import prepare
 from tests import test_golden
@@ -23,6 +25,7 @@ DIFFERENCES = list(differences(FOUND, ROOT / "results" / "parity.csv"))
 
 
 SHORT = {f"{model}[epochs=10]" for model in ("als", "bpr", "mult-vae", "mult-dae")} | {"popularity", "ease"}
+CAPS = (0, 0.05, 0.1, 0.2, 0.4, 0.7, 1)
 TEN = ("mult-vae", "mult-dae")
 
 
@@ -59,7 +62,7 @@ def test_none_failed_and_every_planned_epoch_ran():
         assert len(record.curve) == record.spec.config.get("epochs", 1)
 
 
-@pytest.mark.parametrize("folder", ["", "rehearsal"])
+@pytest.mark.parametrize("folder", ["", "rehearsal", "sweep", "output-bias"])
 def test_they_are_of_this_code(folder):
     for record in records.read_all(REFERENCE / folder):
         assert (record.spec.protocol, record.spec.code) == (PROTOCOL, grid.code_of(record.spec.model))
@@ -67,7 +70,7 @@ def test_they_are_of_this_code(folder):
         assert record.label == options.label(record.spec.model, type(usual)(**record.spec.config), usual)
 
 
-@pytest.mark.parametrize("folder", ["", "rehearsal", "tuning"])
+@pytest.mark.parametrize("folder", ["", "rehearsal", "sweep", "output-bias", "tuning"])
 def test_they_are_of_a_clean_commit(folder):
     for record in records.read_all(REFERENCE / folder):
         assert record.environment["dirty"] is False
@@ -82,6 +85,17 @@ def test_what_ran_at_the_size_of_ml20m_is_kept_apart():
         assert record.data["training_users"] > 115_000
 
 
+def test_the_beta_sweep_is_whole_and_figure_1_has_its_runs():
+    found = records.read_all(REFERENCE / "sweep")
+    (sweep,) = sweeps(found)
+    assert [(p.mode, p.cap) for p in sweep.points] == [(mode, cap) for mode in MODES for cap in CAPS]
+    rest = [row for row in rows(found) if row.model not in {point.row.model for point in sweep.points}]
+    (to_1, to_best) = sorted(rest, key=lambda row: -row.spec.config["beta_cap"])
+    assert to_1.spec.config["beta_cap"] == 1
+    for row in (*(point.row for point in sweep.points), to_1, to_best):
+        assert [(r.status, r.spec.stage, r.spec.seed) for r in row.records] == [("ok", "test", n) for n in range(3)]
+
+
 def test_the_defaults_are_the_best_of_what_was_tried():
     for model in ("als", "bpr", "gaussian-vae", "gaussian-dae"):
         tried = [r for r in records.read_all(REFERENCE / "tuning") if r.spec.model == model]
@@ -94,10 +108,11 @@ def test_no_point_of_a_grid_saw_a_test_user():
     assert {r.spec.stage for r in FOUND} == {"test"}
 
 
-def test_their_metrics_follow_from_their_hit_ranks():
-    for record in FOUND:
+@pytest.mark.parametrize("folder", ["", "sweep", "output-bias"])
+def test_their_metrics_follow_from_their_hit_ranks(folder):
+    for record in records.read_all(REFERENCE / folder):
         assert record.metrics is not None
-        hit, targets = records.hits(REFERENCE, record)
+        hit, targets = records.hits(REFERENCE / folder, record)
         for metric in HEADLINE:
             assert record.metrics[str(metric)].mean == pytest.approx(metric(hit, targets).mean(), rel=1e-12)
 
