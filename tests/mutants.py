@@ -52,11 +52,11 @@ def main() -> int:
         if code := pytest(copy(folder), *sorted({m["test"] for m in mutants})):
             print(f"the tests end with pytest's code {code} before any fault is planted")
             return 1
+    missed = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        verdicts = list(pool.map(verdict, mutants))
-    for mutant, why in zip(mutants, verdicts, strict=True):
-        print(f"{'caught' if why is None else 'MISSED'}  {mutant['fault']}  ({why or mutant['test']})")
-    missed = sum(why is not None for why in verdicts)
+        for mutant, why in zip(mutants, pool.map(verdict, mutants), strict=True):
+            print(f"{'caught' if why is None else 'MISSED'}  {mutant['fault']}  ({why or mutant['test']})", flush=True)
+            missed += why is not None
     print(f"{len(mutants) - missed} of {len(mutants)} faults caught")
     return int(missed > 0)
 
