@@ -29,9 +29,9 @@ def data_table(found: Sequence[Record], folder: Path) -> list[Table]:
     cells = [_data_row(name, described.get(name)) for name in [*DATASETS, *(n for n in described if n not in DATASETS)]]
     head = ["data set", "users", "items", "interactions", "density", "held-out users", "published"]
     notes = [
-        "Users and interactions of all parts of the split; items: those of training users. Held-out users: validation "
-        "and as many for test. Published: users / items / interactions, the last before held-out users' items that no "
-        "training user has are left out, as ours are not."
+        "Users and interactions of all parts of the split, those with items of no training user left out; items: those "
+        "of training users. Held-out users: validation and as many for test. Published: users / items / interactions, "
+        "the last with what ours leave out."
     ]
     data = [{"dataset": name, **{key: described[name][key] for key in _COUNTS}} for name in described]
     return [Table("Table 1: data sets", head, cells, notes, data)]
