@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-COPIED = ("benchmark", "datasets", "models", "suites", "tests", "run_all.py", "pyproject.toml")
+COPIED = ("benchmark", "datasets", "models", "results", "suites", "tests", "run_all.py", "pyproject.toml")
 
 
 def pytest(root: Path, *tests: str) -> int:
@@ -27,7 +27,7 @@ def copy(folder: str) -> Path:
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, Path(folder, name), ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, Path(folder, name), ignore=shutil.ignore_patterns("__pycache__", "runs", "reference"))
         else:
             shutil.copy(source, folder)
     return Path(folder)
