@@ -27,7 +27,9 @@ def copy(folder: str) -> Path:
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, Path(folder, name), ignore=shutil.ignore_patterns("__pycache__", "runs", "reference"))
+            shutil.copytree(
+                source, Path(folder, name), ignore=shutil.ignore_patterns("__pycache__", "runs", "reference")
+            )
         else:
             shutil.copy(source, folder)
     return Path(folder)
