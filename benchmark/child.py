@@ -74,7 +74,7 @@ class Child:
             if stamp_of(job) != stamp:
                 raise Settled
             atomic.sweep(job.out, job.spec.id, keep=None if fresh else checkpoint.path_of(job))
-            spec = job.out / "specs" / f"{job.spec.id}.json"
+            spec = job.out / records.SPECS / f"{job.spec.id}.json"
             atomic.write(spec, (job.model_dump_json(indent=1) + "\n").encode())
             launched = stack.enter_context(closing(launch(job.threads)))
             launched.tell(spec, lock)

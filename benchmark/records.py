@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 VERSION = 1
+SPECS = "specs"
+"""Folder beside the records, of what each trial was asked for."""
 SUFFIXES = (".json", ".parquet", ".top.parquet", ".safetensors")
 """Of a trial's files; only the first two are always there for a trial that is ok."""
 Status = Literal["ok", "failed", "oom", "timeout", "diverged"]

@@ -54,20 +54,24 @@ def paired_interval(a: Sequence[float], b: Sequence[float]) -> tuple[float, floa
     return fmean(differences) - margin, fmean(differences) + margin
 
 
+def resamples(tests: int) -> int:
+    """RESAMPLES, or as many more as leave the least p of ``tests`` significant after ``holm``."""
+    return max(RESAMPLES, math.ceil(2 * tests / ALPHA))
+
+
 def sign_flip_p(differences: np.ndarray) -> np.ndarray:
     """p of each row's mean being 0: (D, users) -> (D,), two-sided, by a permutation test on paired values.
 
     Each resample flips the signs of random users' differences, of all rows alike. The observed signs count as one
-    resample more, so that p is never 0 and the test is exact (Phipson, Smyth 2010). There are RESAMPLES, or as many
-    more as leave the least p significant after ``holm``.
+    resample more, so that p is never 0 and the test is exact (Phipson, Smyth 2010).
     """
-    resamples = max(RESAMPLES, math.ceil(2 * len(differences) / ALPHA))
+    number = resamples(len(differences))
     observed = np.abs(differences.sum(axis=1)) * (1 - 1e-12)  # what is equal but for rounding counts as equal
     extreme = np.zeros(len(differences))
-    for random, count in _blocks(differences.shape[1], resamples):
+    for random, count in _blocks(differences.shape[1], number):
         signs = 1.0 - 2 * random.integers(0, 2, (count, differences.shape[1]), dtype=np.int8)
         extreme += (np.abs(signs @ differences.T) >= observed).sum(axis=0)
-    return (extreme + 1) / (resamples + 1)
+    return (extreme + 1) / (number + 1)
 
 
 def bootstrap_interval(differences: np.ndarray) -> np.ndarray:
@@ -80,9 +84,9 @@ def bootstrap_interval(differences: np.ndarray) -> np.ndarray:
     return np.quantile(np.concatenate(means), [0.025, 0.975], axis=0).T
 
 
-def _blocks(users: int, resamples: int) -> Iterator[tuple[np.random.Generator, int]]:
+def _blocks(users: int, number: int) -> Iterator[tuple[np.random.Generator, int]]:
     """One seeded generator, with how many resamples to draw from it at a time: the same for the same sizes."""
-    random, left = np.random.default_rng(0), resamples
+    random, left = np.random.default_rng(0), number
     while left:
         count = min(left, max(1, BLOCK // users))
         left -= count

@@ -136,16 +136,16 @@ def report(arguments: argparse.Namespace) -> int:
 def chosen(found: list[Record], datasets: list[str] | None, models: list[str] | None) -> list[Record]:
     """The records of some data sets and models, by their names, or a model's with its options.
 
-    Raises UsageError for a name that no record has, or if none is of what is left.
+    Raises UsageError for a name that no record has, or for a model's that none of these data sets has.
     """
     ours = [
         next(iter(data_sets([name]))) if name.startswith(own.PREFIX) else canonical(name) for name in datasets or []
     ]
     wanted = ("data set", ours), ("model", models or [])
     for kind, named in wanted:
-        there = {name: record for record in found for name in _names(record, kind)}
+        there = dict.fromkeys(sorted({name for record in found for name in _names(record, kind)}))
         for name in named:
-            look_up(f"record of the {kind}", name, dict(sorted(there.items())))
+            look_up(f"record of the {kind}", name, there)
         found = [record for record in found if not named or _names(record, kind) & set(named)]
     return found
 

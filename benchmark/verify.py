@@ -22,7 +22,7 @@ TOLERANCE = 1e-9
 
 def faults(folder: Path) -> tuple[int, list[str]]:
     """How many records there are, in folders within it too, and a sentence for each thing that is wrong."""
-    paths = sorted(path for path in folder.rglob("*.json") if path.parent.name != "specs")
+    paths = sorted(path for path in folder.rglob("*.json") if path.parent.name != records.SPECS)
     found = [fault for path in paths for fault in of_file(path)]
     known = {path.with_suffix("") for path in paths}
     found += [

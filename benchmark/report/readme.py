@@ -20,7 +20,7 @@ from benchmark.report.format import Table
 from benchmark.report.table import results
 from benchmark.report.timing import timings
 from benchmark.report.tuning import tunings
-from benchmark.stats import ALPHA, RESAMPLES
+from benchmark.stats import ALPHA, resamples
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 REFERENCE = ROOT / "results" / "reference"
@@ -71,7 +71,7 @@ def findings() -> str:
     """A line for each pair: the difference in NDCG@100 with its uncertainty, from the records."""
     (table,) = differences()
     by_pair = {(row["model"], row["other"]): row for row in table.data if row["metric"] == str(SELECTION)}
-    least = len(by_pair) / (RESAMPLES + 1)
+    least = len(by_pair) / (resamples(len(by_pair)) + 1)
     return "\n".join(
         [
             *(_finding(by_pair, *finding) for finding in FINDINGS),
