@@ -12,7 +12,7 @@ from benchmark.catalog import UsageError
 from benchmark.cli import main
 from benchmark.grid import Grid
 from benchmark.records import Record
-from benchmark.report import figures, sweep
+from benchmark.report import figures, format, sweep
 from tests.conftest import RISE
 
 
@@ -173,6 +173,8 @@ def test_a_failure_is_a_row_of_the_sweep_with_its_reason(swept):
     assert len(table.notes) == 4
     scores, *_ = sweep.draw(found).axes
     assert len(scores.containers[0][0].get_xdata()) == 3
+    (none,) = sweep.sweeps([r.model_copy(update=lost) for r in swept])
+    assert format.png(sweep.draw(none)).startswith(b"\x89PNG")  # and no warning of an empty legend
 
 
 def test_figure_1_has_the_papers_three_lines(swept, tmp_path):

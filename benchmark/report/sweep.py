@@ -151,7 +151,8 @@ def draw(sweep: Sweep) -> Figure:
         axes.set_xlabel("beta in force at the selected epoch")
         axes.set_ylabel(label)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=7, handlelength=4)  # long enough for dashes
+        if axes.containers:  # none if every trial failed
+            axes.legend(frameon=False, fontsize=7, handlelength=4)  # long enough for dashes
     kl.set_yscale("log")
     figure.suptitle(f"{sweep.model} on {title(sweep.group)}\nbars: standard deviation over seeds", fontsize=9)
     return figure
