@@ -170,7 +170,7 @@ def test_a_failure_is_a_row_of_the_sweep_with_its_reason(swept):
     assert by_cap["0.5"][2] == "1 of 2"
     assert by_cap["1"][2:] == ["0 of 2", *["failed"] * 5]
     assert table.notes[0].endswith(" seed 1: diverged: too far")
-    assert len(table.notes) == 4
+    assert len(table.notes) == 3
     scores, *_ = sweep.draw(found).axes
     assert len(scores.containers[0][0].get_xdata()) == 3
     (none,) = sweep.sweeps([r.model_copy(update=lost) for r in swept])

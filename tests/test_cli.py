@@ -98,7 +98,7 @@ def test_other_options_are_another_row(finished, capsys, tmp_path):
     capsys.readouterr()
     assert main(["report", "--out", str(tmp_path)]) == 0
     labels = [line.split("|")[1].strip() for line in table_of(capsys.readouterr().out)[2:]]
-    assert labels == [f"mult-dae[latent={k},batch=50,epochs=3]" for k in (8, 4)] + ["oracle", "bayes"]
+    assert labels == [f"mult-dae[latent={k},batch=50,epochs=3]" for k in (4, 8)] + ["oracle", "bayes"]
 
 
 def test_force_runs_again_and_replaces(finished, tmp_path, capsys):

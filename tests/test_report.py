@@ -19,6 +19,7 @@ from benchmark.report.format import Table
 from benchmark.report.table import results, rows
 from benchmark.report.timing import frontier, pareto, timings
 from benchmark.stats import paired_interval
+from models.registry import MODELS
 
 
 @pytest.fixture(scope="module")
@@ -32,15 +33,44 @@ def of(found: list[Record], model: str) -> list[Record]:
 
 
 def test_latex_is_booktabs_and_escaped():
-    table = Table("a_b: 50% of x^2", ["m", "R@20"], [["x_y[a=1]", "**0.5** ± 0.1 (0.2)"], ["z & w", "<1"]], ["{note}"])
+    table = Table(
+        "a_b: 50% of x^2", ["m", "R@20"], [["x_y[a=1]", "**0.5** ± 0.1 (0.2)"], ["z & w", "<1"]], ["{note}"], "n: {of}"
+    )
     text = format.latex([table])
     assert r"\textbf{0.5} $\pm$ 0.1 (0.2) \\" in text
     assert r"x\_y[a=1] & " in text
     assert r"z \& w & $<$1 \\" in text
-    assert r"\caption{a\_b: 50\% of x\textasciicircum{}2. \{note\}.}" in text
+    assert r"\caption{a\_b: 50\% of x\textasciicircum{}2. \{note\}. n: \{of\}.}" in text
     order = [text.index(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")]
     assert order == sorted(order)
     assert text.count(r" \\") == 3
+
+
+def test_shared_definitions_are_said_once_and_what_is_one_tables_below_each():
+    one, two = (
+        Table(f"Of a split, number {n}", ["m"], [["**x**"], ["y"]], ["1 record left out."], "m: a model") for n in "12"
+    )
+    three = Table("Another", ["n"], [["z"]], [], "n: a number")
+    text = format.markdown([one, two, three])
+    assert [text.count(said) for said in ("1 record left out.", "m: a model", "n: a number")] == [2, 1, 1]
+    assert text.index("number 2") < text.index("m: a model") < text.index("Another")
+    assert format.latex([one, two, three]).count("m: a model") == 2  # floats part
+    (axes,) = format.drawn([one, two, three]).axes
+    first, second = ([table.title, "m", "x", "y", "1 record left out."] for table in (one, two))
+    drawn = {found.get_text(): found for found in axes.texts}
+    assert [found.get_text() for found in axes.texts] == [
+        *first,
+        *second,
+        "m: a model",
+        "Another",
+        "n",
+        "z",
+        "n: a number",
+    ]
+    assert [text for text, found in drawn.items() if found.get_weight() == "bold"] == ["m", "x", "n"]
+    places = [found.get_position()[1] for found in axes.texts]
+    assert places == sorted(places)
+    assert places[-1] < axes.get_ylim()[0]
 
 
 def test_markdown_and_latex_have_the_same_cells(found, finished):
@@ -71,9 +101,9 @@ def test_bounds_stand_last_and_are_never_bold(found, finished):
     (table,) = results(found, finished, HEADLINE)
     assert [row[0] for row in table.cells[-2:]] == ["oracle", "bayes"]
     assert not any("**" in cell for row in table.cells[-2:] for cell in row)
-    assert "are bounds, not models" in table.notes[-1]
+    assert "are bounds, not models" in table.definitions
     (without,) = results([r for r in found if r.spec.model not in ("oracle", "bayes")], finished, HEADLINE)
-    assert "bounds" not in without.notes[-1]
+    assert "bounds" not in without.definitions
 
 
 def test_models_are_compared_on_each_users_mean_over_seeds(found, finished, monkeypatch):
@@ -88,8 +118,8 @@ def test_models_are_compared_on_each_users_mean_over_seeds(found, finished, monk
 
 def test_what_a_metric_means_stands_under_its_table(found, finished):
     (table,) = results(found, finished, [Metric("MRR", 10)])
-    assert "MRR@R: 1 / rank of the first target" in table.notes[-1]
-    assert "Recall@R" not in table.notes[-1]
+    assert "MRR@R: 1 / rank of the first target" in table.definitions
+    assert "Recall@R" not in table.definitions
 
 
 def test_timing_is_the_median_over_trials(found):
@@ -167,6 +197,16 @@ def test_quality_against_time_has_a_panel_for_each_machine(found):
     assert long is not None
     assert format.png(long).startswith(b"\x89PNG")  # and no warning that the axes collapsed
     assert pareto([r.model_copy(update={"beside_others": True}) for r in found]) is None
+
+
+def test_rows_stand_in_the_registrys_order_whatever_finished_first(found):
+    usual = [row.model for row in rows(found)]
+    there = {r.spec.model for r in found}
+    names = [*(name for name in MODELS if name in there), "oracle", "bayes"]
+    assert [row.spec.model for row in rows(found)] == names
+    times = sorted((r.finished for r in found), reverse=True)
+    late = [r.model_copy(update={"finished": time}) for r, time in zip(found, times, strict=True)]
+    assert [row.model for row in rows(late)] == usual
 
 
 def test_a_failure_has_no_timing(found):

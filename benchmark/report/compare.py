@@ -39,8 +39,9 @@ def _table(group: list[Record], made: list[Row], folder: Path, metrics: Sequence
         for m, metric in enumerate(every)
         for numbers in _numbers(pairs[m], values[:, m], called)
     ]
-    notes = [f"{CELLS} {PAIRS}"]
-    return Table(f"Differences on {title(group)}", ["", *called], _matrix(pairs[0], called), notes, data)
+    return Table(
+        f"Differences on {title(group)}", ["", *called], _matrix(pairs[0], called), [], f"{CELLS} {PAIRS}", data
+    )
 
 
 def _matrix(pairs: Sequence[Comparison], called: Sequence[str]) -> list[list[str]]:
@@ -87,11 +88,13 @@ def standings(found: Sequence[Record], folder: Path) -> list[Table]:
     cells = [[called[i], f"{ranks[i]:.2f}", *("" if i == j else beaten[i][j] for j in order)] for i in order]
     data = [{"model": called[i], "mean_rank": float(ranks[i]), "datasets": len(groups)} for i in order]
     labels = ", ".join(group[0].records[0].data["label"] for group in groups)
-    note = (
+    definitions = (
         f"Rank by mean {SELECTION}, 1 the best, among these rows. Others: on how many of the data sets the row's mean "
         f"is above the column's, and in parentheses significantly so. {PAIRS}"
     )
-    return [Table(f"Standings over {labels}", ["", "mean rank", *(called[i] for i in order)], cells, [note], data)]
+    return [
+        Table(f"Standings over {labels}", ["", "mean rank", *(called[i] for i in order)], cells, [], definitions, data)
+    ]
 
 
 def _beaten(values: Sequence[np.ndarray]) -> list[list[str]]:

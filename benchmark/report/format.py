@@ -7,6 +7,8 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
@@ -24,17 +26,27 @@ class Table:
     cells: list[list[str]]
     """Text; ``**bold**``."""
     notes: list[str]
-    """What a reader must know: units, definitions, what was left out."""
+    """What a reader must know of this table: failures, machines, what was left out."""
+    definitions: str
+    """What its words and numbers are; tables that share it may say it once."""
     data: list[dict[str, Any]] = field(default_factory=list)
     """The same in full precision, for CSV."""
 
 
 def markdown(tables: Sequence[Table]) -> str:
-    """Title, table and notes of each."""
+    """Title, table and notes of each; definitions of several tables below the last of them."""
     return "\n\n".join(
-        "\n\n".join([t.title, tabulate(t.cells, t.head, tablefmt="pipe", disable_numparse=True), *t.notes])
-        for t in tables
+        "\n\n".join([t.title, tabulate(t.cells, t.head, tablefmt="pipe", disable_numparse=True), *said])
+        for t, said in zip(tables, _said(tables), strict=True)
     )
+
+
+def _said(tables: Sequence[Table]) -> list[list[str]]:
+    """What stands below each table."""
+    last = {table.definitions: n for n, table in enumerate(tables)}
+    return [
+        [*table.notes, *([table.definitions] if last[table.definitions] == n else [])] for n, table in enumerate(tables)
+    ]
 
 
 def latex(tables: Sequence[Table]) -> str:
@@ -44,7 +56,8 @@ def latex(tables: Sequence[Table]) -> str:
 
 def _latex(table: Table) -> str:
     rows = [" & ".join(map(_escaped, row)) + r" \\" for row in table.cells]
-    caption = " ".join(_escaped(text if text.endswith(".") else f"{text}.") for text in [table.title, *table.notes])
+    said = [table.title, *table.notes, table.definitions]
+    caption = " ".join(_escaped(text if text.endswith(".") else f"{text}.") for text in said)
     lines = [
         r"\begin{table}",
         rf"\caption{{{caption}}}",
@@ -87,25 +100,27 @@ def png(figure: Figure) -> bytes:
 
 
 def drawn(tables: Sequence[Table]) -> Figure:
-    """All tables one below the other, without their notes, bold cells bold."""
+    """What ``markdown`` writes as a picture, with the rules of booktabs; bold cells bold."""
     from matplotlib.figure import Figure
 
-    rows = [len(table.cells) + 1 for table in tables]
-    widths = [[max(map(len, column)) for column in zip(t.head, *t.cells, strict=True)] for t in tables]
-    size = 0.085 * max(sum(width) + 3 * len(width) for width in widths), 0.28 * (sum(rows) + 2 * len(tables))
-    figure = Figure(figsize=size, layout="constrained")
-    places = figure.subplots(len(tables), 1, squeeze=False, height_ratios=[n + 2 for n in rows])[:, 0]
-    for axes, table, width in zip(places, tables, widths, strict=True):
-        axes.set_axis_off()
-        axes.set_title(table.title, fontsize=9, loc="left")
-        plain = [[cell.replace("**", "") for cell in row] for row in table.cells]
-        shares = [(one + 3) / sum(each + 3 for each in width) for one in width]
-        made = axes.table(
-            plain, colLabels=table.head, colWidths=shares, cellLoc="left", loc="upper left", edges="horizontal"
-        )
-        made.auto_set_font_size(False)
-        made.set_fontsize(8)
-        for (row, column), cell in made.get_celld().items():
-            if row == 0 or "**" in table.cells[row - 1][column]:
-                cell.set_text_props(weight="bold")
+    shown = [[[f"**{name}**" for name in t.head], *t.cells] for t in tables]
+    starts = [[0, *accumulate(max(map(len, column)) for column in zip(*rows, strict=True))] for rows in shown]
+    width = max(*(start[-1] for start in starts), *(len(table.title) for table in tables))
+    notes = [[line for note in said for line in wrap(note, width * 4 // 3)] for said in _said(tables)]
+    height = sum(len(rows) + len(said) + 3 for rows, said in zip(shown, notes, strict=True))
+    figure = Figure(figsize=((width + 4) * 0.08, height * 0.2))
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(-2, width + 2), ylim=(height, 0))  # in characters and lines
+    axes.set_axis_off()
+    y = 1.0
+    for table, rows, start, said in zip(tables, shown, starts, notes, strict=True):
+        axes.text(0, y, table.title, size=9)
+        below = [y + 0.4, y + 1.6, y + len(rows) + 0.6]
+        axes.hlines(below, 0, start[-1], "black", linewidth=[1.2, 0.6, 1.2])
+        for n, row in enumerate(rows):
+            for x, cell in zip(start, row, strict=False):
+                plain = cell.replace("**", "")
+                axes.text(x, y + 1.3 + n, plain, size=8, weight="normal" if plain == cell else "bold")
+        for n, text in enumerate(said):
+            axes.text(0, below[-1] + 1 + n, text, size=7)
+        y += len(rows) + len(said) + 3
     return figure

@@ -26,15 +26,15 @@ PUBLISHED = (
 def data_table(found: Sequence[Record], folder: Path) -> list[Table]:
     """Table 1: the size of each data set after preprocessing."""
     described = {record.data["label"]: record.data for record in found if "interactions" in record.data}
-    cells = [_data_row(name, described.get(name)) for name in [*DATASETS, *(n for n in described if n not in DATASETS)]]
+    cells = [_data_row(name, described.get(name)) for name in [*DATASETS, *sorted(described.keys() - set(DATASETS))]]
     head = ["data set", "users", "items", "interactions", "density", "held-out users", "published"]
-    notes = [
+    definitions = (
         "Users and interactions of all parts of the split, those with items of no training user left out; items: those "
         "of training users. Held-out users: validation and as many for test. Published: users / items / interactions, "
         "the last with what ours leave out."
-    ]
+    )
     data = [{"dataset": name, **{key: described[name][key] for key in _COUNTS}} for name in described]
-    return [Table("Table 1: data sets", head, cells, notes, data)]
+    return [Table("Table 1: data sets", head, cells, [], definitions, data)]
 
 
 _COUNTS = ("users", "items", "interactions", "training_users", "validation_users", "test_users")
@@ -84,10 +84,13 @@ def _tables(number: str, found: Sequence[Record], folder: Path, wanted: Callable
     missing = [(name, []) for name in DATASETS if name not in dict(run)]
     place = {name: n for n, name in enumerate(DATASETS)}
     every = sorted([*run, *missing], key=lambda one: place.get(one[0], len(place)))
-    return [_table(f"Table {number}: {name}", name, group, folder, wanted) for name, group in every]
+    definitions = " ".join([*([CELLS, PAIRS] if run else []), PUBLISHED])
+    return [_table(f"Table {number}: {name}", name, group, folder, wanted, definitions) for name, group in every]
 
 
-def _table(heading: str, dataset: str, group: list[Record], folder: Path, wanted: Callable[[str], bool]) -> Table:
+def _table(
+    heading: str, dataset: str, group: list[Record], folder: Path, wanted: Callable[[str], bool], definitions: str
+) -> Table:
     """One data set's rows, then the published ones that were not run."""
     made = rows(group)
     known = [one for one in published(dataset) if wanted(one.model)]
@@ -99,10 +102,9 @@ def _table(heading: str, dataset: str, group: list[Record], folder: Path, wanted
     for model in dict.fromkeys(one.model for one in known if one.model not in run):
         lines.append(_line(model, ["-"] * 3, [None] * len(HEADLINE), known))
     head = ["model", "device", "precision", "seeds", *(text for m in HEADLINE for text in (str(m), "published"))]
-    definitions = " ".join([*([CELLS, PAIRS] if made else []), PUBLISHED])
     where = f"split {group[0].spec.split_hash[:12]}" if group else NOT_RUN
     data = [{"dataset": dataset, **numbers} for _, of_line in lines for numbers in of_line]
-    return Table(f"{heading} ({where})", head, [cells for cells, _ in lines], [*remarks(made), definitions], data)
+    return Table(f"{heading} ({where})", head, [cells for cells, _ in lines], remarks(made), definitions, data)
 
 
 def _line(

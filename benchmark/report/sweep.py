@@ -124,8 +124,8 @@ def table(sweep: Sweep) -> Table:
             | {f"{name}_{what}": value for name, both in numbers.items() for what, value in both.items()}
         )
     head = ["beta", "cap", "seeds", *QUANTITIES.values()]
-    notes = [*remarks([point.row for point in sweep.points if point.cap or point.mode == "annealed"]), DEFINITIONS]
-    return Table(f"Beta of {sweep.model} on {title(sweep.group)}", head, cells, notes, data)
+    notes = [*remarks([point.row for point in sweep.points if point.cap or point.mode == "annealed"])]
+    return Table(f"Beta of {sweep.model} on {title(sweep.group)}", head, cells, notes, DEFINITIONS, data)
 
 
 def _shown(values: Sequence[float], digits: int) -> str:

@@ -17,6 +17,7 @@ from benchmark.report.format import Table
 from benchmark.spec import TrialSpec
 from benchmark.stats import ALPHA, RESAMPLES, Summary, best, summarize
 from benchmark.truth import ROWS as BOUNDS
+from models.registry import MODELS
 
 CELLS = (
     "Cells: mean over seeds ± standard deviation over seeds (ddof=1; - for one run), and in parentheses the standard "
@@ -79,25 +80,33 @@ def results(found: Sequence[Record], folder: Path, metrics: Sequence[Metric]) ->
 
 
 def by_split(found: Iterable[Record]) -> list[list[Record]]:
-    """The records of each data set and split."""
+    """The records of each data set and split, by their names."""
     splits: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in found:
         splits[record.data["label"], record.spec.split_hash].append(record)
-    return list(splits.values())
+    return [splits[key] for key in sorted(splits)]
 
 
 def rows(found: Iterable[Record]) -> list[Row]:
-    """Group one split's records, bounds last; where several versions of code or protocol match, the newest counts."""
+    """Group one split's records; where several versions of code or protocol match, the newest counts.
+
+    In the registry's order, bounds last, whatever the order in which trials finished.
+    """
     groups: dict[tuple[str, str | None, str | None], list[Record]] = defaultdict(list)
-    place = {bound: n for n, bound in enumerate(BOUNDS, start=1)}
-    for record in sorted(found, key=lambda r: (place.get(r.spec.model, 0), r.finished)):
+    for record in sorted(found, key=lambda r: r.finished):
         groups[record.label, record.spec.device, record.spec.precision].append(record)
     made = []
     for key, group in groups.items():
         current = [r for r in group if _version(r) == _version(group[-1])]
         current.sort(key=lambda r: r.spec.seed or 0)
         made.append(Row(*key, current, older=len(group) - len(current)))
-    return made
+    place = {name: n for n, name in enumerate([*MODELS, *BOUNDS])}
+
+    def order(row: Row) -> tuple[bool, int, str, str, str]:
+        model = row.spec.model
+        return model in BOUNDS, place.get(model, len(place)), row.model, row.device or "", row.precision or ""
+
+    return sorted(made, key=order)
 
 
 def models(made: Sequence[Row]) -> list[Row]:
@@ -135,7 +144,7 @@ def _table(group: list[Record], folder: Path, metrics: Sequence[Metric]) -> Tabl
         cells.append([row.model, row.device or "-", row.precision or "-", row.seeds, *(s.text for s in scores)])
         data += [_numbers(row, metric, score) for metric, score in zip(metrics, scores, strict=True)]
     head = ["model", "device", "precision", "seeds", *map(str, metrics)]
-    return Table(title(group), head, cells, [*remarks(made), *_definitions(made, metrics)], data)
+    return Table(title(group), head, cells, remarks(made), _definitions(made, metrics), data)
 
 
 @dataclass(frozen=True)
@@ -209,7 +218,7 @@ def remarks(made: Sequence[Row]) -> list[str]:
     return said
 
 
-def _definitions(made: list[Row], metrics: Sequence[Metric]) -> list[str]:
+def _definitions(made: list[Row], metrics: Sequence[Metric]) -> str:
     """What the numbers are."""
     kinds = " ".join(MEANINGS[kind] for kind in dict.fromkeys(metric.kind for metric in metrics))
     said = [CELLS, PAIRS, kinds, PROTOCOL]
@@ -217,4 +226,4 @@ def _definitions(made: list[Row], metrics: Sequence[Metric]) -> list[str]:
         said.append(TRUTH)
     if any(row.spec.stage == "external" for row in made):
         said.append(EXTERNAL)
-    return [" ".join(said)]
+    return " ".join(said)

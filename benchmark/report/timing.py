@@ -118,7 +118,7 @@ def _table(group: list[Record]) -> Table:
     notes = [f"{letter}: {machine}." for machine, letter in letters.items()]
     if left_out:
         notes.append(f"{left_out} trials ran beside other trials or other work and are left out.")
-    return Table(f"Cost on {title(group)}", head, cells, [*notes, DEFINITIONS], [_numbers(cost) for cost in measured])
+    return Table(f"Cost on {title(group)}", head, cells, notes, DEFINITIONS, [_numbers(cost) for cost in measured])
 
 
 def _cells(cost: Cost, letter: str, shown: Sequence[str]) -> list[str]:

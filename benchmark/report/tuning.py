@@ -60,7 +60,7 @@ def _table(group: list[Record]) -> Table:
     hours = sum(r.cost.get("training_seconds", 0) + r.cost.get("validation_seconds", 0) for r in group) / 3600
     budget = f"Budget: {len(group)} trials, {hours:.2f} hours of training and validation."
     head = ["model", "precision", "seeds", f"validation {SELECTION}", "best epoch"]
-    return Table(title, head, cells, [budget, DEFINITIONS], data)
+    return Table(title, head, cells, [budget], DEFINITIONS, data)
 
 
 def _names(model: str, points: list[Row]) -> dict[str, str]:
