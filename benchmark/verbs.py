@@ -63,7 +63,7 @@ def train(asked: Grid, prepared: dict[str, Prepared], arguments: argparse.Namesp
     )
     jobs = [job for data in asked.datasets for job in grid.jobs(asked, data, prepared[data.entry.name], process)]
     todo = runner.unsettled(jobs, arguments.force, arguments.retry)
-    print(f"{len(jobs)} trials: {len(jobs) - len(todo)} done before, {len(todo)} to run", flush=True)
+    print(f"trials: {len(jobs) - len(todo)} done before, {len(todo)} to run", flush=True)
     runner.tidy(job for job in jobs if job not in todo)
     written = runner.run(todo, arguments.jobs, arguments.timeout, fresh=arguments.force or arguments.retry)
     return [records.read(records.path_of(job.out, job.spec.id)) for job in jobs], written

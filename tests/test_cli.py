@@ -30,7 +30,7 @@ def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
 def test_a_run_prints_a_table_and_every_path_and_again_does_nothing(tmp_path, capsys):
     assert run_tiny(tmp_path) == 0
     first = capsys.readouterr().out
-    assert "12 trials: 0 done before, 12 to run" in first
+    assert "trials: 0 done before, 12 to run" in first
     listed = {line.strip() for line in first.split("Written:")[1].splitlines() if line.strip()}
     on_disk = {str(p) for p in tmp_path.rglob("*") if p.is_file()}
     assert len(on_disk) == 12 * 4 + 10  # four files a trial; three tables in three formats, and a figure
@@ -39,7 +39,7 @@ def test_a_run_prints_a_table_and_every_path_and_again_does_nothing(tmp_path, ca
     before = snapshot(tmp_path)
     assert run_tiny(tmp_path) == 0
     again = capsys.readouterr().out
-    assert "12 trials: 12 done before, 0 to run" in again
+    assert "trials: 12 done before, 0 to run" in again
     assert "Written" not in again
     assert snapshot(tmp_path) == before
     assert table_of(again) == table_of(first)
@@ -270,7 +270,7 @@ def test_older_code_is_left_out_and_counted(finished):
     row = rows([old, *found])[0]
     assert ([r.spec.seed for r in row.records], row.older) == ([0, 1], 1)
     assert {r.id for r in row.records} == {r.id for r in found}
-    assert "1 records of older code" in format.markdown(results([old, *found], finished, HEADLINE))
+    assert "Left out: 1 record of older code" in format.markdown(results([old, *found], finished, HEADLINE))
 
 
 def test_rows_never_mix_what_must_be_apart(finished):

@@ -62,7 +62,7 @@ def test_other_lists_of_the_same_name_replace_the_row(lists, tmp_path, capsys):
     assert evaluate(lists, out) == 0
     said = capsys.readouterr().out
     assert said.count("| mine (external)") == 1
-    assert "1 records of older code" in said
+    assert "Left out: 1 record of older code" in said
 
 
 def test_an_empty_list_finds_nothing_and_a_short_one_its_own(lists, split, tmp_path):

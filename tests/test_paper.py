@@ -246,5 +246,5 @@ def test_the_papers_tables_say_what_failed_and_what_was_left_out(found, finished
     table, *_ = paper.model_tables([failed, vae[1], older], finished)
     assert table.notes[:2] == [
         f"{failed.label} seed {failed.spec.seed}: failed: no",
-        "1 records of older code or protocol versions were left out.",
+        "Left out: 1 record of older code or protocol versions.",
     ]

@@ -137,9 +137,9 @@ def test_trials_beside_others_are_left_out_of_timing(found):
     changed = [r.model_copy(update={"beside_others": r.spec.model != "ease" and r.spec.seed != 1}) for r in found]
     (table,) = timings(changed)
     assert {row[0].split("[")[0]: row[2].split(", ")[2] for row in table.cells} == dict.fromkeys(
-        ("als", "bpr", "mult-vae", "mult-dae", "ease"), "1 trials"
+        ("als", "bpr", "mult-vae", "mult-dae", "ease"), "1 trial"
     )
-    assert "5 trials ran beside other trials or other work and are left out." in table.notes
+    assert "Left out: 5 trials that ran beside other trials or other work." in table.notes
     assert all(not t.cells for t in timings([r.model_copy(update={"beside_others": True}) for r in found]))
 
 
@@ -192,7 +192,16 @@ def test_quality_against_time_has_a_panel_for_each_machine(found):
     other = vae[1].model_copy(update={"environment": vae[1].environment | {"cpu": "another"}})
     figure = pareto([vae[0], other, *of(found, "ease")])
     assert figure is not None
-    assert [len(axes.texts) for axes in figure.axes] == [2, 1]
+    called = [[text.get_text().split("[")[0] for text in axes.get_legend().get_texts()] for axes in figure.axes]
+    quality = {r.spec.model: r.metrics["NDCG@100"].mean for r in [vae[0], *of(found, "ease")] if r.metrics}
+    best_first = sorted(quality, key=lambda name: -quality[name])
+    assert [[name.split(" ")[0] for name in names] for names in called] == [best_first, ["mult-vae"]]
+    shown = {line.get_label().split("[")[0].split(" ")[0]: line for line in figure.axes[0].lines}
+    for record in (vae[0], *of(found, "ease")):
+        ((seconds, score),) = shown[record.spec.model].get_xydata()
+        parts = ("preparation_seconds", "training_seconds", "validation_seconds", "test_seconds")
+        assert seconds == pytest.approx(sum(record.cost[part] for part in parts))
+        assert score == quality[record.spec.model]
     long = pareto([vae[0].model_copy(update={"label": f"mult-vae[{'beta_cap=0.1,' * 12}]"})])
     assert long is not None
     assert format.png(long).startswith(b"\x89PNG")  # and no warning that the axes collapsed

@@ -113,7 +113,7 @@ def test_failures_stay_until_they_are_retried(faulty, tmp_path):
 def test_trials_side_by_side_are_marked_and_not_timed(faulty):
     out, (_, said, _) = faulty
     assert all(r.beside_others for r in records.read_all(out) if r.spec.model != "raises")  # retried, and alone then
-    assert "2 trials ran beside other trials or other work and are left out." in said
+    assert "Left out: 2 trials that ran beside other trials or other work." in said
 
 
 @pytest.fixture(scope="module")

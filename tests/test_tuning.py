@@ -54,10 +54,10 @@ def test_it_is_its_own_trial_and_its_own_table(tuned, capsys):
     capsys.readouterr()
     assert run_tiny(tuned, "--models", "ease", "--set", "ease.l2=100") == 0
     said = capsys.readouterr().out
-    assert "3 trials: 0 done before, 3 to run" in said  # the same options, and the bounds, for the test users
+    assert "trials: 0 done before, 3 to run" in said  # the same options, and the bounds, for the test users
     assert run_tiny(tuned, *GRID) == 0
     again = capsys.readouterr().out
-    assert "4 trials: 4 done before, 0 to run" in again
+    assert "trials: 4 done before, 0 to run" in again
     assert main(["report", "--out", str(tuned)]) == 0
     report = capsys.readouterr().out
     (table,) = tunings(records.read_all(tuned))

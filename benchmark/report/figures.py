@@ -15,6 +15,7 @@ from benchmark import records
 from benchmark.catalog import UsageError
 from benchmark.metrics import SELECTION, standard_error
 from benchmark.records import Record
+from benchmark.report.format import counted
 from benchmark.report.table import Row, by_split, names, rows, title
 
 GROUPS = 5
@@ -41,7 +42,7 @@ def annealing(found: Sequence[Record], folder: Path) -> Figure:
         _annealing_panel(axes, lines)
         (model, *_) = (row.spec.model for row in lines.values())
         seeds = max(len(row.records) for row in lines.values())
-        axes.set_title(f"{title(group).split(':')[0]}, {model}, {seeds} seeds", fontsize=9)
+        axes.set_title(f"{title(group).split(':')[0]}, {model}, {counted(seeds, 'seed')}", fontsize=9)
     return figure
 
 

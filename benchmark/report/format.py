@@ -33,6 +33,11 @@ class Table:
     """The same in full precision, for CSV."""
 
 
+def counted(number: int, what: str) -> str:
+    """ "1 trial", "2 trials"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def markdown(tables: Sequence[Table]) -> str:
     """Title, table and notes of each; definitions of several tables below the last of them."""
     return "\n\n".join(

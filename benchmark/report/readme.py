@@ -18,7 +18,7 @@ from benchmark.report import curves, figures, files, format, parity, precision, 
 from benchmark.report.compare import compared, standings
 from benchmark.report.format import Table
 from benchmark.report.table import results
-from benchmark.report.timing import timings
+from benchmark.report.timing import pareto, timings
 from benchmark.report.tuning import tunings
 from benchmark.stats import ALPHA, resamples
 
@@ -130,6 +130,7 @@ def pictures() -> dict[str, bytes]:
     (betas,) = sweep.sweeps(stored("sweep"))
     made = {
         "curves-ml1m.png": curves.draw(exact),
+        "cost-ml1m.png": pareto(usual("ml1m")),
         "beta-ml1m.png": sweep.draw(betas),
         "figure-1.png": figures.annealing(stored("sweep"), REFERENCE / "sweep"),
         "figure-3.png": figures.activity(networks, REFERENCE),

@@ -13,7 +13,7 @@ import numpy as np
 from benchmark import records
 from benchmark.metrics import MEANINGS, Metric, standard_error
 from benchmark.records import Record
-from benchmark.report.format import Table
+from benchmark.report.format import Table, counted
 from benchmark.spec import TrialSpec
 from benchmark.stats import ALPHA, RESAMPLES, Summary, best, summarize
 from benchmark.truth import ROWS as BOUNDS
@@ -214,7 +214,7 @@ def remarks(made: Sequence[Row]) -> list[str]:
     ]
     older = sum(row.older for row in made)
     if older:
-        said.append(f"{older} records of older code or protocol versions were left out.")
+        said.append(f"Left out: {counted(older, 'record')} of older code or protocol versions.")
     return said
 
 

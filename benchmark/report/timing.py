@@ -19,7 +19,7 @@ from matplotlib.ticker import NullFormatter
 
 from benchmark.metrics import SELECTION
 from benchmark.records import Record
-from benchmark.report.format import Table
+from benchmark.report.format import Table, counted
 from benchmark.report.table import by_split, rows, title
 
 SIDES = {"cpu": "CPU", "cuda": "GPU"}
@@ -117,12 +117,12 @@ def _table(group: list[Record]) -> Table:
     left_out = sum(record.beside_others for row in rows(group) for record in row.records)
     notes = [f"{letter}: {machine}." for machine, letter in letters.items()]
     if left_out:
-        notes.append(f"{left_out} trials ran beside other trials or other work and are left out.")
+        notes.append(f"Left out: {counted(left_out, 'trial')} that ran beside other trials or other work.")
     return Table(f"Cost on {title(group)}", head, cells, notes, DEFINITIONS, [_numbers(cost) for cost in measured])
 
 
 def _cells(cost: Cost, letter: str, shown: Sequence[str]) -> list[str]:
-    about = f"{cost.precision}, {letter}, {len(cost.trials)} trials"
+    about = f"{cost.precision}, {letter}, {counted(len(cost.trials), 'trial')}"
     return [about, *(_text(name, cost.median(QUANTITIES[name])) for name in shown)]
 
 
@@ -157,18 +157,17 @@ def pareto(group: Sequence[Record]) -> Figure | None:
         machines[cost.machine].append(cost)
     if not machines:
         return None
-    figure = Figure(figsize=(6, 4.2 * len(machines)), layout="constrained")
+    figure = Figure(figsize=(8, 4.2 * len(machines)), layout="constrained")
     for axes, (machine, there) in zip(
         figure.subplots(len(machines), 1, squeeze=False)[:, 0], machines.items(), strict=True
     ):
         points = [(cost.median(QUANTITIES["total (s)"]) or 0.0, cost.median(_quality) or 0.0, cost) for cost in there]
-        for seconds, quality, cost in points:
-            axes.plot(seconds, quality, "o", color="C0")
-            name = f"{cost.model} ({cost.precision})"
-            text = axes.annotate(name, (seconds, quality), xytext=(4, 4), textcoords="offset points", fontsize=7)
-            text.set_in_layout(False)  # a long name must not squeeze the axes to nothing
         line = frontier([(seconds, quality) for seconds, quality, _ in points])
-        axes.plot(*zip(*line, strict=True), color="C1", linewidth=1)
+        axes.plot(*zip(*line, strict=True), color="0.6", linewidth=1)
+        for n, (seconds, quality, cost) in enumerate(sorted(points, key=lambda point: -point[1])):
+            name = fill(f"{cost.model} ({cost.precision})", 36)  # a long one must not squeeze the axes to nothing
+            axes.plot(seconds, quality, "os^vDPX"[n % 7], color=f"C{n}", linestyle="none", label=name)
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=7)  # the best first
         axes.set_xscale("log")
         axes.set_xlabel("seconds of training, validation and test, median over trials")
         axes.set_ylabel(f"test {SELECTION}")

@@ -9,7 +9,7 @@ from statistics import fmean, median
 from benchmark.metrics import SELECTION
 from benchmark.options import flat_values, named
 from benchmark.records import Record
-from benchmark.report.format import Table
+from benchmark.report.format import Table, counted
 from benchmark.report.table import Row, by_split, rows
 from benchmark.stats import Summary, summarize
 
@@ -58,7 +58,7 @@ def _table(group: list[Record]) -> Table:
         f"{described['training_users']} training users; split {group[-1].spec.split_hash[:12]}"
     )
     hours = sum(r.cost.get("training_seconds", 0) + r.cost.get("validation_seconds", 0) for r in group) / 3600
-    budget = f"Budget: {len(group)} trials, {hours:.2f} hours of training and validation."
+    budget = f"Budget: {counted(len(group), 'trial')}, {hours:.2f} hours of training and validation."
     head = ["model", "precision", "seeds", f"validation {SELECTION}", "best epoch"]
     return Table(title, head, cells, [budget], DEFINITIONS, data)
 
