@@ -38,12 +38,17 @@ def do(arguments: argparse.Namespace) -> int:
         return complain(f"{sys.executable} has no package {error.name}; {cure}")
     try:
         plugins.load(getattr(arguments, "plugin", ()))
-        return getattr(verbs, arguments.verb)(arguments)
+        code = getattr(verbs, arguments.verb)(arguments)
+        sys.stdout.flush()
+        return code
     except (DataError, UsageError) as error:
         return complain(str(error))
     except KeyboardInterrupt:
         print("\nstopped; the records written so far stay, and the same command goes on from there", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # who reads this has enough, as head has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at exit
+        return 141
 
 
 def complain(sentence: str) -> int:

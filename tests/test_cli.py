@@ -320,6 +320,18 @@ def test_the_command_runs_as_a_program_off_a_terminal(tmp_path):
     assert "[1/3] synthetic[users=240,items=60,density=0.15] popularity: NDCG@100" in run.stdout
 
 
+def test_who_reads_the_output_may_stop_as_head_does():
+    """Before the first line, whether that is written at once or when the program ends."""
+    for words in (["list"], ["--models", "ease", "--dry-run"]):
+        with subprocess.Popen(
+            [sys.executable, "run_all.py", *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as run:
+            assert run.stdout
+            assert run.stderr
+            run.stdout.close()
+            assert (run.stderr.read(), run.wait()) == (b"", 141)
+
+
 def test_look_up_suggests():
     with pytest.raises(UsageError, match="did you mean 'ease'"):
         look_up("model", "EASE", grid.MODELS)
