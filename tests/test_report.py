@@ -216,6 +216,10 @@ def test_rows_stand_in_the_registrys_order_whatever_finished_first(found):
     times = sorted((r.finished for r in found), reverse=True)
     late = [r.model_copy(update={"finished": time}) for r, time in zip(found, times, strict=True)]
     assert [row.model for row in rows(late)] == usual
+    vae = of(found, "mult-vae")[0]
+    labels = ["mult-vae", "mult-vae[latent=8]", "mult-vae[latent=8,l2=0.1]", "mult-vae[latent=16]"]
+    several = [vae.model_copy(update={"label": label}) for label in labels]
+    assert [row.model for row in rows(several[::-1])] == labels
 
 
 def test_a_failure_has_no_timing(found):

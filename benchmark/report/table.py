@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -102,9 +103,10 @@ def rows(found: Iterable[Record]) -> list[Row]:
         made.append(Row(*key, current, older=len(group) - len(current)))
     place = {name: n for n, name in enumerate([*MODELS, *BOUNDS])}
 
-    def order(row: Row) -> tuple[bool, int, str, str, str]:
-        model = row.spec.model
-        return model in BOUNDS, place.get(model, len(place)), row.model, row.device or "", row.precision or ""
+    def order(row: Row) -> tuple[bool, int, list[Any], str, str]:
+        model, parts = row.spec.model, re.split(r"(\d+\.?\d*)", row.model.rstrip("]"))
+        options = [float(part) if n % 2 else part for n, part in enumerate(parts)]  # 8 before 16
+        return model in BOUNDS, place.get(model, len(place)), options, row.device or "", row.precision or ""
 
     return sorted(made, key=order)
 
