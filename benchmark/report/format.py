@@ -34,7 +34,7 @@ class Table:
 
 
 def counted(number: int, what: str) -> str:
-    """ "1 trial", "2 trials"."""
+    """``what`` in the singular or the plural, as in "1 trial", "2 trials"."""
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
@@ -122,7 +122,7 @@ def drawn(tables: Sequence[Table]) -> Figure:
         below = [y + 0.4, y + 1.6, y + len(rows) + 0.6]
         axes.hlines(below, 0, start[-1], "black", linewidth=[1.2, 0.6, 1.2])
         for n, row in enumerate(rows):
-            for x, cell in zip(start, row, strict=False):
+            for x, cell in zip(start[:-1], row, strict=True):
                 plain = cell.replace("**", "")
                 axes.text(x, y + 1.3 + n, plain, size=8, weight="normal" if plain == cell else "bold")
         for n, text in enumerate(said):

@@ -124,7 +124,7 @@ def table(sweep: Sweep) -> Table:
             | {f"{name}_{what}": value for name, both in numbers.items() for what, value in both.items()}
         )
     head = ["beta", "cap", "seeds", *QUANTITIES.values()]
-    notes = [*remarks([point.row for point in sweep.points if point.cap or point.mode == "annealed"])]
+    notes = remarks([point.row for point in sweep.points if point.cap or point.mode == "annealed"])
     return Table(f"Beta of {sweep.model} on {title(sweep.group)}", head, cells, notes, DEFINITIONS, data)
 
 
