@@ -73,7 +73,19 @@ def parser() -> Parser:
         help="of the output layer's products in training (tf32: of all, on a GPU); auto (default): bf16 on a CPU "
         "with instructions for it, else fp32; scores are always fp32",
     )
-    many = top.add_mutually_exclusive_group()
+    add_studies(top)
+    add_set(top, "an option of a model or data set; OPTION=VALUE sets it for every chosen model that has it")
+    add_plugin(top)
+    add_data_dir(top)
+    add_out(top)
+    add_process(top)
+    add_verbs(top)
+    return top
+
+
+def add_studies(to: argparse.ArgumentParser) -> None:
+    """Studies of the chosen models: of beta, or of a grid of their options."""
+    many = to.add_mutually_exclusive_group()
     many.add_argument(
         "--beta-sweep",
         nargs="+",
@@ -95,13 +107,6 @@ def parser() -> Parser:
         metavar="NAME.OPTION=VALUE,VALUE",
         help="tune: try every combination of the values; such trials score validation users only, never test users",
     )
-    add_set(top, "an option of a model or data set; OPTION=VALUE sets it for every chosen model that has it")
-    add_plugin(top)
-    add_data_dir(top)
-    add_out(top)
-    add_process(top)
-    add_verbs(top)
-    return top
 
 
 def add_process(to: argparse.ArgumentParser) -> None:
@@ -134,44 +139,13 @@ def add_verbs(top: Parser) -> None:
         made.set_defaults(verb=function or name)
         return made
 
-    made = verb("report", "rebuild the tables from the stored records, without training")
-    add_out(made)
-    made.add_argument("--datasets", nargs="+", metavar="NAME", help="of these only (default: all there are)")
-    made.add_argument("--models", nargs="+", metavar="NAME", help="of these only (default: all there are)")
-    made.add_argument("--table", nargs="+", choices=["1", "2", "4"], default=[], help="the paper's tables instead")
-    made.add_argument("--figure", nargs="+", choices=["1", "3"], default=[], help="the paper's figures instead")
-    add_plugin(made)
-    made.add_argument(
-        "--metrics",
-        nargs="+",
-        metavar="KIND@CUTOFF",
-        help="Recall, NDCG or MRR at any cutoff up to 100 (default: Recall@20 Recall@50 NDCG@100)",
-    )
-    made.add_argument(
-        "--to",
-        type=Path,
-        metavar="DIR",
-        help="also write tables (Markdown, LaTeX, CSV) and plots there; figures go to OUT/report without it",
-    )
+    add_report(verb("report", "rebuild the tables from the stored records, without training"))
     made = verb(
         "verify",
         "check a folder of records and those in it: whole, unaltered, and their metrics those of the hit ranks",
     )
     made.add_argument("folder", type=Path, metavar="DIR", help="records, also a stranger's")
-    made = verb("evaluate", "score recommendation lists made elsewhere, on the same test users")
-    made.add_argument("--dataset", required=True, metavar="NAME", help="a data set")
-    made.add_argument(
-        "--lists",
-        required=True,
-        type=Path,
-        metavar="FILE.parquet",
-        help="columns user (position in the test fold) and items (ranked raw item ids, the best first)",
-    )
-    made.add_argument("--name", required=True, metavar="NAME", help="of the row in the table")
-    add_set(made, "an option of the data set")
-    add_plugin(made)
-    add_data_dir(made)
-    add_out(made)
+    add_evaluate(verb("evaluate", "score recommendation lists made elsewhere, on the same test users"))
     add_plugin(verb("list", "data sets and models, with their options", "list_all"))
     made = verb("contract", "run the contract tests on the models, likelihoods and data sets of a plugin")
     made.add_argument("file", type=Path, metavar="FILE.py", help="the plugin; it is code, and is run")
@@ -188,6 +162,47 @@ def add_verbs(top: Parser) -> None:
     made.add_argument("--dataset", default="synthetic", metavar="NAME", help="on which data (default: synthetic)")
     add_plugin(made)
     add_data_dir(made)
+
+
+def add_report(to: argparse.ArgumentParser) -> None:
+    """Which records, and what is made of them."""
+    add = to.add_argument
+    add("--datasets", nargs="+", metavar="NAME", help="of these only (default: all there are)")
+    add("--models", nargs="+", metavar="NAME", help="of these only (default: all there are)")
+    add("--table", nargs="+", choices=["1", "2", "4"], default=[], help="the paper's tables instead")
+    add("--figure", nargs="+", choices=["1", "3"], default=[], help="the paper's figures instead")
+    add(
+        "--metrics",
+        nargs="+",
+        metavar="KIND@CUTOFF",
+        help="Recall, NDCG or MRR at any cutoff up to 100 (default: Recall@20 Recall@50 NDCG@100)",
+    )
+    add(
+        "--to",
+        type=Path,
+        metavar="DIR",
+        help="also write tables (Markdown, LaTeX, CSV) and plots there; figures go to OUT/report without it",
+    )
+    add_plugin(to)
+    add_out(to)
+
+
+def add_evaluate(to: argparse.ArgumentParser) -> None:
+    """Whose lists, and of which data set."""
+    add = to.add_argument
+    add("--dataset", required=True, metavar="NAME", help="a data set")
+    add(
+        "--lists",
+        required=True,
+        type=Path,
+        metavar="FILE.parquet",
+        help="columns user (position in the test fold) and items (ranked raw item ids, the best first)",
+    )
+    add("--name", required=True, metavar="NAME", help="of the row in the table")
+    add_set(to, "an option of the data set")
+    add_plugin(to)
+    add_data_dir(to)
+    add_out(to)
 
 
 def add_out(to: argparse.ArgumentParser) -> None:

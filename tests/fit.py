@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 
 from benchmark import grid
 from benchmark.options import configured
-from benchmark.trial import seed_everything, train_epoch
+from benchmark.training import seed_everything, train_epoch
 from models.base import Compute, Recommender
 
 EPOCHS = 4

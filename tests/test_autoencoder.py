@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
-from benchmark.trial import train_epoch
+from benchmark.training import train_epoch
 from models.autoencoder import DAE, VAE, DAEConfig, VAEConfig, normalize
 from models.base import Compute
 from models.batches import CSR

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark import checkpoint, environment, records, trial
-from benchmark.trial import Trial
+from benchmark import checkpoint, environment, records, training, trial
+from benchmark.timing import Clock
+from benchmark.training import Trial
 from tests.fit import make
 from tests.test_trial import Toy, ToyConfig, trial_of
 
@@ -106,7 +107,7 @@ def test_it_is_written_no_more_often_than_asked_and_not_after_the_last_epoch(toy
     assert written == [1, 2, 3]
     written.clear()
     now = iter(range(0, 10_000, 25))
-    monkeypatch.setattr(trial.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(training.time, "monotonic", lambda: next(now))
     run(replace(toy, job=toy.job.model_copy(update={"checkpoint_seconds": 60.0})))
     assert written == [3]
 
@@ -130,11 +131,11 @@ def test_a_networks_state_is_whole(toy, small_split, tmp_path):
     model = make("mult-vae", small_split.train.shape)
     data = model.prepare(small_split.train.matrix)
     for _ in range(2):
-        trial.train_epoch(model, data, seed=0)
-    progress = checkpoint.Progress(trial.Clock("cpu"), best_epoch=2, best_validation=0.5)
+        training.train_epoch(model, data, seed=0)
+    progress = checkpoint.Progress(Clock("cpu"), best_epoch=2, best_validation=0.5)
     checkpoint.write(toy.job, model, progress)
     other = make("mult-vae", small_split.train.shape)
-    checkpoint.resume(toy.job, other, checkpoint.Progress(trial.Clock("cpu")))
+    checkpoint.resume(toy.job, other, checkpoint.Progress(Clock("cpu")))
     assert other.epoch == 2
     assert model.state().keys() == other.state().keys()
     assert all(torch.equal(tensor, other.state()[name]) for name, tensor in model.state().items())

@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 from benchmark import records
 from benchmark.cli import main
 from benchmark.metrics import SELECTION
-from benchmark.trial import train_epoch
+from benchmark.training import train_epoch
 from models import bpr
 from models.als import ALS, ALSConfig
 from models.base import Compute

@@ -14,7 +14,7 @@ import torch
 from scipy.sparse import csr_matrix
 
 from benchmark.spec import PROTOCOL
-from benchmark.trial import train_epoch
+from benchmark.training import train_epoch
 from tests.conftest import ROOT
 from tests.fit import make
 

@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 from benchmark import grid
 from benchmark.catalog import UsageError
 from benchmark.outcome import Diverged
-from benchmark.trial import check_loss, train_epoch
+from benchmark.training import check_loss, train_epoch
 from models.autoencoder import DAE, DAEConfig
 from models.base import Compute
 from models.batches import CSR

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import environment, grid, records, trial
+from benchmark import environment, grid, records, training, trial
 from benchmark.checkpoint import Progress, copy_of
 from benchmark.grid import MODELS
 from benchmark.metrics import SELECTION
 from benchmark.options import configured
 from benchmark.spec import Job, TrialSpec, code_hash
 from benchmark.timing import Clock
-from benchmark.trial import Trial
+from benchmark.training import Trial
 from datasets.cache import Prepared
 from models.base import Compute, Config, Recommender
 from models.registry import Entry
@@ -138,7 +138,7 @@ def test_a_model_trains_on_all_training_users_and_is_chosen_on_validation_users(
 
 def test_selection_compares_unrounded_values(small_split, tmp_path, monkeypatch):
     values = iter([0.41230, 0.41234, 0.41233, 0.41231])
-    monkeypatch.setattr(trial, "SELECTION", lambda hit, targets: np.array([next(values)]))
+    monkeypatch.setattr(training, "SELECTION", lambda hit, targets: np.array([next(values)]))
     assert run(trial_of(Toy, ToyConfig(), small_split), tmp_path).best_epoch == 2
 
 
@@ -153,7 +153,7 @@ def test_the_record_equals_a_recomputation(toy, tmp_path):
 
 def test_seeds_come_from_seed_and_epoch():
     def draw(seed, epoch):
-        trial.seed_everything(seed, epoch)
+        training.seed_everything(seed, epoch)
         return python_random.random(), np.random.random_sample(), torch.rand(1).item()
 
     seen = {draw(seed, epoch) for seed in (0, 1, 2) for epoch in (0, 1, 2)}
@@ -344,10 +344,10 @@ def test_which_library_multiplies_is_a_rule(mkl, cpu, device, expected, monkeypa
 
 def test_tf32_ends_where_training_does():
     usual = torch.backends.cuda.matmul.fp32_precision
-    with trial.tf32(True):
+    with training.tf32(True):
         assert torch.backends.cuda.matmul.fp32_precision == "tf32"
     assert torch.backends.cuda.matmul.fp32_precision == usual
-    with trial.tf32(False):
+    with training.tf32(False):
         assert torch.backends.cuda.matmul.fp32_precision == usual
 
 

@@ -17,7 +17,7 @@ import torch
 from benchmark import environment
 from benchmark.evaluate import evaluate
 from benchmark.metrics import HEADLINE
-from benchmark.trial import train_epoch
+from benchmark.training import train_epoch
 from models.base import Compute, Precision
 from models.registry import MODELS
 from tests.perf import plain
