@@ -59,13 +59,8 @@ def parser() -> Parser:
     add("--datasets", nargs="+", metavar="NAME", help="data sets; file:PATH is your own (default: the suite's)")
     add("--models", nargs="+", metavar="NAME", help="models (default: the suite's)")
     add("--seeds", nargs="+", type=whole(0), metavar="N", help="seeds of each trial (default: the suite's)")
-    add(
-        "--device",
-        nargs="+",
-        choices=["auto", "cpu", "cuda"],
-        default=["auto"],
-        help="auto (default): a GPU where the model can use one; cpu cuda: both, for the timing table",
-    )
+    about = "auto (default): a GPU where the model can use one; cpu cuda: both, for the timing table"
+    add("--device", nargs="+", choices=["auto", "cpu", "cuda"], default=["auto"], help=about)
     add(
         "--precision",
         choices=["auto", "fp32", "tf32", "bf16"],
@@ -207,13 +202,8 @@ def add_evaluate(to: argparse.ArgumentParser) -> None:
 
 def add_out(to: argparse.ArgumentParser) -> None:
     """The folder of records."""
-    to.add_argument(
-        "--out",
-        type=Path,
-        default=ROOT / "results" / "runs",
-        metavar="DIR",
-        help="folder of the records (default: results/runs)",
-    )
+    about = "folder of the records (default: results/runs)"
+    to.add_argument("--out", type=Path, default=ROOT / "results" / "runs", metavar="DIR", help=about)
 
 
 def add_data_dir(to: argparse.ArgumentParser) -> None:
