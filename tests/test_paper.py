@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.colors import to_hex
 from scipy.stats import ttest_rel
 
 from benchmark import grid, records
@@ -236,6 +237,20 @@ def test_bars_of_one_model_in_two_precisions_have_two_names(found, finished):
     figure = curves.draw([*vae, *other])
     assert figure is not None
     assert {line.get_label() for line in figure.axes[0].lines} >= set(labels)
+
+
+def test_up_to_twenty_rows_have_a_color_each_in_both_plots(found, finished):
+    vae = next(record for record in found if record.spec.model == "mult-vae")
+    many = [vae.model_copy(update={"label": f"mult-vae[latent={n}]"}) for n in range(20)]
+    (axes,) = figures.activity(many, finished).axes
+    bars = [bar for bar in axes.containers if hasattr(bar, "patches")]
+    colors = [to_hex(bar.patches[0].get_facecolor()) for bar in bars]
+    assert len(set(colors)) == 20
+    assert colors[:10] == [to_hex(f"C{n}") for n in range(10)]
+    figure = curves.draw(many)
+    assert figure is not None
+    lines = {line.get_label(): to_hex(line.get_color()) for line in figure.axes[0].lines}
+    assert [lines[bar.get_label()] for bar in bars] == colors
 
 
 def test_the_papers_tables_say_what_failed_and_what_was_left_out(found, finished):

@@ -208,6 +208,20 @@ def test_quality_against_time_has_a_panel_for_each_machine(found):
     assert pareto([r.model_copy(update={"beside_others": True}) for r in found]) is None
 
 
+@pytest.mark.parametrize(("times", "scale"), [(1.2, "linear"), (99, "linear"), (101, "log"), (1e4, "log")])
+def test_the_axis_of_costs_bears_numbers_whatever_their_range(times, scale, found):
+    vae = of(found, "mult-vae")[0]
+    costs = {key: value * times for key, value in vae.cost.items() if key.endswith("_seconds")}
+    figure = pareto([vae, vae.model_copy(update={"label": "dear", "cost": vae.cost | costs})])
+    assert figure is not None
+    (axes,) = figure.axes
+    format.png(figure)  # draws it
+    low, high = axes.get_xlim()
+    numbers = [tick for tick in axes.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+    assert axes.get_xscale() == scale
+    assert len([tick for tick in numbers if tick.label1.get_text()]) >= 2
+
+
 def test_rows_stand_in_the_registrys_order_whatever_finished_first(found):
     usual = [row.model for row in rows(found)]
     there = {r.spec.model for r in found}

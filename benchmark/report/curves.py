@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -18,6 +19,11 @@ PANELS = {
     "beta": "beta, at the epoch's last update",
 }
 """Of the curve in a record: key and axis label."""
+
+
+def color_of(n: int) -> tuple[float, float, float, float]:
+    """Of a plot's n-th row, from 0: matplotlib's ten colours, then a paler one of each."""
+    return colormaps["tab20"](2 * n % 20 + n // 10 % 2)
 
 
 def draw(group: Sequence[Record]) -> Figure | None:
@@ -40,7 +46,7 @@ def draw(group: Sequence[Record]) -> Figure | None:
 
 def _panel(axes: Axes, key: str, made: Sequence[Row], learners: Sequence[Row]) -> None:
     for number, (row, name) in enumerate(zip(made, names(made), strict=True)):
-        color = f"C{number % 10}"
+        color = color_of(number)
         lines = [[point[key] for point in record.curve] for record in row.scored if key in record.curve[0]]
         if row not in learners:
             if key == "validation":

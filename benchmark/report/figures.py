@@ -15,6 +15,7 @@ from benchmark import records
 from benchmark.catalog import UsageError
 from benchmark.metrics import SELECTION, standard_error
 from benchmark.records import Record
+from benchmark.report.curves import color_of
 from benchmark.report.format import counted
 from benchmark.report.table import Row, by_split, names, rows, title
 
@@ -108,7 +109,8 @@ def _activity_panel(axes: Axes, group: list[Record], folder: Path) -> None:
         bars = [(of_row[users].mean(), standard_error(of_row[users])) for users in fifths]
         places = np.arange(GROUPS) + (n - (len(made) - 1) / 2) * width
         means, errors = np.array(bars).T
-        axes.bar(places, means, width * 0.92, yerr=errors, color=f"C{n}", label=called[n], error_kw={"linewidth": 0.8})
+        look = {"color": color_of(n), "label": called[n], "error_kw": {"linewidth": 0.8}}
+        axes.bar(places, means, width * 0.92, yerr=errors, **look)
         for place, users, top in zip(places, fifths, means + errors, strict=True):
             if n and ttest_rel(of_row[users], values[0][users]).pvalue < 0.05:
                 axes.text(place, top, "*", ha="center", va="bottom", fontsize=8)

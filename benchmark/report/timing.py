@@ -165,10 +165,11 @@ def pareto(group: Sequence[Record]) -> Figure | None:
         line = frontier([(seconds, quality) for seconds, quality, _ in points])
         axes.plot(*zip(*line, strict=True), color="0.6", linewidth=1)
         for n, (seconds, quality, cost) in enumerate(sorted(points, key=lambda point: -point[1])):
-            name = fill(f"{cost.model} ({cost.precision})", 36)  # a long one must not squeeze the axes to nothing
+            name = fill(f"{cost.model.replace(',', ', ')} ({cost.precision})", 36)  # a long one would squeeze the axes
             axes.plot(seconds, quality, "os^vDPX"[n % 7], color=f"C{n}", linestyle="none", label=name)
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=7)  # the best first
-        axes.set_xscale("log")
+        spent = [seconds for seconds, _, _ in points]
+        axes.set_xscale("log" if max(spent) >= 100 * min(spent) else "linear")  # two numbers or more on either
         axes.set_xlabel("seconds of training, validation and test, median over trials")
         axes.set_ylabel(f"test {SELECTION}")
         axes.spines[["top", "right"]].set_visible(False)
