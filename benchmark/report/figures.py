@@ -109,8 +109,8 @@ def _activity_panel(axes: Axes, group: list[Record], folder: Path) -> None:
         bars = [(of_row[users].mean(), standard_error(of_row[users])) for users in fifths]
         places = np.arange(GROUPS) + (n - (len(made) - 1) / 2) * width
         means, errors = np.array(bars).T
-        look = {"color": color_of(n), "label": called[n], "error_kw": {"linewidth": 0.8}}
-        axes.bar(places, means, width * 0.92, yerr=errors, **look)
+        thin = {"linewidth": 0.8}
+        axes.bar(places, means, width * 0.92, yerr=errors, error_kw=thin, color=color_of(n), label=called[n])
         for place, users, top in zip(places, fifths, means + errors, strict=True):
             if n and ttest_rel(of_row[users], values[0][users]).pvalue < 0.05:
                 axes.text(place, top, "*", ha="center", va="bottom", fontsize=8)
