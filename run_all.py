@@ -4,7 +4,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-found = find_spec("datasets")  # another package has this name; where it comes first, nothing here would work
+# another package has this name; where it comes first, nothing here would work
+found = find_spec("datasets")
 if found is None or Path(__file__).resolve().parent not in Path(found.origin or "/").parents:
     sys.exit(f"datasets is {found and found.origin}, not this project's; run: python run_all.py")
 

@@ -20,7 +20,9 @@ class UsageError(Exception):
 def look_up(kind: str, name: str, table: Mapping[str, T]) -> T:
     """The entry of ``name``; raises UsageError that names the nearest one, and all, if there is none."""
     if name not in table:
-        raise UsageError(f"there is no {kind} {name!r}{suggestion(name, table)}; known: {', '.join(table)}")
+        raise UsageError(
+            f"there is no {kind} {name!r}{suggestion(name, table)}; known: {', '.join(table)}"
+        )
     return table[name]
 
 
@@ -39,7 +41,9 @@ def data_sets(names: Iterable[str]) -> dict[str, Entry]:
             path = Path(name.removeprefix(own.PREFIX)).expanduser().resolve()
             entry = own.entry(path)
             if paths.setdefault(entry.name, path) != path:
-                raise UsageError(f"{paths[entry.name]} and {path} would both be {entry.name}; rename one of them")
+                raise UsageError(
+                    f"{paths[entry.name]} and {path} would both be {entry.name}; rename one of them"
+                )
         else:
             entry = look_up("data set", canonical(name), DATASETS)
         chosen[entry.name] = entry
@@ -48,5 +52,7 @@ def data_sets(names: Iterable[str]) -> dict[str, Entry]:
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """ ", did you mean ...?" for a near miss, else nothing."""
-    near = difflib.get_close_matches(name.lower(), known, n=1) or difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(name.lower(), known, n=1) or difflib.get_close_matches(
+        name, known, n=1
+    )
     return f", did you mean {near[0]!r}?" if near else ""

@@ -7,8 +7,8 @@ import os
 import sys
 from contextlib import nullcontext
 
-from benchmark import launch
 from benchmark.parser import parser
+from benchmark.run import launch
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -44,10 +44,14 @@ def do(arguments: argparse.Namespace) -> int:
     except (DataError, UsageError) as error:
         return complain(str(error))
     except KeyboardInterrupt:
-        print("\nstopped; the records written so far stay, and the same command goes on from there", file=sys.stderr)
+        print(
+            "\nstopped; the records written so far stay, and the same command goes on from there",
+            file=sys.stderr,
+        )
         return 130
     except BrokenPipeError:  # who reads this has enough, as head has
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at exit
+        # for what is flushed at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
 
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmark.paths import ROOT
+
 OURS = ("datasets", "models", "benchmark")
 DISK_BYTES = 5e9
 """Below which a person is warned: ML-20M's archive, its raw file and its split take about 2 GB."""
@@ -39,7 +40,11 @@ def examine(data_dir: Path, out: Path) -> int:
         cure = "" if finding.good else f": {finding.cure}"
         print(f"{'ok   ' if finding.good else 'WRONG'} {finding.what}{cure}")
     wrong = sum(not finding.good for finding in findings)
-    print(f"{wrong} of {len(findings)} need mending" if wrong else f"all {len(findings)} as they should be")
+    print(
+        f"{wrong} of {len(findings)} need mending"
+        if wrong
+        else f"all {len(findings)} as they should be"
+    )
     return int(wrong > 0)
 
 
@@ -54,7 +59,9 @@ def python() -> Iterator[Finding]:
 
 def packages() -> Iterator[Finding]:
     """Those of requirements.txt, in their pinned versions."""
-    pins = re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "requirements.txt").read_text(), flags=re.MULTILINE)
+    pins = re.findall(
+        r"^([\w-]+)==(\S+)$", (ROOT / "requirements.txt").read_text(), flags=re.MULTILINE
+    )
     other = []
     for name, pinned in pins:
         try:
@@ -65,7 +72,8 @@ def packages() -> Iterator[Finding]:
             other.append(f"{name} {found} instead of {pinned}")
     yield Finding(
         not other,
-        f"{len(pins) - len(other)} of {len(pins)} pinned packages" + (f" ({'; '.join(other)})" if other else ""),
+        f"{len(pins) - len(other)} of {len(pins)} pinned packages"
+        + (f" ({'; '.join(other)})" if other else ""),
         "python -m pip install -r requirements.txt",
     )
 
@@ -96,7 +104,9 @@ def torch_build() -> Iterator[Finding]:
     try:
         import torch
     except (ImportError, OSError) as error:
-        yield Finding(False, f"torch does not import ({error})", "python -m pip install -r requirements.txt")
+        yield Finding(
+            False, f"torch does not import ({error})", "python -m pip install -r requirements.txt"
+        )
         return
     library = "MKL" if torch.backends.mkl.is_available() else "no MKL"
     yield Finding(
@@ -128,16 +138,24 @@ def threads() -> Iterator[Finding]:
     except ImportError:
         return  # told under packages
     pools = {
-        f"{pool['internal_api']} {pool['version'] or ''}".strip(): pool["num_threads"] for pool in threadpool_info()
+        f"{pool['internal_api']} {pool['version'] or ''}".strip(): pool["num_threads"]
+        for pool in threadpool_info()
     }
     yield Finding(
         all(count <= cores for count in pools.values()),
-        "threads by library: " + (", ".join(f"{name}: {count}" for name, count in pools.items()) or "none loaded"),
+        "threads by library: "
+        + (", ".join(f"{name}: {count}" for name, count in pools.items()) or "none loaded"),
         "more threads than cores make every library slow; unset the variables that ask for them",
     )
 
 
-CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (python, packages, names, torch_build, threads)
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    python,
+    packages,
+    names,
+    torch_build,
+    threads,
+)
 
 
 def places(data_dir: Path, out: Path) -> Iterator[Finding]:
@@ -146,15 +164,25 @@ def places(data_dir: Path, out: Path) -> Iterator[Finding]:
     for what, folder in (("raw files", data_dir), ("splits", cache), ("records", out)):
         there = next(place for place in (folder, *folder.resolve().parents) if place.exists())
         free = shutil.disk_usage(there).free
-        yield Finding(free >= DISK_BYTES, f"{what} in {folder}: {free / 1e9:.1f} GB free", "make room, or name another")
+        yield Finding(
+            free >= DISK_BYTES,
+            f"{what} in {folder}: {free / 1e9:.1f} GB free",
+            "make room, or name another",
+        )
         if what != "raw files":  # which may be read from a folder that cannot be written
-            yield Finding(os.access(there, os.W_OK), f"{what} in {folder}: may be written", "name another folder")
+            yield Finding(
+                os.access(there, os.W_OK),
+                f"{what} in {folder}: may be written",
+                "name another folder",
+            )
     try:
         import psutil
     except ImportError:
         return  # told under packages
     free = psutil.virtual_memory().available
-    yield Finding(free >= MEMORY_BYTES, f"{free / 1e9:.1f} GB of memory free", "close other programs")
+    yield Finding(
+        free >= MEMORY_BYTES, f"{free / 1e9:.1f} GB of memory free", "close other programs"
+    )
 
 
 def data(data_dir: Path) -> Iterator[Finding]:
@@ -165,13 +193,18 @@ def data(data_dir: Path) -> Iterator[Finding]:
     except ImportError as error:
         yield Finding(False, f"data sets do not import ({error})", "mend the packages first")
         return
-    found = {entry: entry.dataset.source and fetch.find(entry.dataset.source, data_dir) for entry in DATASETS.values()}
+    found = {
+        entry: entry.dataset.source and fetch.find(entry.dataset.source, data_dir)
+        for entry in DATASETS.values()
+    }
     right = any(found.values())  # without any raw file it may be another folder than was meant
     for entry, raw in found.items():
         if (source := entry.dataset.source) is None:
             yield Finding(True, f"{entry.name} is generated")
         elif raw:
-            yield Finding(True, f"{entry.name}: {raw[0]}{f' and {len(raw) - 1} more' if raw[1:] else ''}")
+            yield Finding(
+                True, f"{entry.name}: {raw[0]}{f' and {len(raw) - 1} more' if raw[1:] else ''}"
+            )
         else:
             absent = f"{entry.name}: no raw file in {data_dir}"
             cure = f"a run will download {source.url}{Path(source.files[0]).name}; or {source.by_hand(data_dir)}"

@@ -18,7 +18,8 @@ import numpy as np
 import psutil
 import torch
 
-from benchmark.launch import ROOT, variables
+from benchmark.paths import ROOT
+from benchmark.run.launch import variables
 from models.base import Device, Precision
 
 BESIDE_OTHERS = 0.10
@@ -33,7 +34,8 @@ def by_numpy(device: Device) -> frozenset[Precision]:
     """
     if device != "cpu":
         return frozenset()
-    slow_mkl = torch.backends.mkl.is_available() and cpuinfo().get("vendor_id") not in ("GenuineIntel", None)
+    vendor = cpuinfo().get("vendor_id")
+    slow_mkl = torch.backends.mkl.is_available() and vendor not in ("GenuineIntel", None)
     found: set[Precision] = set()
     if slow_mkl:
         found.add("fp32")
@@ -108,7 +110,8 @@ def blas() -> list[dict[str, Any]]:
 
     kept = ("internal_api", "version", "architecture", "num_threads")
     return [
-        {key: pool.get(key) for key in kept} | {"of_numpy": "numpy" in Path(pool["filepath"]).parent.name}
+        {key: pool.get(key) for key in kept}
+        | {"of_numpy": "numpy" in Path(pool["filepath"]).parent.name}
         for pool in threadpool_info()
     ]
 
@@ -117,11 +120,19 @@ def blas() -> list[dict[str, Any]]:
 def matrix_product() -> str:
     """Which libraries multiply matrices, and for which instructions: equal bits need an equal answer."""
     build = re.search(r"Math Kernel Library Version ([\d.]+)", torch.__config__.show())
-    library = f"MKL {build[1]}" if build else torch.__config__.show().split("BLAS_INFO=")[-1].split(",")[0]
+    library = (
+        f"MKL {build[1]}"
+        if build
+        else torch.__config__.show().split("BLAS_INFO=")[-1].split(",")[0]
+    )
     told = f"torch {torch.__version__.split('+')[0]}, {library}, {torch.backends.cpu.get_cpu_capability()}"
     if precisions := sorted(by_numpy("cpu")):
         told += f"; large {' and '.join(precisions)} products by NumPy {np.__version__}"
-        told += "".join(f", {b['internal_api']} {b['version']}, {b['architecture']}" for b in blas() if b["of_numpy"])
+        told += "".join(
+            f", {b['internal_api']} {b['version']}, {b['architecture']}"
+            for b in blas()
+            if b["of_numpy"]
+        )
     return told
 
 
@@ -151,7 +162,9 @@ class OtherWork:
     @staticmethod
     def _now() -> tuple[float, float, float]:
         machine = psutil.cpu_times()._asdict()
-        busy = sum(seconds for kind, seconds in machine.items() if kind in ("user", "nice", "system"))
+        busy = sum(
+            seconds for kind, seconds in machine.items() if kind in ("user", "nice", "system")
+        )
         own = psutil.Process().cpu_times()
         mine = own.user + own.system + own.children_user + own.children_system
         return time.perf_counter(), busy, mine

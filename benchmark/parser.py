@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from benchmark.launch import ROOT
+from benchmark.paths import ROOT
 
 DESCRIPTION = """\
 Train recommenders on data sets under the strong-generalisation protocol of Liang et al. (WWW 2018), and
@@ -52,14 +52,37 @@ class Parser(argparse.ArgumentParser):
 def parser() -> Parser:
     """The parser: no verb means run."""
     style = argparse.RawDescriptionHelpFormatter
-    top = Parser("run_all.py", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=style, allow_abbrev=False)
+    top = Parser(
+        "run_all.py",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=style,
+        allow_abbrev=False,
+    )
     top.set_defaults(verb="run")
     add = top.add_argument
-    add("--suite", metavar="NAME", help="demo, paper or FILE.toml: data sets, models, seeds and settings")
-    add("--datasets", nargs="+", metavar="NAME", help="data sets; file:PATH is your own (default: the suite's)")
+    add(
+        "--suite",
+        metavar="NAME",
+        help="demo, paper or FILE.toml: data sets, models, seeds and settings",
+    )
+    add(
+        "--datasets",
+        nargs="+",
+        metavar="NAME",
+        help="data sets; file:PATH is your own (default: the suite's)",
+    )
     add("--models", nargs="+", metavar="NAME", help="models (default: the suite's)")
-    add("--seeds", nargs="+", type=whole(0), metavar="N", help="seeds of each trial (default: the suite's)")
-    about = "auto (default): a GPU where the model can use one; cpu cuda: both, for the timing table"
+    add(
+        "--seeds",
+        nargs="+",
+        type=whole(0),
+        metavar="N",
+        help="seeds of each trial (default: the suite's)",
+    )
+    about = (
+        "auto (default): a GPU where the model can use one; cpu cuda: both, for the timing table"
+    )
     add("--device", nargs="+", choices=["auto", "cpu", "cuda"], default=["auto"], help=about)
     add(
         "--precision",
@@ -69,7 +92,10 @@ def parser() -> Parser:
         "with instructions for it, else fp32; scores are always fp32",
     )
     add_studies(top)
-    add_set(top, "an option of a model or data set; OPTION=VALUE sets it for every chosen model that has it")
+    add_set(
+        top,
+        "an option of a model or data set; OPTION=VALUE sets it for every chosen model that has it",
+    )
     add_plugin(top)
     add_data_dir(top)
     add_out(top)
@@ -107,9 +133,25 @@ def add_studies(to: argparse.ArgumentParser) -> None:
 def add_process(to: argparse.ArgumentParser) -> None:
     """How trials are run, and which of them."""
     add = to.add_argument
-    add("--jobs", type=whole(1), default=1, metavar="N", help="trials at a time (default: 1, the only fair timing)")
-    add("--threads", type=whole(1), metavar="N", help="CPU threads of a trial (default: cores / jobs)")
-    add("--timeout", type=number, metavar="SECONDS", help="a trial that takes longer becomes a failure")
+    add(
+        "--jobs",
+        type=whole(1),
+        default=1,
+        metavar="N",
+        help="trials at a time (default: 1, the only fair timing)",
+    )
+    add(
+        "--threads",
+        type=whole(1),
+        metavar="N",
+        help="CPU threads of a trial (default: cores / jobs)",
+    )
+    add(
+        "--timeout",
+        type=number,
+        metavar="SECONDS",
+        help="a trial that takes longer becomes a failure",
+    )
     add(
         "--checkpoint-seconds",
         type=number,
@@ -117,16 +159,28 @@ def add_process(to: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="shortest time between checkpoints, from which a killed trial goes on (default: 60)",
     )
-    add("--keep-weights", action="store_true", help="store the best weights of each trial as safetensors")
+    add(
+        "--keep-weights",
+        action="store_true",
+        help="store the best weights of each trial as safetensors",
+    )
     again = to.add_mutually_exclusive_group()
     again.add_argument("--retry", action="store_true", help="run trials again that failed")
-    again.add_argument("--force", action="store_true", help="run trials again that have a record, and replace it")
-    add("--dry-run", action="store_true", help="print the trials, done or not, and where each setting comes from")
+    again.add_argument(
+        "--force", action="store_true", help="run trials again that have a record, and replace it"
+    )
+    add(
+        "--dry-run",
+        action="store_true",
+        help="print the trials, done or not, and where each setting comes from",
+    )
 
 
 def add_verbs(top: Parser) -> None:
     """The verbs with their own options; each is a function of verbs.py."""
-    top.verbs = top.add_subparsers(title="verbs", metavar="", description="without one, trials are run")
+    top.verbs = top.add_subparsers(
+        title="verbs", metavar="", description="without one, trials are run"
+    )
 
     def verb(name: str, about: str, function: str | None = None) -> Parser:
         assert top.verbs is not None
@@ -140,13 +194,23 @@ def add_verbs(top: Parser) -> None:
         "check a folder of records and those in it: whole, unaltered, and their metrics those of the hit ranks",
     )
     made.add_argument("folder", type=Path, metavar="DIR", help="records, also a stranger's")
-    add_evaluate(verb("evaluate", "score recommendation lists made elsewhere, on the same test users"))
+    add_evaluate(
+        verb("evaluate", "score recommendation lists made elsewhere, on the same test users")
+    )
     add_plugin(verb("list", "data sets and models, with their options", "list_all"))
-    made = verb("contract", "run the contract tests on the models, likelihoods and data sets of a plugin")
-    made.add_argument("file", type=Path, metavar="FILE.py", help="the plugin; it is code, and is run")
-    made = verb("export-split", "write a data set's split as the authors' six files", "export_split")
+    made = verb(
+        "contract", "run the contract tests on the models, likelihoods and data sets of a plugin"
+    )
+    made.add_argument(
+        "file", type=Path, metavar="FILE.py", help="the plugin; it is code, and is run"
+    )
+    made = verb(
+        "export-split", "write a data set's split as the authors' six files", "export_split"
+    )
     made.add_argument("name", metavar="NAME", help="a data set")
-    made.add_argument("folder", type=Path, metavar="DIR", help="where to write; made if it is missing")
+    made.add_argument(
+        "folder", type=Path, metavar="DIR", help="where to write; made if it is missing"
+    )
     add_set(made, "an option of the data set")
     add_plugin(made)
     add_data_dir(made)
@@ -154,7 +218,9 @@ def add_verbs(top: Parser) -> None:
     add_data_dir(made)
     add_out(made)
     made = verb("selftest", "check the evaluator and the protocol by what must come out")
-    made.add_argument("--dataset", default="synthetic", metavar="NAME", help="on which data (default: synthetic)")
+    made.add_argument(
+        "--dataset", default="synthetic", metavar="NAME", help="on which data (default: synthetic)"
+    )
     add_plugin(made)
     add_data_dir(made)
 
@@ -164,7 +230,9 @@ def add_report(to: argparse.ArgumentParser) -> None:
     add = to.add_argument
     add("--datasets", nargs="+", metavar="NAME", help="of these only (default: all there are)")
     add("--models", nargs="+", metavar="NAME", help="of these only (default: all there are)")
-    add("--table", nargs="+", choices=["1", "2", "4"], default=[], help="the paper's tables instead")
+    add(
+        "--table", nargs="+", choices=["1", "2", "4"], default=[], help="the paper's tables instead"
+    )
     add("--figure", nargs="+", choices=["1", "3"], default=[], help="the paper's figures instead")
     add(
         "--metrics",
@@ -203,7 +271,9 @@ def add_evaluate(to: argparse.ArgumentParser) -> None:
 def add_out(to: argparse.ArgumentParser) -> None:
     """The folder of records."""
     about = "folder of the records (default: results/runs)"
-    to.add_argument("--out", type=Path, default=ROOT / "results" / "runs", metavar="DIR", help=about)
+    to.add_argument(
+        "--out", type=Path, default=ROOT / "results" / "runs", metavar="DIR", help=about
+    )
 
 
 def add_data_dir(to: argparse.ArgumentParser) -> None:
@@ -216,12 +286,16 @@ def add_data_dir(to: argparse.ArgumentParser) -> None:
 def add_plugin(to: argparse.ArgumentParser) -> None:
     """Code of one's own."""
     about = "a file that registers models, likelihoods or data sets; it is code, and is run"
-    to.add_argument("--plugin", nargs="+", action="extend", type=Path, default=[], metavar="FILE.py", help=about)
+    to.add_argument(
+        "--plugin", nargs="+", action="extend", type=Path, default=[], metavar="FILE.py", help=about
+    )
 
 
 def add_set(to: argparse.ArgumentParser, about: str) -> None:
     """Options of models and data sets."""
-    to.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME.OPTION=VALUE", help=about)
+    to.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="NAME.OPTION=VALUE", help=about
+    )
 
 
 def whole(least: int) -> Callable[[str], int]:
@@ -229,7 +303,9 @@ def whole(least: int) -> Callable[[str], int]:
 
     def convert(text: str) -> int:
         if not (text.isascii() and text.isdecimal()) or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} will not do: it must be a whole number from {least}")
+            raise argparse.ArgumentTypeError(
+                f"{text!r} will not do: it must be a whole number from {least}"
+            )
         return int(text)
 
     return convert

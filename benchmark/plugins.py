@@ -41,7 +41,9 @@ def told(what: str, do: Callable[[], Any]) -> None:
     try:
         do()
     except (Exception, SystemExit) as error:
-        raise UsageError(f"{what} cannot be imported ({type(error).__name__}: {error}); mend it") from error
+        raise UsageError(
+            f"{what} cannot be imported ({type(error).__name__}: {error}); mend it"
+        ) from error
 
 
 def import_file(path: Path) -> None:
@@ -67,5 +69,7 @@ def names() -> set[str]:
 
 def origin(*kinds: type) -> str:
     """Where classes come from, " (from FILE)", if one of them is not this project's; else nothing."""
-    foreign = [kind for kind in kinds if kind.__module__.split(".")[0] not in ("models", "datasets")]
+    foreign = [
+        kind for kind in kinds if kind.__module__.split(".")[0] not in ("models", "datasets")
+    ]
     return f" (from {Path(inspect.getfile(foreign[0])).name})" if foreign else ""

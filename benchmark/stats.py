@@ -66,7 +66,8 @@ def sign_flip_p(differences: np.ndarray) -> np.ndarray:
     resample more, so that p is never 0 and the test is exact (Phipson, Smyth 2010).
     """
     number = resamples(len(differences))
-    observed = np.abs(differences.sum(axis=1)) * (1 - 1e-12)  # what is equal but for rounding counts as equal
+    # what is equal but for rounding counts as equal
+    observed = np.abs(differences.sum(axis=1)) * (1 - 1e-12)
     extreme = np.zeros(len(differences))
     for random, count in _blocks(differences.shape[1], number):
         signs = 1.0 - 2 * random.integers(0, 2, (count, differences.shape[1]), dtype=np.int8)
@@ -126,7 +127,10 @@ def comparisons(values: np.ndarray) -> list[Comparison]:
     differences = np.array([values[a] - values[b] for a, b in pairs])
     p = sign_flip_p(differences)
     found = zip(pairs, differences.mean(axis=1), p, holm(p), strict=True)
-    return [Comparison(a, b, float(mean), float(one), float(of_all)) for (a, b), mean, one, of_all in found]
+    return [
+        Comparison(a, b, float(mean), float(one), float(of_all))
+        for (a, b), mean, one, of_all in found
+    ]
 
 
 def best(values: np.ndarray) -> set[int]:

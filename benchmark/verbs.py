@@ -9,12 +9,15 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmark import beta, dry_run, grid, options, plugins, records, runner, suite
+from benchmark import plugins
 from benchmark.catalog import UsageError, data_sets, look_up
-from benchmark.grid import DATASETS, MODELS, Grid, Planned, Process
-from benchmark.launch import ROOT
-from benchmark.metrics import HEADLINE, Metric
-from benchmark.records import Record
+from benchmark.evaluation.metrics import HEADLINE, Metric
+from benchmark.paths import ROOT
+from benchmark.plan import dry_run, options, plan, study, suite
+from benchmark.plan.plan import DATASETS, MODELS, Grid, Planned, Process
+from benchmark.records import store
+from benchmark.records.store import Record
+from benchmark.run import local
 from benchmark.spec import PROTOCOL
 from datasets import cache, own
 from datasets.cache import Prepared
@@ -27,19 +30,26 @@ def run(arguments: argparse.Namespace) -> int:
     """Train what has no record yet, print the tables and every path written; 1 if a selected trial failed."""
     asked = resolve(arguments)
     if arguments.dry_run and arguments.beta_heuristic:
-        raise UsageError("--beta-heuristic: where beta stops is not known before the first run; leave --dry-run out")
+        raise UsageError(
+            "--beta-heuristic: where beta stops is not known before the first run; leave --dry-run out"
+        )
     if arguments.dry_run:
         return dry_run.show(asked, arguments)
     if arguments.out.exists() and not arguments.out.is_dir():
-        raise UsageError(f"--out {arguments.out} is a file, and records need a folder; name another")
+        raise UsageError(
+            f"--out {arguments.out} is a file, and records need a folder; name another"
+        )
     prepared = {
-        data.entry.name: each for data, each in zip(asked.datasets, prepare_all(asked, arguments.data_dir), strict=True)
+        data.entry.name: each
+        for data, each in zip(asked.datasets, prepare_all(asked, arguments.data_dir), strict=True)
     }
     if arguments.beta_heuristic:
-        asked = beta.annealed_to_1(asked, {name: each.split.train.shape[0] for name, each in prepared.items()})
+        asked = study.annealed_to_1(
+            asked, {name: each.split.train.shape[0] for name, each in prepared.items()}
+        )
     selected, written = train(asked, prepared, arguments)
     if arguments.beta_heuristic:
-        second, more = train(beta.stopped_at_best(asked, selected), prepared, arguments)
+        second, more = train(study.stopped_at_best(asked, selected), prepared, arguments)
         selected, written = list({r.id: r for r in [*selected, *second]}.values()), written + more
     from benchmark.report import files  # not before the first trial has started
 
@@ -51,7 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
     return int(any(record.status != "ok" for record in selected))
 
 
-def train(asked: Grid, prepared: dict[str, Prepared], arguments: argparse.Namespace) -> tuple[list[Record], list[Path]]:
+def train(
+    asked: Grid, prepared: dict[str, Prepared], arguments: argparse.Namespace
+) -> tuple[list[Record], list[Path]]:
     """Run what has no record yet; returns the records of all trials and the paths of the files written."""
     process = Process(
         arguments.out,
@@ -61,19 +73,25 @@ def train(asked: Grid, prepared: dict[str, Prepared], arguments: argparse.Namesp
         arguments.keep_weights,
         tuple(path.resolve() for path in arguments.plugin),
     )
-    jobs = [job for data in asked.datasets for job in grid.jobs(asked, data, prepared[data.entry.name], process)]
-    todo = runner.unsettled(jobs, arguments.force, arguments.retry)
+    jobs = [
+        job
+        for data in asked.datasets
+        for job in plan.jobs(asked, data, prepared[data.entry.name], process)
+    ]
+    todo = local.unsettled(jobs, arguments.force, arguments.retry)
     print(f"trials: {len(jobs) - len(todo)} done before, {len(todo)} to run", flush=True)
-    runner.tidy(job for job in jobs if job not in todo)
-    written = runner.run(todo, arguments.jobs, arguments.timeout, fresh=arguments.force or arguments.retry)
-    return [records.read(records.path_of(job.out, job.spec.id)) for job in jobs], written
+    local.tidy(job for job in jobs if job not in todo)
+    written = local.run(
+        todo, arguments.jobs, arguments.timeout, fresh=arguments.force or arguments.retry
+    )
+    return [store.read(store.path_of(job.out, job.spec.id)) for job in jobs], written
 
 
 def resolve(arguments: argparse.Namespace) -> Grid:
     """What a run is asked for; without a suite, data sets or models, what suites/demo.toml says."""
     name = arguments.suite or (None if arguments.datasets else "demo")
     own = suite.load(name) if name else None
-    asked = grid.resolve(
+    asked = plan.resolve(
         arguments.datasets,
         arguments.models,
         arguments.seeds,
@@ -85,9 +103,9 @@ def resolve(arguments: argparse.Namespace) -> Grid:
     )
     caps: list[float] = arguments.beta_sweep
     if caps:
-        return beta.swept(asked, dict.fromkeys(beta.vaes(asked), caps))
+        return study.swept(asked, dict.fromkeys(study.vaes(asked), caps))
     if own and not (arguments.grid or arguments.beta_heuristic):
-        return beta.swept(asked, own.beta_sweep)
+        return study.swept(asked, own.beta_sweep)
     return asked
 
 
@@ -107,7 +125,9 @@ def prepare_all(asked: Grid, data_dir: Path) -> list[Prepared]:
 def prepare(data: Planned, data_dir: Path) -> Prepared:
     """The split of a data set; its notes are printed."""
     name = data.entry.name
-    made = cache.prepare(name, data.entry.dataset(data.config), data_dir, cache.default_folder(), PROTOCOL)
+    made = cache.prepare(
+        name, data.entry.dataset(data.config), data_dir, cache.default_folder(), PROTOCOL
+    )
     for note in made.notes:
         print(f"{name}: {note}")
     return made
@@ -127,19 +147,24 @@ def report(arguments: argparse.Namespace) -> int:
             print(format.markdown(paper.TABLES[number](found, arguments.out)))
         to = arguments.to or (arguments.out / "report" if arguments.figure else None)
         tables = arguments.table if arguments.to else []
-        written = files.write_paper(found, arguments.out, tables, arguments.figure, to) if to else []
+        written = (
+            files.write_paper(found, arguments.out, tables, arguments.figure, to) if to else []
+        )
     if written:
         print("\nWritten:", *written, sep="\n  ")
     return 0
 
 
-def chosen(found: list[Record], datasets: list[str] | None, models: list[str] | None) -> list[Record]:
+def chosen(
+    found: list[Record], datasets: list[str] | None, models: list[str] | None
+) -> list[Record]:
     """The records of some data sets and models, by their names, or a model's with its options.
 
     Raises UsageError for a name that no record has, or for a model's that none of these data sets has.
     """
     ours = [
-        next(iter(data_sets([name]))) if name.startswith(own.PREFIX) else canonical(name) for name in datasets or []
+        next(iter(data_sets([name]))) if name.startswith(own.PREFIX) else canonical(name)
+        for name in datasets or []
     ]
     wanted = ("data set", ours), ("model", models or [])
     for kind, named in wanted:
@@ -157,9 +182,9 @@ def _names(record: Record, kind: str) -> set[str]:
     return {record.spec.model, record.label}
 
 
-def stored(folder: Path) -> list[records.Record]:
+def stored(folder: Path) -> list[store.Record]:
     """All records in ``folder``; raises UsageError if there is none."""
-    found = records.read_all(folder)
+    found = store.read_all(folder)
     if not found:
         raise UsageError(f"{folder} holds no record; name the folder that a run wrote")
     return found
@@ -167,7 +192,7 @@ def stored(folder: Path) -> list[records.Record]:
 
 def verify(arguments: argparse.Namespace) -> int:
     """Say what is wrong with a folder of records; 1 if anything is."""
-    from benchmark.verify import faults
+    from benchmark.records.verify import faults
 
     checked, wrong = faults(arguments.folder)
     if not checked:
@@ -178,13 +203,15 @@ def verify(arguments: argparse.Namespace) -> int:
 
 def evaluate(arguments: argparse.Namespace) -> int:
     """Score lists made elsewhere, store the record, and print the table of the folder."""
-    from benchmark import external
     from benchmark.report import files
+    from benchmark.run import external
 
-    (data,) = grid.resolve([arguments.dataset], [], settings=arguments.set).datasets
+    (data,) = plan.resolve([arguments.dataset], [], settings=arguments.set).datasets
     prepared = prepare(data, arguments.data_dir)
-    described = grid.describe(data, prepared)
-    written = external.evaluate(arguments.name, arguments.lists, data.entry.name, described, prepared, arguments.out)
+    described = plan.describe(data, prepared)
+    written = external.evaluate(
+        arguments.name, arguments.lists, data.entry.name, described, prepared, arguments.out
+    )
     print(files.markdown(stored(arguments.out), arguments.out, HEADLINE))
     print("\nWritten:", *written, sep="\n  ")
     return 0
@@ -192,7 +219,10 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 def list_all(arguments: argparse.Namespace) -> int:
     """Print every data set and model with its options, their defaults and meanings, and each likelihood."""
-    data = {entry.name: (entry, entry.dataset) for entry in (*DATASETS.values(), own.entry(Path("PATH")))}
+    data = {
+        entry.name: (entry, entry.dataset)
+        for entry in (*DATASETS.values(), own.entry(Path("PATH")))
+    }
     models = {name: (entry, *entry.kinds) for name, entry in MODELS.items()}
     for title, entries in (("data sets", data), ("models", models)):
         print(f"{title}:")
@@ -213,12 +243,28 @@ def contract(arguments: argparse.Namespace) -> int:
     before = plugins.names()
     plugins.load([arguments.file])
     if not (new := sorted(plugins.names() - before)):
-        raise UsageError(f"{arguments.file} registers no model, likelihood or data set; see the README's example")
+        raise UsageError(
+            f"{arguments.file} registers no model, likelihood or data set; see the README's example"
+        )
     if not find_spec("pytest"):
-        raise UsageError(f"{sys.executable} has no package pytest; pip install -r requirements-dev.txt")
+        raise UsageError(
+            f"{sys.executable} has no package pytest; pip install -r requirements-dev.txt"
+        )
     print(f"{arguments.file} registers {', '.join(new)}", flush=True)
     chosen = " or ".join(f"[{name}]" for name in new)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", "-m", "contract", "-k", chosen]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "tests",
+        "-m",
+        "contract",
+        "-k",
+        chosen,
+    ]
     environment = os.environ | {"BENCH_PLUGIN": str(arguments.file.resolve())}
     return int(subprocess.run(command, cwd=ROOT, env=environment).returncode != 0)
 
@@ -227,7 +273,7 @@ def export_split(arguments: argparse.Namespace) -> int:
     """Write the six files of a split, and print their hashes as sha256sum does."""
     from datasets import fetch, pro_sg
 
-    (data,) = grid.resolve([arguments.name], [], settings=arguments.set).datasets
+    (data,) = plan.resolve([arguments.name], [], settings=arguments.set).datasets
     made = prepare(data, arguments.data_dir)
     for path in sorted(pro_sg.write(made.split, arguments.folder)):
         print(f"{fetch.sha256(path)}  {path}")
@@ -237,7 +283,7 @@ def export_split(arguments: argparse.Namespace) -> int:
 
 def selftest(arguments: argparse.Namespace) -> int:
     """Check evaluator and protocol; 1 if anything came out otherwise than it must."""
-    from benchmark.selftest import examine
+    from benchmark.evaluation.selftest import examine
 
-    (data,) = grid.resolve([arguments.dataset], []).datasets
+    (data,) = plan.resolve([arguments.dataset], []).datasets
     return examine(data.entry.name, prepare(data, arguments.data_dir))

@@ -30,7 +30,11 @@ def unzipped(path: Path, member: str) -> bytes | Path:
             for entry in archive.infolist():
                 size += entry.file_size
                 check(path, entry.filename, stat.S_ISLNK(entry.external_attr >> 16), size)
-            named = (entry for entry in archive.infolist() if PurePosixPath(entry.filename).name == member)
+            named = (
+                entry
+                for entry in archive.infolist()
+                if PurePosixPath(entry.filename).name == member
+            )
             return archive.read(next(named))
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, StopIteration) as error:
         raise DataError(
@@ -49,7 +53,9 @@ def untarred(path: Path, pattern: str) -> Iterator[tuple[str, bytes]]:
             while file.read(2**20):
                 pass  # gzip's checksum is compared at its end, and tar's end may come before
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
-        raise DataError(f"{path} is not a whole tar archive ({error}); delete it and get it again") from error
+        raise DataError(
+            f"{path} is not a whole tar archive ({error}); delete it and get it again"
+        ) from error
 
 
 def _untarred(path: Path, file: Any, pattern: str) -> Iterator[tuple[str, bytes]]:
@@ -69,6 +75,10 @@ def check(path: Path, name: str, link: bool, size: int) -> None:
     """Raise DataError if ``name`` in the archive at ``path`` is a link or leads out of it, or ``size`` is too much."""
     inside = PurePosixPath(name.replace("\\", "/"))
     if link or inside.is_absolute() or ".." in inside.parts:
-        raise DataError(f"{path} is unsafe: {name!r} in it is a link or leads out of it; delete the archive")
+        raise DataError(
+            f"{path} is unsafe: {name!r} in it is a link or leads out of it; delete the archive"
+        )
     if size > LIMIT:
-        raise DataError(f"{path} is unsafe: it unpacks to more than {LIMIT} bytes; delete the archive")
+        raise DataError(
+            f"{path} is unsafe: it unpacks to more than {LIMIT} bytes; delete the archive"
+        )

@@ -79,7 +79,9 @@ def folder(path: Path) -> Iterator[Path]:
 
 
 def _told(path: Path, error: OSError) -> DataError:
-    return DataError(f"{path} could not be written ({error.strerror or error}); make room, or name another place")
+    return DataError(
+        f"{path} could not be written ({error.strerror or error}); make room, or name another place"
+    )
 
 
 def _prefix(path: Path) -> str:

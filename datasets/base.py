@@ -21,7 +21,9 @@ from datasets.strong_generalization import AUTHORS_SEED, split
 class DatasetConfig(BaseModel):
     """Options of every data set: which rows count, and who is held out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     min_rating: float | None = None
     """Smallest rating that counts as an interaction; none: every row does."""
@@ -81,7 +83,9 @@ class Dataset(ABC, Generic[C]):
             )
         users, items = ratings.shape
         if not (held_out := config.held_out or users // 10):
-            raise DataError(f"a tenth of {users} users is less than one user to hold out; set held_out")
+            raise DataError(
+                f"a tenth of {users} users is less than one user to hold out; set held_out"
+            )
         made = split(ratings, held_out, config.split_seed)
         verified = fetch.verified(self.source, raw)
         notes = [f"{repeats} repeats of a (user, item) pair were dropped"] if repeats else []
@@ -102,4 +106,8 @@ class Dataset(ABC, Generic[C]):
         if not known:
             return []
         other = [name for name, sha in known.items() if hashes[name] != sha]
-        return [f"not the authors' split: {', '.join(other)} differ" if other else "identical to the authors' split"]
+        return [
+            f"not the authors' split: {', '.join(other)} differ"
+            if other
+            else "identical to the authors' split"
+        ]

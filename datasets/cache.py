@@ -40,7 +40,9 @@ class Prepared:
     """Whether this call wrote ``folder``."""
 
 
-def prepare(name: str, dataset: Dataset[Any], data_dir: Path, cache_dir: Path, protocol: int) -> Prepared:
+def prepare(
+    name: str, dataset: Dataset[Any], data_dir: Path, cache_dir: Path, protocol: int
+) -> Prepared:
     """The split of ``dataset``: from the cache, else made from the raw file, which is downloaded if need be.
 
     Raises DataError if the raw file cannot be had or is malformed, or the cache is damaged.
@@ -59,17 +61,25 @@ def prepare(name: str, dataset: Dataset[Any], data_dir: Path, cache_dir: Path, p
             atomic.sweep(cache_dir, folder.name)
             split, notes = dataset.split(raw)
             hashes = pro_sg.hashes(split)
-            _write(folder, split, identity | {"notes": [*notes, *dataset.likeness(hashes)], "files": hashes})
+            _write(
+                folder,
+                split,
+                identity | {"notes": [*notes, *dataset.likeness(hashes)], "files": hashes},
+            )
     return read(folder, made)
 
 
-def at_hand(name: str, dataset: Dataset[Any], data_dir: Path, cache_dir: Path, protocol: int) -> Prepared | None:
+def at_hand(
+    name: str, dataset: Dataset[Any], data_dir: Path, cache_dir: Path, protocol: int
+) -> Prepared | None:
     """The split of ``dataset`` if it is in the cache; nothing is made or downloaded."""
     found = _at_hand(name, dataset, dataset.find(data_dir), cache_dir, protocol)
     return read(found) if found else None
 
 
-def _at_hand(name: str, dataset: Dataset[Any], raw: tuple[Path, ...], cache_dir: Path, protocol: int) -> Path | None:
+def _at_hand(
+    name: str, dataset: Dataset[Any], raw: tuple[Path, ...], cache_dir: Path, protocol: int
+) -> Path | None:
     identity = _identity(name, dataset, protocol)
     if dataset.source and not raw:
         return _newest(cache_dir, identity)
@@ -168,23 +178,38 @@ def read(folder: Path, made: bool = False) -> Prepared:
             if (found := [str(arrays[name].dtype), *arrays[name].shape]) != expected:
                 raise ValueError(f"{found} instead of {expected}")
         split = _split(arrays)
-        return Prepared(split, header["split_hash"], tuple(header["notes"]), header["raw_sha256"], folder, made)
+        return Prepared(
+            split, header["split_hash"], tuple(header["notes"]), header["raw_sha256"], folder, made
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path, error) from error
 
 
 def _split(arrays: dict[str, np.ndarray]) -> Split:
     def part(name: str, users: str) -> Interactions:
-        return Interactions(arrays[f"{name}.user"], arrays[f"{name}.item"], arrays[users], arrays["item_ids"])
+        return Interactions(
+            arrays[f"{name}.user"], arrays[f"{name}.item"], arrays[users], arrays["item_ids"]
+        )
 
     def fold(name: str) -> Fold:
         users = f"{name}_users"
         return Fold(part(f"{name}_tr", users), part(f"{name}_te", users))
 
-    truth = {name.removeprefix("truth."): array for name, array in arrays.items() if name.startswith("truth.")}
-    return Split(part("train", "train_users"), fold("validation"), fold("test"), Truth(**truth) if truth else None)
+    truth = {
+        name.removeprefix("truth."): array
+        for name, array in arrays.items()
+        if name.startswith("truth.")
+    }
+    return Split(
+        part("train", "train_users"),
+        fold("validation"),
+        fold("test"),
+        Truth(**truth) if truth else None,
+    )
 
 
 def default_folder() -> Path:
     """$BENCH_CACHE_DIR, else .cache/ in the project."""
-    return Path(os.environ.get("BENCH_CACHE_DIR") or Path(__file__).resolve().parent.parent / ".cache")
+    return Path(
+        os.environ.get("BENCH_CACHE_DIR") or Path(__file__).resolve().parent.parent / ".cache"
+    )

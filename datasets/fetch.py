@@ -37,7 +37,9 @@ class Source:
 def find(source: Source, data_dir: Path) -> tuple[Path, ...]:
     """The files of the first form that is whole in ``data_dir``: downloads, else others; none if absent."""
     for form in (source.files, *source.others):
-        found = [sorted(path for path in data_dir.glob(pattern) if path.is_file()) for pattern in form]
+        found = [
+            sorted(path for path in data_dir.glob(pattern) if path.is_file()) for pattern in form
+        ]
         if all(found):
             return tuple(path for paths in found for path in paths)
     return ()
@@ -70,7 +72,9 @@ def download(source: Source, data_dir: Path) -> tuple[Path, ...]:
     """
     import pooch
 
-    print(f"{', '.join(source.files)}: {source.licence}. To be cited: {source.citation}", flush=True)
+    print(
+        f"{', '.join(source.files)}: {source.licence}. To be cited: {source.citation}", flush=True
+    )
     pooch.get_logger().setLevel("WARNING")
     return tuple(_download(source, data_dir, name) for name in source.files)
 
@@ -83,16 +87,23 @@ def _download(source: Source, data_dir: Path, name: str) -> Path:
     part = path.with_name(f".{path.name}.part")
     with atomic.lock(path.parent, path.name, wait=True):  # two processes would write one part
         try:
-            how: Any = Resuming(part)  # pooch's type for it names other arguments than pooch calls it with
+            # pooch's type for it names other arguments than pooch calls it with
+            how: Any = Resuming(part)
             pooch.retrieve(url, checksum, fname=path.name, path=path.parent, downloader=how)
         except OSError as error:  # requests' errors are among them
-            kept = f"; {part.stat().st_size} bytes came and are kept, so run it again, or" if part.exists() else ":"
+            kept = (
+                f"; {part.stat().st_size} bytes came and are kept, so run it again, or"
+                if part.exists()
+                else ":"
+            )
             why = error.strerror or type(error).__name__
             raise DataError(
                 f"{path.name} is not in {path.parent} and could not be downloaded ({why}){kept} {by_hand}"
             ) from error
         except ValueError as error:  # pooch's word for another hash; it has deleted the file
-            raise DataError(f"what {url} sent is not the file with {checksum} that was published: {by_hand}") from error
+            raise DataError(
+                f"what {url} sent is not the file with {checksum} that was published: {by_hand}"
+            ) from error
     return path
 
 
@@ -110,13 +121,20 @@ class Resuming:
         done = self.part.stat().st_size if self.part.exists() else 0
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
         with requests.get(url, headers=headers, stream=True, timeout=60) as response:
-            if response.status_code != requests.codes.requested_range_not_satisfiable:  # else all of it is there
+            # else all of it is there
+            if response.status_code != requests.codes.requested_range_not_satisfiable:
                 response.raise_for_status()
                 resumed = response.status_code == requests.codes.partial_content
                 total = int(response.headers.get("Content-Length", 0)) + (done if resumed else 0)
                 with (
                     self.part.open("ab" if resumed else "wb") as file,
-                    tqdm(total=total, initial=done if resumed else 0, unit="B", unit_scale=True, disable=None) as bar,
+                    tqdm(
+                        total=total,
+                        initial=done if resumed else 0,
+                        unit="B",
+                        unit_scale=True,
+                        disable=None,
+                    ) as bar,
                 ):
                     for chunk in response.iter_content(2**16):
                         bar.update(file.write(chunk))

@@ -35,7 +35,9 @@ class Gowalla(Dataset[DatasetConfig]):
         citation="Cho, Myers, Leskovec, Friendship and Mobility: User Movement in Location-Based Social Networks, "
         "KDD 2011; He et al., LightGCN, SIGIR 2020",
     )
-    published: ClassVar[Published] = Published(OPTIONS, interactions=1_027_370, users=29_858, items=40_981)
+    published: ClassVar[Published] = Published(
+        OPTIONS, interactions=1_027_370, users=29_858, items=40_981
+    )
 
     def read(self, raw: tuple[Path, ...]) -> Ratings:
         if len(raw) == 1:
@@ -57,6 +59,8 @@ def pairs(path: Path) -> np.ndarray:
             try:
                 user, *items = map(np.int64, line.split())
             except (ValueError, OverflowError) as error:
-                raise table.malformed(path, number, line, "user item item ..., all of them numbers") from error
+                raise table.malformed(
+                    path, number, line, "user item item ..., all of them numbers"
+                ) from error
             found.append(np.array([[user] * len(items), items]))
     return np.concatenate(found, axis=1)

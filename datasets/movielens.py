@@ -11,7 +11,10 @@ from datasets.registry import register
 from datasets.table import Layout, OneFile
 
 STARS = Layout(
-    {"userId": "whole", "movieId": "whole", "rating": "number", "timestamp": "whole"}, "userId", "movieId", "rating"
+    {"userId": "whole", "movieId": "whole", "rating": "number", "timestamp": "whole"},
+    "userId",
+    "movieId",
+    "rating",
 )
 
 
@@ -88,5 +91,7 @@ class MLLatestSmall(OneFile):
     member: ClassVar[str] = "ratings.csv"
     layout: ClassVar[Layout] = STARS
     source: ClassVar[Source] = _source(
-        "ml-latest-small", member, "696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436"
+        "ml-latest-small",
+        member,
+        "696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436",
     )

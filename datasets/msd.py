@@ -34,4 +34,6 @@ class MSD(OneFile):
         licence="Echo Nest Taste Profile subset: research use, not commercial",
         citation="Bertin-Mahieux, Ellis, Whitman, Lamere, The Million Song Dataset, ISMIR 2011",
     )
-    published: ClassVar[Published] = Published(OPTIONS, interactions=33_633_450, users=571_355, items=41_140)
+    published: ClassVar[Published] = Published(
+        OPTIONS, interactions=33_633_450, users=571_355, items=41_140
+    )

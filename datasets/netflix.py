@@ -55,14 +55,18 @@ class Netflix(Dataset[DatasetConfig]):
         licence="Netflix: research use, no redistribution without permission",
         citation="Bennett, Lanning, The Netflix Prize, KDD Cup and Workshop 2007",
     )
-    published: ClassVar[Published] = Published(OPTIONS, interactions=56_880_037, users=463_435, items=17_769)
+    published: ClassVar[Published] = Published(
+        OPTIONS, interactions=56_880_037, users=463_435, items=17_769
+    )
 
     def read(self, raw: tuple[Path, ...]) -> Ratings:
         import polars as pl
 
         parsed = [parse(batch, raw[0].parent) for batch in batches(texts(raw))]
         if not parsed:
-            raise DataError(f"{raw[0]} holds no file {MOVIES}; it is damaged or another one, get it again")
+            raise DataError(
+                f"{raw[0]} holds no file {MOVIES}; it is damaged or another one, get it again"
+            )
         rows = pl.concat(parsed).sort("movie", maintain_order=True)
         return table.ratings(rows["customer"], rows["movie"], rows["rating"])
 
@@ -95,7 +99,9 @@ def parse(batch: list[Text], folder: Path) -> pl.DataFrame:
 
     try:
         lines = pl.read_csv(
-            b"".join(content if content.endswith(b"\n") else content + b"\n" for _, content in batch),
+            b"".join(
+                content if content.endswith(b"\n") else content + b"\n" for _, content in batch
+            ),
             has_header=False,
             schema={"first": pl.String, "rating": pl.Int8, "date": pl.String},
             missing_columns="insert",  # if the first line, with a movie, has no more than that
@@ -115,7 +121,12 @@ def parse(batch: list[Text], folder: Path) -> pl.DataFrame:
     titled = all(MOVIE.fullmatch(content[:16].split(b"\n")[0]) for _, content in batch)
     if not (titled and lines.select(sound.fill_null(False).all()).item()):
         raise malformed(batch, folder)
-    rows = lines.select(movie.forward_fill().alias("movie"), customer.alias("customer"), rating, begins.alias("begins"))
+    rows = lines.select(
+        movie.forward_fill().alias("movie"),
+        customer.alias("customer"),
+        rating,
+        begins.alias("begins"),
+    )
     return rows.filter(~pl.col("begins")).drop("begins")
 
 

@@ -19,7 +19,18 @@ PREFIX = "file:"
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".inter": "\t"}
 KNOWN: Mapping[str, tuple[str, ...]] = {
     "user": ("user", "userid", "uid", "customer", "customerid"),
-    "item": ("item", "itemid", "iid", "sid", "movie", "movieid", "song", "songid", "product", "productid"),
+    "item": (
+        "item",
+        "itemid",
+        "iid",
+        "sid",
+        "movie",
+        "movieid",
+        "song",
+        "songid",
+        "product",
+        "productid",
+    ),
     "rating": ("rating", "ratings", "stars"),
 }
 """Names of columns that need not be told, in small letters without anything between words."""
@@ -91,7 +102,9 @@ class OwnFile(Dataset[FileConfig]):
         return table.read(
             self.path,
             self.path,
-            Layout(kinds, **chosen, separator=separator, header=self.config.header, quoted=not inter),
+            Layout(
+                kinds, **chosen, separator=separator, header=self.config.header, quoted=not inter
+            ),
         )
 
     def _parquet(self) -> Ratings:
@@ -108,7 +121,8 @@ class OwnFile(Dataset[FileConfig]):
             ) from error
         for role, column in columns.items():
             if not table.sound(
-                column, "number" if role == "rating" else "whole" if column.dtype.is_integer() else "id"
+                column,
+                "number" if role == "rating" else "whole" if column.dtype.is_integer() else "id",
             ):
                 raise DataError(
                     f"the column {chosen[role]} of {self.path} has rows without a {role}; leave those out of the file"
@@ -128,7 +142,9 @@ class OwnFile(Dataset[FileConfig]):
         }
         chosen = {role: self._column(role, name, names) for role, name in asked.items()}
         if len(set(chosen.values())) < len(chosen):
-            raise DataError(f"{self.path}: user, item and rating must be different columns, not {chosen}")
+            raise DataError(
+                f"{self.path}: user, item and rating must be different columns, not {chosen}"
+            )
         return {role: names[name] for role, name in chosen.items() if name is not None}
 
     def _column(self, role: str, asked: str | int | None, names: Mapping[str, str]) -> str | None:
@@ -168,7 +184,9 @@ class OwnSplit(Dataset[SplitConfig]):
         """The six files; ``data_dir`` does not matter. Raises DataError if one is not there."""
         missing = [name for name in pro_sg.NAMES if not (self.path / name).is_file()]
         if missing:
-            raise DataError(f"{self.path} has no {', '.join(missing)}; a folder must hold all six files of a split")
+            raise DataError(
+                f"{self.path} has no {', '.join(missing)}; a folder must hold all six files of a split"
+            )
         return tuple(self.path / name for name in pro_sg.NAMES)
 
     def read(self, raw: tuple[Path, ...]) -> Ratings:
@@ -177,5 +195,7 @@ class OwnSplit(Dataset[SplitConfig]):
     def split(self, raw: tuple[Path, ...] = ()) -> tuple[Split, list[str]]:
         made = pro_sg.read(self.path, self.config.held_out)
         found = len(made.validation.history.user_ids)
-        inferred = f"{found} users held out for validation and for test, the fewest that the uids allow"
+        inferred = (
+            f"{found} users held out for validation and for test, the fewest that the uids allow"
+        )
         return made, [] if self.config.held_out else [inferred]

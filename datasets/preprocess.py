@@ -28,7 +28,9 @@ class Ratings:
     @property
     def shape(self) -> tuple[int, int]:
         """How many users and how many items have a row."""
-        return len(np.flatnonzero(np.bincount(self.user))), len(np.flatnonzero(np.bincount(self.item)))
+        return len(np.flatnonzero(np.bincount(self.user))), len(
+            np.flatnonzero(np.bincount(self.item))
+        )
 
     def where(self, keep: np.ndarray) -> Ratings:
         """The rows where ``keep`` is true, in the same order."""

@@ -32,9 +32,13 @@ def files(split: Split) -> Iterator[tuple[str, bytes]]:
     validation = len(split.train.user_ids)
     test = validation + len(split.validation.history.user_ids)
     for name, part in split.parts.items():
-        first = test if name.startswith("test") else validation if name.startswith("validation") else 0
+        first = (
+            test if name.startswith("test") else validation if name.startswith("validation") else 0
+        )
         buffer = io.BytesIO()
-        pl.DataFrame({"uid": part.user + np.int32(first), "sid": np.asarray(part.item)}).write_csv(buffer)
+        pl.DataFrame({"uid": part.user + np.int32(first), "sid": np.asarray(part.item)}).write_csv(
+            buffer
+        )
         yield f"{name}.csv", buffer.getvalue()
 
 
@@ -44,7 +48,9 @@ def _text(raw_id: np.generic) -> bytes:
 
 def hashes(split: Split) -> dict[str, str]:
     """The sha256 of each file, in name order."""
-    return dict(sorted((name, hashlib.sha256(content).hexdigest()) for name, content in files(split)))
+    return dict(
+        sorted((name, hashlib.sha256(content).hexdigest()) for name, content in files(split))
+    )
 
 
 def split_hash(hashes: dict[str, str]) -> str:
@@ -61,7 +67,9 @@ def write(split: Split, folder: Path) -> list[Path]:
     contents = dict(files(split))
     for name in contents:
         if (folder / name).exists():
-            raise DataError(f"{folder / name} exists already; export the split into an empty folder")
+            raise DataError(
+                f"{folder / name} exists already; export the split into an empty folder"
+            )
     for name, content in contents.items():
         atomic.write(folder / name, content)
     return [folder / name for name in contents]
@@ -73,7 +81,9 @@ def read(folder: Path, held_out: int | None = None) -> Split:
     Held-out users without rows leave no trace: there are ``held_out`` in each fold, else the fewest that the uids
     allow. Raises DataError if the files are malformed or hold no split.
     """
-    pairs = {name: table.parse(path := folder / f"{name}.csv", path, PAIRS).to_numpy() for name in PARTS}
+    pairs = {
+        name: table.parse(path := folder / f"{name}.csv", path, PAIRS).to_numpy() for name in PARTS
+    }
     try:
         item_ids = _item_ids(folder / "unique_sid.txt")
         ends = _ends({name: rows[:, 0] for name, rows in pairs.items()}, held_out)
@@ -82,13 +92,17 @@ def read(folder: Path, held_out: int | None = None) -> Split:
         def part(name: str) -> Interactions:
             ids = users[name.partition("_")[0]]
             uid, sid = pairs[name].T
-            return Interactions((uid - ids[0]).astype(np.int32), sid.astype(np.int32), ids, item_ids)
+            return Interactions(
+                (uid - ids[0]).astype(np.int32), sid.astype(np.int32), ids, item_ids
+            )
 
         train, *held = map(part, PARTS)
         made = Split(train, Fold(*held[:2]), Fold(*held[2:]))
         made.check()
     except ValueError as error:
-        raise DataError(f"{folder} does not hold a split ({error}); export or make it again") from error
+        raise DataError(
+            f"{folder} does not hold a split ({error}); export or make it again"
+        ) from error
     return made
 
 
@@ -105,12 +119,17 @@ def _item_ids(path: Path) -> np.ndarray:
 def _ends(uid: dict[str, np.ndarray], held_out: int | None) -> list[int]:
     """The uid where each of FOLDS begins, and where the last ends."""
     train, validation, test = (
-        np.unique(np.concatenate([users for name, users in uid.items() if name.startswith(fold)])) for fold in FOLDS
+        np.unique(np.concatenate([users for name, users in uid.items() if name.startswith(fold)]))
+        for fold in FOLDS
     )
     first = len(train)
     fewest = max(validation[-1] - first + 1, -(-(test[-1] - first + 1) // 2))
     count = held_out or int(fewest)
-    if (train[0], train[-1]) != (0, first - 1) or validation[0] < first or not fewest <= count <= test[0] - first:
+    if (
+        (train[0], train[-1]) != (0, first - 1)
+        or validation[0] < first
+        or not fewest <= count <= test[0] - first
+    ):
         raise ValueError(
             f"the uids must be 0 to {first - 1} in training, each with a row, then {count} of validation users and "
             f"{count} of test users"

@@ -23,7 +23,9 @@ class Published:
     files: Mapping[str, str] = field(default_factory=dict)
     """sha256 of those of the authors' six files that are known."""
 
-    def differences(self, interactions: int, users: int, items: int, training_items: int) -> Iterator[str]:
+    def differences(
+        self, interactions: int, users: int, items: int, training_items: int
+    ) -> Iterator[str]:
         """What came out otherwise, each in a few words."""
         for what, found, expected in (
             ("interactions", interactions, self.interactions),

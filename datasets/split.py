@@ -23,7 +23,9 @@ class Interactions:
     """(I,) raw ids, int64 or bytes."""
 
     def __post_init__(self) -> None:
-        if self.user.shape != self.item.shape or {self.user.dtype, self.item.dtype} != {np.dtype(np.int32)}:
+        if self.user.shape != self.item.shape or {self.user.dtype, self.item.dtype} != {
+            np.dtype(np.int32)
+        }:
             raise ValueError(
                 f"users {self.user.shape} {self.user.dtype} and items {self.item.shape} {self.item.dtype} "
                 "must be int32 arrays of one length"
@@ -93,7 +95,9 @@ class Split:
         Raises ValueError: a broken promise is a bug here, not bad input.
         """
         for name, part in self.parts.items():
-            if len(part) and not (_within(part.user, part.shape[0]) and _within(part.item, part.shape[1])):
+            if len(part) and not (
+                _within(part.user, part.shape[0]) and _within(part.item, part.shape[1])
+            ):
                 raise ValueError(f"{name} has positions outside its ids")
             if part.item_ids is not self.train.item_ids:
                 raise ValueError(f"{name} has items of its own")

@@ -40,7 +40,8 @@ def split(ratings: Ratings, held_out: int, seed: int = AUTHORS_SEED) -> Split:
 
     train = Interactions(uid[in_train], sid[in_train], user_ids[:first_validation], item_ids)
     validation, test = (
-        _fold(uid, sid, user_ids, item_ids, first, first + held_out, seed) for first in (first_validation, first_test)
+        _fold(uid, sid, user_ids, item_ids, first, first + held_out, seed)
+        for first in (first_validation, first_test)
     )
     made = Split(train, validation, test)
     made.check()
@@ -57,7 +58,8 @@ def _by_first_appearance(positions: np.ndarray) -> np.ndarray:
     """Each of ``positions`` once, in the order of its first row."""
     seen = np.flatnonzero(np.bincount(positions))
     first = np.empty(seen[-1] + 1, dtype=np.int64)
-    first[positions[::-1]] = np.arange(len(positions))[::-1]  # of equal indices the last one assigned counts
+    # of equal indices the last one assigned counts
+    first[positions[::-1]] = np.arange(len(positions))[::-1]
     return seen[np.argsort(first[seen])]
 
 
@@ -92,6 +94,7 @@ def _fold(
             is_target[start + drawn] = True
         start += n
     history, target = (
-        Interactions(uid[r] - np.int32(first), sid[r], ids, item_ids) for r in (rows[~is_target], rows[is_target])
+        Interactions(uid[r] - np.int32(first), sid[r], ids, item_ids)
+        for r in (rows[~is_target], rows[is_target])
     )
     return Fold(history, target)

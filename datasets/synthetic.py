@@ -82,7 +82,9 @@ def make_world(config: SyntheticConfig) -> World:
     """Draw items and users. Item numbers carry no popularity: ranks are dealt to them at random."""
     random = np.random.RandomState(config.seed)
     popularity = (random.permutation(config.items) + 20.0) ** -0.8
-    preference = np.exp(config.preference_spread * random.standard_normal((config.types, config.items)))
+    preference = np.exp(
+        config.preference_spread * random.standard_normal((config.types, config.items))
+    )
     q = popularity * preference
     user_type = random.randint(config.types, size=config.users)
     activity = np.exp(config.activity_spread * random.standard_normal(config.users))

@@ -61,14 +61,17 @@ def _fits(kind: Kind, field: str) -> bool:
     if kind == "number":
         return bool(re.fullmatch(NUMBER, field, re.IGNORECASE)) and math.isfinite(float(field))
     if kind == "id":
-        return bool(field) and not re.search(f"[{NOT_IN_IDS}\ud800-\udfff]", field)  # the last: bytes that are no UTF-8
+        # the last: bytes that are no UTF-8
+        return bool(field) and not re.search(f"[{NOT_IN_IDS}\ud800-\udfff]", field)
     return kind == "text" or not field
 
 
 def read(content: bytes | Path, path: Path, layout: Layout) -> Ratings:
     """The rows of ``content``; as ``parse``."""
     rows = parse(content, path, layout)
-    return ratings(rows[layout.user], rows[layout.item], rows[layout.rating] if layout.rating else None)
+    return ratings(
+        rows[layout.user], rows[layout.item], rows[layout.rating] if layout.rating else None
+    )
 
 
 def parse(content: bytes | Path, path: Path, layout: Layout) -> pl.DataFrame:
@@ -91,7 +94,8 @@ def _parse(content: bytes | Path, layout: Layout) -> pl.DataFrame:
     import polars as pl
 
     def kind_of(kind: Kind) -> Any:
-        if kind == "id":  # numbered while it is read: a string of its own for each row would fill the memory
+        # numbered while it is read: a string of its own for each row would fill the memory
+        if kind == "id":
             return pl.Categorical(pl.Categories.random())
         return {"whole": pl.Int64, "number": pl.Float64}.get(kind, pl.String)
 

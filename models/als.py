@@ -50,7 +50,9 @@ class ALSConfig(Config):
     "als",
     ALSConfig(),
     paper="Hu, Koren, Volinsky, Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008",
-    devices=("cpu", "cuda") if find_spec("rmm") else ("cpu",),  # implicit's GPU build does not load without it
+    devices=("cpu", "cuda")
+    if find_spec("rmm")
+    else ("cpu",),  # implicit's GPU build does not load without it
 )
 class ALS(Recommender[ALSConfig]):
     """Weighted matrix factorisation by alternating least squares."""
@@ -74,10 +76,16 @@ class ALS(Recommender[ALSConfig]):
 
     def train_epoch(self, data: csr_matrix) -> Log:
         losses = []
-        with threadpool_limits(1, "blas"):  # implicit's threads call BLAS, each for a user of its own
+        # implicit's threads call BLAS, each for a user of its own
+        with threadpool_limits(1, "blas"):
             model = self.implicit()
-            model.fit(data, show_progress=False, callback=lambda epoch, seconds, loss: losses.append(loss))
-        self.net = {"user": self.tensor(model.user_factors), "item": self.tensor(model.item_factors)}
+            model.fit(
+                data, show_progress=False, callback=lambda epoch, seconds, loss: losses.append(loss)
+            )
+        self.net = {
+            "user": self.tensor(model.user_factors),
+            "item": self.tensor(model.item_factors),
+        }
         users, items = self.shape
         total = self.config.alpha * data.nnz + users * items - data.nnz
         return {"loss": float(losses[0]) * total / users}  # implicit divides by the sum of c
@@ -85,7 +93,9 @@ class ALS(Recommender[ALSConfig]):
     @torch.no_grad()
     def score(self, history: csr_matrix) -> Tensor:
         with threadpool_limits(1, "blas"):
-            factors = self.implicit().recalculate_user(np.arange(history.shape[0]), self.weighted(history))
+            factors = self.implicit().recalculate_user(
+                np.arange(history.shape[0]), self.weighted(history)
+            )
         return self.tensor(factors) @ self.net["item"].T
 
     def implicit(self) -> Any:

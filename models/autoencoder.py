@@ -165,7 +165,9 @@ class Autoencoder(Recommender[A]):
         """l2 sum ||W||_F^2 over the weight matrices, not the biases."""
         if not self.config.l2:
             return 0.0
-        return self.config.l2 * sum(W.square().sum() for name, W in self.net.named_parameters() if "weight" in name)
+        return self.config.l2 * sum(
+            W.square().sum() for name, W in self.net.named_parameters() if "weight" in name
+        )
 
 
 def normalize(x: CSR) -> Tensor:
@@ -210,7 +212,9 @@ class VAE(Autoencoder[VAEConfig[Likelihood]]):
     def beta(self, updates: int) -> float:
         """Weight of the KL term after so many updates."""
         cap = self.config.beta_cap
-        return min(cap, updates / self.total_anneal_steps) if cap and self.total_anneal_steps else cap
+        return (
+            min(cap, updates / self.total_anneal_steps) if cap and self.total_anneal_steps else cap
+        )
 
     def loss(self, x: CSR, updates: int) -> tuple[Tensor, dict[str, Tensor]]:
         mu, logvar = self.encode(self.corrupted(x))

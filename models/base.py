@@ -23,7 +23,9 @@ Log = dict[str, float]
 class Config(BaseModel):
     """Options of a model, validated when made and never changed after; each field says its unit and origin."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-with warnings.catch_warnings():  # the first such tensor of a process announces that they are in beta: not to the user
+# the first such tensor of a process announces that they are in beta: not to the user
+with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
     torch.sparse_csr_tensor([0, 0], [], [], (1, 1), check_invariants=False)
 
@@ -30,7 +31,9 @@ class CSR:
     @classmethod
     def of(cls, matrix: csr_matrix, device: str = "cpu") -> CSR:
         """Copy the pattern of ``matrix``; its values are taken to be ones."""
-        crow, col = (torch.from_numpy(a).to(device, torch.int64) for a in (matrix.indptr, matrix.indices))
+        crow, col = (
+            torch.from_numpy(a).to(device, torch.int64) for a in (matrix.indptr, matrix.indices)
+        )
         return cls(crow, col, matrix.shape[1])
 
     def __len__(self) -> int:
@@ -50,7 +53,9 @@ class CSR:
     def take(self, users: Tensor, entries: int | None = None) -> CSR:
         """The rows of ``users``, in that order; a GPU need not be waited for if told how many ``entries`` they have."""
         crow = torch.nn.functional.pad(self.size[users].cumsum(0), (1, 0))
-        shift = torch.repeat_interleave(self.crow[users] - crow[:-1], self.size[users], output_size=entries)
+        shift = torch.repeat_interleave(
+            self.crow[users] - crow[:-1], self.size[users], output_size=entries
+        )
         entry = torch.arange(len(shift), device=shift.device) + shift
         return CSR(crow, self.col[entry], self.items)
 
@@ -58,11 +63,15 @@ class CSR:
         """As a torch sparse tensor (B, I) with ``values`` (entries,), or ones."""
         if values is None:
             values = torch.ones(len(self.col), device=self.col.device)
-        return torch.sparse_csr_tensor(self.crow, self.col, values, (len(self), self.items), check_invariants=False)
+        return torch.sparse_csr_tensor(
+            self.crow, self.col, values, (len(self), self.items), check_invariants=False
+        )
 
     def shuffled(self, batch: int) -> Iterator[CSR]:
         """Every user once, in an order from torch's global generator, ``batch`` at a time; the last may be smaller."""
         order = torch.randperm(len(self))
         sizes = self.size.cpu()[order]
-        for users, size in zip(order.to(self.crow.device).split(batch), sizes.split(batch), strict=True):
+        for users, size in zip(
+            order.to(self.crow.device).split(batch), sizes.split(batch), strict=True
+        ):
             yield self.take(users, int(size.sum()))

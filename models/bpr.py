@@ -92,7 +92,10 @@ class BPR(Recommender[BPRConfig]):
             random_state=np.random.randint(2**31),
         )
         if self.net:
-            model.user_factors, model.item_factors = self.net["user"].numpy(), self.net["item"].numpy()
+            model.user_factors, model.item_factors = (
+                self.net["user"].numpy(),
+                self.net["item"].numpy(),
+            )
         model.fit(data, show_progress=False, callback=lambda *told: counts.append(told[2:]))
         self.net = {
             "user": torch.from_numpy(model.user_factors),
@@ -126,7 +129,8 @@ class BPR(Recommender[BPRConfig]):
         own[x.row, x.col] = True
         pieces = (item[x.col, None] - item[other], (~own[x.row[:, None], other]).double())
         difference, kept = (
-            pad_sequence(list(piece.split(x.size.tolist())), batch_first=True).flatten(1, 2) for piece in pieces
+            pad_sequence(list(piece.split(x.size.tolist())), batch_first=True).flatten(1, 2)
+            for piece in pieces
         )
         return difference, kept / kept.sum(dim=1, keepdim=True).clamp(min=1)
 
@@ -166,10 +170,14 @@ def minimiser(difference: Tensor, weight: Tensor, l2: float) -> Tensor:
             return w
         hessian = short.mT @ (short * (weight * wrong * (1 - wrong)).float()[:, :, None])
         hessian.diagonal(dim1=1, dim2=2).add_(l2)
-        newton = torch.cholesky_solve(gradient.float()[:, :, None], torch.linalg.cholesky(hessian)).double()
+        newton = torch.cholesky_solve(
+            gradient.float()[:, :, None], torch.linalg.cholesky(hessian)
+        ).double()
         change = torch.bmm(d, newton)[:, :, 0]
         largest = change.abs().amax(dim=1, keepdim=True).clamp(min=1e-12)
         length = largest.log1p() / largest
         w -= length * newton[:, :, 0]
         x -= length * change
-    raise ArithmeticError(f"the fold-in has not converged in {STEPS} steps; use a larger fold_in_regularization")
+    raise ArithmeticError(
+        f"the fold-in has not converged in {STEPS} steps; use a larger fold_in_regularization"
+    )

@@ -52,7 +52,8 @@ class EASE(Recommender[EASEConfig]):
         self.net = {}
 
     def train_epoch(self, data: csr_matrix) -> Log:
-        matrix = torch.empty(self.shape[1], self.shape[1])  # torch aligns it; NumPy and LAPACK work on it
+        # torch aligns it; NumPy and LAPACK work on it
+        matrix = torch.empty(self.shape[1], self.shape[1])
         P = gram(data, out=matrix.numpy())
         np.fill_diagonal(P, P.diagonal() + self.config.l2)
         invert(P)
@@ -84,7 +85,8 @@ def invert(A: np.ndarray) -> None:
         invert_by_quarters(A)
         return
     spotrf, spotri = get_lapack_funcs(("potrf", "potri"), dtype=np.float32)
-    fortran = A.T  # the same memory in the order that LAPACK overwrites; its lower triangle is A's upper one
+    # the same memory in the order that LAPACK overwrites; its lower triangle is A's upper one
+    fortran = A.T
     _, info = spotrf(fortran, lower=1, overwrite_a=1)
     if info == 0:
         _, info = spotri(fortran, lower=1, overwrite_c=1)

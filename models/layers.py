@@ -26,7 +26,9 @@ class Dense(nn.Module):
         super().__init__()
         self.compute = compute or Compute()
         self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(inputs, outputs)))
-        self.bias = nn.Parameter(nn.init.trunc_normal_(torch.empty(outputs), std=0.001, a=-0.002, b=0.002))
+        self.bias = nn.Parameter(
+            nn.init.trunc_normal_(torch.empty(outputs), std=0.001, a=-0.002, b=0.002)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in) dense or sparse -> (B, out) float32."""
@@ -50,7 +52,11 @@ class Product(torch.autograd.Function):
         (gradient,), (x, W) = gradients, ctx.saved_tensors
         if x.layout == torch.sparse_csr:  # without the copy of its result that torch.mm makes
             return None, torch.zeros_like(W).addmm_(x.t().to_sparse_csr(), gradient), None
-        return ctx.multiply(gradient, W.T) if ctx.needs_input_grad[0] else None, ctx.multiply(x.T, gradient), None
+        return (
+            ctx.multiply(gradient, W.T) if ctx.needs_input_grad[0] else None,
+            ctx.multiply(x.T, gradient),
+            None,
+        )
 
 
 def by_numpy(a: Tensor, b: Tensor) -> Tensor:

@@ -118,7 +118,9 @@ class Gaussian(Likelihood):
     def log_prob(self, f: Tensor, x: CSR) -> Tensor:
         ones = own(f, x)
         as_if_zeros = self.c0 * f.square().sum(dim=1)
-        return (per_user(self.c0 * ones.square() - self.c1 * (1 - ones).square(), x) - as_if_zeros) / 2
+        return (
+            per_user(self.c0 * ones.square() - self.c1 * (1 - ones).square(), x) - as_if_zeros
+        ) / 2
 
     def start(self, p: Tensor) -> Tensor:
         return p

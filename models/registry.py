@@ -33,7 +33,10 @@ class Entry:
     @property
     def kinds(self) -> list[type]:
         """What defines it: the model's class, and those of the configs inside its own (a likelihood's)."""
-        return [self.model, *(type(value) for value in vars(self.config).values() if isinstance(value, Config))]
+        return [
+            self.model,
+            *(type(value) for value in vars(self.config).values() if isinstance(value, Config)),
+        ]
 
     @property
     def files(self) -> list[Path]:

@@ -30,7 +30,11 @@ def register_likelihood(
             (DAE, "dae", defaults(DAEConfig, dae or likelihood())),
         ):
             add_model = register(
-                f"{name}-{kind}", config, paper=paper, devices=("cpu", "cuda"), precisions=("fp32", "tf32", "bf16")
+                f"{name}-{kind}",
+                config,
+                paper=paper,
+                devices=("cpu", "cuda"),
+                precisions=("fp32", "tf32", "bf16"),
             )
             add_model(network)
         LIKELIHOODS[name] = likelihood
@@ -45,6 +49,7 @@ def defaults(kind: Any, likelihood: Likelihood) -> Config:
 
 
 register_likelihood("mult")(Multinomial)
-register_likelihood("gaussian", vae=Gaussian(c1=5.0), dae=Gaussian(c1=3.0))(Gaussian)  # tuned: docs/tuning.md
+# tuned: docs/tuning.md
+register_likelihood("gaussian", vae=Gaussian(c1=5.0), dae=Gaussian(c1=3.0))(Gaussian)
 register_likelihood("logistic")(Logistic)
 register_likelihood("poisson")(Poisson)

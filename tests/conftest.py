@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import beta
 from benchmark.cli import main
+from benchmark.plan import study
 from datasets.split import Split
 from datasets.synthetic import Synthetic, SyntheticConfig
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="session")
@@ -71,10 +69,13 @@ def sweep_folder(tmp_path_factory) -> Path:
     words = ["--models", "mult-vae", "--seeds", "0", "1", "--precision", "fp32"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(beta, "RISE", RISE)
+        patch.setattr(study, "RISE", RISE)
         out = tmp_path_factory.mktemp("swept")
         assert run_tiny(out, *words, "--beta-sweep", "0", "0.5", "1") == 0
-        assert run_tiny(out, *words, "--beta-heuristic", "--set", "epochs=9", "learning_rate=0.01") == 0
+        assert (
+            run_tiny(out, *words, "--beta-heuristic", "--set", "epochs=9", "learning_rate=0.01")
+            == 0
+        )
     return out
 
 

@@ -30,7 +30,9 @@ class Raises(Popularity):
 @add("hangs")
 class Hangs(Popularity):
     def train_epoch(self, data):
-        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)", str(os.environ["MARK"])])
+        subprocess.Popen(
+            [sys.executable, "-c", "import time; time.sleep(1000)", str(os.environ["MARK"])]
+        )
         sum(range(10**12))  # one call that never gives the interpreter back
         return {}
 

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 
-from benchmark import grid
-from benchmark.options import configured
-from benchmark.training import seed_everything, train_epoch
+from benchmark.plan import plan
+from benchmark.plan.options import configured
+from benchmark.run.training import seed_everything, train_epoch
 from models.base import Compute, Recommender
 
 EPOCHS = 4
@@ -22,15 +22,24 @@ SMALL = {"als": {"regularization": 1.0}}
 
 def make(name: str, shape: tuple[int, int], **options: Any) -> Recommender[Any]:
     """A registered model, small enough for a test, freshly initialised with seed 0; it takes the options it has."""
-    entry = grid.MODELS[name]
-    small = {"epochs": EPOCHS, "batch": 25, "hidden": 16, "latent": 8, "factors": 8, "learning_rate": 0.01}
+    entry = plan.MODELS[name]
+    small = {
+        "epochs": EPOCHS,
+        "batch": 25,
+        "hidden": 16,
+        "latent": 8,
+        "factors": 8,
+        "learning_rate": 0.01,
+    }
     wanted = small | SMALL.get(name, {}) | options
     known = {key: value for key, value in wanted.items() if key in type(entry.config).model_fields}
     seed_everything(0, 0)
     return entry.model(configured(name, entry.config, known), shape, Compute())
 
 
-def train(model: Recommender[Any], matrix: csr_matrix, until: int | None = None) -> Recommender[Any]:
+def train(
+    model: Recommender[Any], matrix: csr_matrix, until: int | None = None
+) -> Recommender[Any]:
     """Up to and including epoch ``until``, or to the end."""
     data = model.prepare(matrix)
     while model.epoch < (until or model.planned):

@@ -12,7 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-COPIED = ("benchmark", "datasets", "models", "results", "suites", "tests", "run_all.py", "pyproject.toml")
+COPIED = (
+    "benchmark",
+    "datasets",
+    "models",
+    "results",
+    "suites",
+    "tests",
+    "run_all.py",
+    "pyproject.toml",
+)
 
 
 def pytest(root: Path, *tests: str) -> int:
@@ -28,7 +37,9 @@ def copy(folder: str) -> Path:
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(
-                source, Path(folder, name), ignore=shutil.ignore_patterns("__pycache__", "runs", "reference")
+                source,
+                Path(folder, name),
+                ignore=shutil.ignore_patterns("__pycache__", "runs", "reference"),
             )
         else:
             shutil.copy(source, folder)
@@ -44,7 +55,11 @@ def verdict(mutant: dict[str, str]) -> str | None:
             return f"its text is in {mutant['file']} {count} times, not once"
         path.write_text(text.replace(mutant["find"], mutant["replace"]))
         code = pytest(Path(folder), mutant["test"])
-    return None if code == 1 else f"{mutant['test']} ended with pytest's code {code} where 1, a failure, is due"
+    return (
+        None
+        if code == 1
+        else f"{mutant['test']} ended with pytest's code {code} where 1, a failure, is due"
+    )
 
 
 def main() -> int:
@@ -57,7 +72,10 @@ def main() -> int:
     missed = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for mutant, why in zip(mutants, pool.map(verdict, mutants), strict=True):
-            print(f"{'caught' if why is None else 'MISSED'}  {mutant['fault']}  ({why or mutant['test']})", flush=True)
+            print(
+                f"{'caught' if why is None else 'MISSED'}  {mutant['fault']}  ({why or mutant['test']})",
+                flush=True,
+            )
             missed += why is not None
     print(f"{len(mutants) - missed} of {len(mutants)} faults caught")
     return int(missed > 0)

@@ -14,10 +14,16 @@ from datasets.registry import DATASETS
 from datasets.synthetic import generate
 
 
-def rows(seed: int = 0, users: int = 40, items: int = 30, size: int = 900, half: bool = False) -> pd.DataFrame:
+def rows(
+    seed: int = 0, users: int = 40, items: int = 30, size: int = 900, half: bool = False
+) -> pd.DataFrame:
     """Ratings in no order of users, with repeats; ids have one to three digits, so that text sorts otherwise."""
     random = np.random.RandomState(seed)
-    stars = random.randint(1, 11, size=size) / 2 if half else random.randint(1, 6, size=size).astype(float)
+    stars = (
+        random.randint(1, 11, size=size) / 2
+        if half
+        else random.randint(1, 6, size=size).astype(float)
+    )
     stars[random.random_sample(size) < 0.5] = 4
     return pd.DataFrame(
         {
@@ -66,7 +72,9 @@ def combined(folder: Path, found: pd.DataFrame) -> pd.DataFrame:
     movies = list(by_movie(found).values())
     for n in range(4):
         some = movies[n * len(movies) // 4 : (n + 1) * len(movies) // 4]
-        write_lines(folder / f"combined_data_{n + 1}.txt", [line for lines in some for line in lines])
+        write_lines(
+            folder / f"combined_data_{n + 1}.txt", [line for lines in some for line in lines]
+        )
     return found.sort_values("item", kind="stable")
 
 
@@ -90,7 +98,10 @@ def lightgcn(folder: Path, found: pd.DataFrame) -> pd.DataFrame:
     parts = []
     for name, part in (("train", found[: len(found) // 2]), ("test", found[len(found) // 2 :])):
         lists = {user: part[part["user"] == user] for user in dict.fromkeys(part["user"])}
-        write_lines(folder / "gowalla" / f"{name}.txt", [" ".join(map(str, [u, *p["item"]])) for u, p in lists.items()])
+        write_lines(
+            folder / "gowalla" / f"{name}.txt",
+            [" ".join(map(str, [u, *p["item"]])) for u, p in lists.items()],
+        )
         parts += lists.values()
     return pd.concat(parts)
 
@@ -126,6 +137,10 @@ def small(name: str) -> DatasetConfig:
     return type(config)(**{**config.model_dump(), **fitting})
 
 
-def write_table(path: Path, found: pd.DataFrame, separator: str = ",", quoted: bool = False) -> None:
+def write_table(
+    path: Path, found: pd.DataFrame, separator: str = ",", quoted: bool = False
+) -> None:
     """With pandas' own writer, so that nothing of this project has a part in it."""
-    found.to_csv(path, sep=separator, index=False, quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL)
+    found.to_csv(
+        path, sep=separator, index=False, quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL
+    )

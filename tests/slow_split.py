@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 
 
-def slow_filter(rows: pd.DataFrame, min_rating: float | None, min_users: int, min_items: int) -> pd.DataFrame:
+def slow_filter(
+    rows: pd.DataFrame, min_rating: float | None, min_users: int, min_items: int
+) -> pd.DataFrame:
     if min_rating is not None and "rating" in rows:
         rows = rows[rows["rating"] >= min_rating]
     rows = rows.drop_duplicates(["user", "item"])
@@ -30,7 +32,10 @@ def slow_files(rows: pd.DataFrame, held_out: int, seed: int) -> dict[str, str]:
 
     files = {"unique_sid.txt": "".join(f"{i}\n" for i in items)}
     files["train.csv"] = lines(list(zip(train["user"], train["item"], strict=True)))
-    folds = {"validation": order[-2 * held_out : len(order) - held_out], "test": order[len(order) - held_out :]}
+    folds = {
+        "validation": order[-2 * held_out : len(order) - held_out],
+        "test": order[len(order) - held_out :],
+    }
     for name, members in folds.items():
         random = np.random.RandomState(seed)
         history, target = [], []
@@ -38,7 +43,9 @@ def slow_files(rows: pd.DataFrame, held_out: int, seed: int) -> dict[str, str]:
             mine = [(user, i) for i in rows[rows["user"] == user]["item"] if i in sid]
             drawn = set()
             if len(mine) >= 5:
-                drawn = set(random.choice(len(mine), size=int(0.2 * len(mine)), replace=False).tolist())
+                drawn = set(
+                    random.choice(len(mine), size=int(0.2 * len(mine)), replace=False).tolist()
+                )
             history += [pair for k, pair in enumerate(mine) if k not in drawn]
             target += [pair for k, pair in enumerate(mine) if k in drawn]
         files[f"{name}_tr.csv"], files[f"{name}_te.csv"] = lines(history), lines(target)

@@ -49,9 +49,17 @@ def forms(tmp_path) -> dict[str, Path]:
         (found["loose"] / Path(name).name).write_bytes(content)
     inner = tar(movies(found["folder"]))
     (found["inner"] / "training_set.tar").write_bytes(inner)
-    others = [("download/movie_titles.txt", b"1,2003,Dinosaur Planet\n"), ("download/probe.txt", b"1:\n30878\n")]
+    others = [
+        ("download/movie_titles.txt", b"1,2003,Dinosaur Planet\n"),
+        ("download/probe.txt", b"1:\n30878\n"),
+    ]
     outer = tar(
-        [*others, ("download/training_set.tar", inner), ("download/qualifying.txt", b"1:\n2,2005-01-01\n")], "w:gz"
+        [
+            *others,
+            ("download/training_set.tar", inner),
+            ("download/qualifying.txt", b"1:\n2,2005-01-01\n"),
+        ],
+        "w:gz",
     )
     (found["outer"] / "nf_prize_dataset.tar.gz").write_bytes(outer)
     return found
@@ -76,7 +84,10 @@ def test_a_malformed_line_in_the_middle_of_many_files_is_named(form, line, forms
     path = sorted(path for path in forms[form].rglob("*.txt"))[2]
     lines = path.read_bytes().split(b"\n")
     path.write_bytes(b"\n".join([*lines[:3], line, *lines[3:]]))
-    with pytest.raises(DataError, match=rf"{path.name}, line 4: '{line.decode()}' is not customer,rating,date after"):
+    with pytest.raises(
+        DataError,
+        match=rf"{path.name}, line 4: '{line.decode()}' is not customer,rating,date after",
+    ):
         split_of("netflix", forms[form])
 
 
@@ -98,7 +109,9 @@ def test_a_damaged_tar_archive_is_refused(fault, forms):
             "another checksum": whole[:-8] + b"\0\0\0\0" + whole[-4:],
         }[fault]
     )
-    with pytest.raises(DataError, match=r"not a whole tar archive \(.*\); delete it and get it again"):
+    with pytest.raises(
+        DataError, match=r"not a whole tar archive \(.*\); delete it and get it again"
+    ):
         split_of("netflix", forms["outer"])
 
 
@@ -116,10 +129,14 @@ def test_zip_folder_and_file_give_one_split(name, tmp_path):
     for form in ("loose", "zipped"):
         (tmp_path / form).mkdir()
     (tmp_path / "loose" / path.name).write_bytes(path.read_bytes())
-    with zipfile.ZipFile(tmp_path / "zipped" / entry.dataset.source.files[0], "w", zipfile.ZIP_DEFLATED) as file:
+    with zipfile.ZipFile(
+        tmp_path / "zipped" / entry.dataset.source.files[0], "w", zipfile.ZIP_DEFLATED
+    ) as file:
         file.write(path, f"{name}/{path.name}")
         file.writestr("__MACOSX/._ratings.csv", "x")
-    assert len({str(split_of(name, tmp_path / form)) for form in ("folder", "loose", "zipped")}) == 1
+    assert (
+        len({str(split_of(name, tmp_path / form)) for form in ("folder", "loose", "zipped")}) == 1
+    )
     assert len(list((tmp_path / "zipped").iterdir())) == 1
 
 
@@ -157,7 +174,8 @@ UNSAFE = [
 
 @pytest.mark.parametrize(("entry", "content", "link", "why"), UNSAFE)
 @pytest.mark.parametrize(
-    ("name", "file", "make"), [("ml20m", "ml-20m.zip", unsafe_zip), ("netflix", "nf_prize_dataset.tar.gz", unsafe_tar)]
+    ("name", "file", "make"),
+    [("ml20m", "ml-20m.zip", unsafe_zip), ("netflix", "nf_prize_dataset.tar.gz", unsafe_tar)],
 )
 def test_an_unsafe_archive_is_refused_and_nothing_is_written(
     name, file, make, entry, content, link, why, tmp_path, monkeypatch

@@ -10,15 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.paths import ROOT
 from datasets import atomic
 from datasets.errors import DataError
-from tests.conftest import ROOT
 
 
 def test_atomic_write_leaves_the_old_file_when_it_fails(tmp_path, monkeypatch):
     path = tmp_path / "deep" / "file"
     atomic.write(path, b"old")
-    monkeypatch.setattr("datasets.atomic.os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(
+        "datasets.atomic.os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full"))
+    )
     with pytest.raises(DataError, match=r"could not be written \(disk full\); make room"):
         atomic.write(path, b"new")
     assert path.read_bytes() == b"old"
@@ -54,7 +56,10 @@ def test_all_files_are_on_disk_before_the_first_is_replaced(tmp_path, monkeypatc
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"first": b"old", "old": b"old"}
     monkeypatch.undo()
     atomic.replace({first: b"new", second: b"new"}, old=[old])
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"first": b"new", "second": b"new"}
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {
+        "first": b"new",
+        "second": b"new",
+    }
 
 
 def test_sweeping_takes_what_is_of_a_name_and_nothing_else(tmp_path):
@@ -62,7 +67,12 @@ def test_sweeping_takes_what_is_of_a_name_and_nothing_else(tmp_path):
         (tmp_path / name).write_text("")
     (tmp_path / ".a.x2").mkdir()
     atomic.sweep(tmp_path, "a", keep=tmp_path / ".a.checkpoint")
-    assert {p.name for p in tmp_path.iterdir()} == {".a.checkpoint", ".b.json.x1", "a.json", ".a.lock"}
+    assert {p.name for p in tmp_path.iterdir()} == {
+        ".a.checkpoint",
+        ".b.json.x1",
+        "a.json",
+        ".a.lock",
+    }
 
 
 def test_a_lock_has_one_holder(tmp_path):
@@ -101,7 +111,10 @@ def test_who_waited_holds_the_file_that_others_see(tmp_path):
 def test_a_child_that_inherits_a_lock_keeps_it(tmp_path):
     with atomic.lock(tmp_path, "a", wait=False) as descriptor:
         child = subprocess.Popen(
-            [sys.executable, "-c", "input()"], cwd=ROOT, stdin=subprocess.PIPE, pass_fds=(descriptor,)
+            [sys.executable, "-c", "input()"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            pass_fds=(descriptor,),
         )
     (tmp_path / ".a.lock").touch()
     assert child.poll() is None

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
-from benchmark.training import train_epoch
+from benchmark.run.training import train_epoch
 from models.autoencoder import DAE, VAE, DAEConfig, VAEConfig, normalize
 from models.base import Compute
 from models.batches import CSR
@@ -30,7 +30,14 @@ def x(random) -> csr_matrix:
 def vae(likelihood: Likelihood | None = None, **options) -> VAE:
     torch.manual_seed(1)
     return VAE(
-        VAEConfig(likelihood=likelihood or Multinomial(), hidden=HIDDEN, latent=LATENT, batch=5, epochs=4, **options),
+        VAEConfig(
+            likelihood=likelihood or Multinomial(),
+            hidden=HIDDEN,
+            latent=LATENT,
+            batch=5,
+            epochs=4,
+            **options,
+        ),
         (USERS, ITEMS),
         Compute(),
     )
@@ -39,7 +46,9 @@ def vae(likelihood: Likelihood | None = None, **options) -> VAE:
 def dae(likelihood: Likelihood | None = None, **options) -> DAE:
     torch.manual_seed(1)
     return DAE(
-        DAEConfig(likelihood=likelihood or Multinomial(), latent=LATENT, batch=5, epochs=4, **options),
+        DAEConfig(
+            likelihood=likelihood or Multinomial(), latent=LATENT, batch=5, epochs=4, **options
+        ),
         (USERS, ITEMS),
         Compute(),
     )
@@ -76,7 +85,10 @@ def slow_vae_loss(p, rows, keep, noise, dropout, beta, l2) -> tuple[float, float
         out = h @ p["encoder_2.weight"] + p["encoder_2.bias"]
         mu, logvar = out[:LATENT], out[LATENT:]
         z = mu + eps * np.sqrt(np.exp(logvar))
-        f = np.tanh(z @ p["decoder_1.weight"] + p["decoder_1.bias"]) @ p["decoder_2.weight"] + p["decoder_2.bias"]
+        f = (
+            np.tanh(z @ p["decoder_1.weight"] + p["decoder_1.bias"]) @ p["decoder_2.weight"]
+            + p["decoder_2.bias"]
+        )
         logp = slow_log_softmax(list(f))
         nll = -sum(logp[i] for i in range(ITEMS) if row[i])
         kl = 0.5 * sum(m * m + math.exp(v) - 1 - v for m, v in zip(mu, logvar, strict=True))
@@ -92,7 +104,9 @@ def slow_dae_loss(p, rows, keep, dropout, l2) -> float:
         z = np.tanh(slow_input(row, kept, dropout) @ p["encoder.weight"] + p["encoder.bias"])
         logp = slow_log_softmax(list(z @ p["decoder.weight"] + p["decoder.bias"]))
         losses.append(-sum(logp[i] for i in range(ITEMS) if row[i]))
-    return sum(losses) / len(losses) + l2 * sum((w**2).sum() for name, w in p.items() if name.endswith("weight"))
+    return sum(losses) / len(losses) + l2 * sum(
+        (w**2).sum() for name, w in p.items() if name.endswith("weight")
+    )
 
 
 def draws(model, x: csr_matrix, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -124,14 +138,18 @@ def test_dae_loss(x):
     keep, _ = draws(model, x, 5)
     torch.manual_seed(5)
     loss, _ = model.loss(CSR.of(x), 0)
-    assert loss.item() == pytest.approx(slow_dae_loss(parameters(model), x.toarray(), keep, 0.4, 0.05), rel=1e-5)
+    assert loss.item() == pytest.approx(
+        slow_dae_loss(parameters(model), x.toarray(), keep, 0.4, 0.05), rel=1e-5
+    )
 
 
 def test_the_posterior_has_unit_noise(x):
     """z is mu + sigma eps with a standard normal eps: seen through the decoder's input."""
     model = vae(dropout=0.0)
     seen = []
-    model.net["decoder_1"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    model.net["decoder_1"].register_forward_pre_hook(
+        lambda _, inputs: seen.append(inputs[0].detach())
+    )
     batch = CSR.of(x)
     for seed in range(400):
         torch.manual_seed(seed)
@@ -158,11 +176,20 @@ def test_scores_come_from_the_mean_without_dropout(make, x):
     p, rows = parameters(model), x.toarray()
     h = rows / np.sqrt((rows**2).sum(axis=1, keepdims=True))
     if make is vae:
-        out = np.tanh(h @ p["encoder_1.weight"] + p["encoder_1.bias"]) @ p["encoder_2.weight"] + p["encoder_2.bias"]
+        out = (
+            np.tanh(h @ p["encoder_1.weight"] + p["encoder_1.bias"]) @ p["encoder_2.weight"]
+            + p["encoder_2.bias"]
+        )
         z = out[:, :LATENT]
-        want = np.tanh(z @ p["decoder_1.weight"] + p["decoder_1.bias"]) @ p["decoder_2.weight"] + p["decoder_2.bias"]
+        want = (
+            np.tanh(z @ p["decoder_1.weight"] + p["decoder_1.bias"]) @ p["decoder_2.weight"]
+            + p["decoder_2.bias"]
+        )
     else:
-        want = np.tanh(h @ p["encoder.weight"] + p["encoder.bias"]) @ p["decoder.weight"] + p["decoder.bias"]
+        want = (
+            np.tanh(h @ p["encoder.weight"] + p["encoder.bias"]) @ p["decoder.weight"]
+            + p["decoder.bias"]
+        )
     torch.manual_seed(3)
     np.testing.assert_allclose(model.score(x).numpy(), want, rtol=1e-4, atol=1e-6)
 
@@ -184,13 +211,17 @@ def test_beta_climbs_to_its_cap_and_stays(options, betas):
 
 
 def test_a_swept_cap_is_reached_at_the_same_update():
-    assert [next(u for u in range(99) if vae(beta_cap=c).beta(u) == c) for c in (0.1, 0.2, 1.0)] == [10, 10, 10]
+    assert [
+        next(u for u in range(99) if vae(beta_cap=c).beta(u) == c) for c in (0.1, 0.2, 1.0)
+    ] == [10, 10, 10]
 
 
 def test_the_update_count_goes_on_over_epochs(x):
     model, seen = vae(), []
     original = model.loss
-    model.loss = lambda batch, updates: seen.append((updates, len(batch))) or original(batch, updates)
+    model.loss = lambda batch, updates: (
+        seen.append((updates, len(batch))) or original(batch, updates)
+    )
     for model.epoch in (0, 1):
         log = model.train_epoch(model.prepare(x))
     assert [u for u, _ in seen] == [0, 1, 2, 3, 4, 5]
@@ -223,7 +254,10 @@ def test_users_are_shuffled_in_every_epoch_and_each_comes_once(x):
 
 @pytest.mark.parametrize(
     ("make", "config", "count"),
-    [(VAE, VAEConfig(likelihood=Multinomial()), 24_511_308), (DAE, DAEConfig(likelihood=Multinomial()), 8_063_508)],
+    [
+        (VAE, VAEConfig(likelihood=Multinomial()), 24_511_308),
+        (DAE, DAEConfig(likelihood=Multinomial()), 8_063_508),
+    ],
 )
 def test_parameter_counts_on_ml20m(make, config, count):
     with torch.device("meta"):
@@ -238,7 +272,12 @@ def _bare(self, config) -> None:
 def test_initialisation():
     torch.manual_seed(0)
     model = VAE(VAEConfig(likelihood=Multinomial()), (1000, 2000), Compute())
-    shapes = {"encoder_1": (2000, 600), "encoder_2": (600, 400), "decoder_1": (200, 600), "decoder_2": (600, 2000)}
+    shapes = {
+        "encoder_1": (2000, 600),
+        "encoder_2": (600, 400),
+        "decoder_1": (200, 600),
+        "decoder_2": (600, 2000),
+    }
     for name, (inputs, outputs) in shapes.items():
         W, b = model.net[name].weight.detach(), model.net[name].bias.detach()
         bound = math.sqrt(6 / (inputs + outputs))
@@ -246,7 +285,8 @@ def test_initialisation():
         assert W.abs().max().item() == pytest.approx(bound, rel=0.01)
         assert W.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)
         assert b.abs().max() <= 0.002
-        assert b.std().item() == pytest.approx(0.00088, rel=0.12)  # of a normal cut at two standard deviations
+        # of a normal cut at two standard deviations
+        assert b.std().item() == pytest.approx(0.00088, rel=0.12)
 
 
 @pytest.mark.parametrize("make", [vae, dae])
@@ -260,7 +300,9 @@ def test_one_training_step(make, x):
     order = torch.randperm(USERS).numpy()
     shuffled = csr_matrix(x[order])
     kept = torch.nn.functional.dropout(torch.ones(x.nnz), 0.5) > 0
-    keep = csr_matrix((kept.numpy().astype(float), shuffled.indices, shuffled.indptr), shape=x.shape).toarray()
+    keep = csr_matrix(
+        (kept.numpy().astype(float), shuffled.indices, shuffled.indptr), shape=x.shape
+    ).toarray()
     noise = torch.randn(USERS, LATENT).double().numpy()
 
     def loss(p):
@@ -288,21 +330,30 @@ def test_one_training_step(make, x):
 
 def test_adam_has_the_papers_options():
     group = vae().optimizer.param_groups[0]
-    assert (group["lr"], group["betas"], group["eps"], group["weight_decay"]) == (1e-3, (0.9, 0.999), 1e-8, 0)
+    assert (group["lr"], group["betas"], group["eps"], group["weight_decay"]) == (
+        1e-3,
+        (0.9, 0.999),
+        1e-8,
+        0,
+    )
 
 
 BY_NUMPY = frozenset({"fp32", "bf16"})
 
 
 @pytest.mark.parametrize(
-    ("make", "library"), [(sparse_input, frozenset()), (dense_input, frozenset()), (dense_input, BY_NUMPY)]
+    ("make", "library"),
+    [(sparse_input, frozenset()), (dense_input, frozenset()), (dense_input, BY_NUMPY)],
 )
 def test_a_product_and_its_gradients_are_those_of_float64(make, library, x, random):
     layer = Dense(ITEMS, 5, Compute(by_numpy=library))
     given, weights = make(x, random), random.standard_normal((USERS, 5))
     out = layer(given)
     (out * torch.from_numpy(weights).float()).sum().backward()
-    h, W, b = (np.asarray(t.detach().to_dense(), dtype=np.float64) for t in (given, layer.weight, layer.bias))
+    h, W, b = (
+        np.asarray(t.detach().to_dense(), dtype=np.float64)
+        for t in (given, layer.weight, layer.bias)
+    )
     np.testing.assert_allclose(out.detach(), h @ W + b, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(layer.weight.grad, h.T @ weights, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(layer.bias.grad, weights.sum(axis=0), rtol=1e-5)
@@ -320,14 +371,18 @@ def test_bf16_by_numpy_rounds_as_torch_does(random):
         (out * weights).sum().backward()
         results.append([out.detach(), *(t.grad for t in leaves)])
     for theirs, ours in zip(*results, strict=True):
-        assert (theirs == ours).float().mean() > 0.95  # one sums in another order: a few are rounded the other way
+        assert (
+            theirs == ours
+        ).float().mean() > 0.95  # one sums in another order: a few are rounded the other way
         torch.testing.assert_close(ours, theirs, rtol=2**-7, atol=2**-7)
         assert torch.equal(ours, ours.bfloat16().float())
 
 
 def test_the_library_is_asked_for_the_output_layer_alone(x, monkeypatch):
     asked = []
-    monkeypatch.setattr("models.layers.by_numpy", lambda a, b: asked.append(tuple(b.shape)) or a @ b)
+    monkeypatch.setattr(
+        "models.layers.by_numpy", lambda a, b: asked.append(tuple(b.shape)) or a @ b
+    )
     model = VAE(
         VAEConfig(likelihood=Multinomial(), hidden=HIDDEN, latent=LATENT),
         (USERS, ITEMS),
@@ -360,7 +415,11 @@ def test_gpu_losses_and_gradients_are_the_cpus(x, gpu):
     found = []
     for device in ("cpu", gpu):
         torch.manual_seed(1)
-        model = DAE(DAEConfig(likelihood=Multinomial(), latent=LATENT, dropout=0), (USERS, ITEMS), Compute(device))
+        model = DAE(
+            DAEConfig(likelihood=Multinomial(), latent=LATENT, dropout=0),
+            (USERS, ITEMS),
+            Compute(device),
+        )
         loss = model.loss(model.prepare(x), 0)[0]
         loss.backward()
         found.append([loss.detach().cpu(), *(p.grad.cpu() for p in model.net.parameters())])
@@ -391,6 +450,13 @@ def test_no_update_waits_for_the_gpu(x, gpu):
 
 def test_defaults_are_the_papers():
     v, d = VAEConfig(likelihood=Multinomial()), DAEConfig(likelihood=Multinomial())
-    assert (v.hidden, v.latent, v.dropout, v.l2, v.beta_cap, v.total_anneal_steps) == (600, 200, 0.5, 0, 0.2, None)
+    assert (v.hidden, v.latent, v.dropout, v.l2, v.beta_cap, v.total_anneal_steps) == (
+        600,
+        200,
+        0.5,
+        0,
+        0.2,
+        None,
+    )
     assert (d.latent, d.dropout, d.l2) == (200, 0.5, 2e-5)
     assert all((c.batch, c.learning_rate, c.epochs) == (500, 1e-3, 200) for c in (v, d))

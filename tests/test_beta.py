@@ -7,11 +7,12 @@ from statistics import fmean, stdev
 
 import pytest
 
-from benchmark import beta, grid, records
 from benchmark.catalog import UsageError
 from benchmark.cli import main
-from benchmark.grid import Grid
-from benchmark.records import Record
+from benchmark.plan import plan, study
+from benchmark.plan.plan import Grid
+from benchmark.records import store
+from benchmark.records.store import Record
 from benchmark.report import figures, format, sweep
 from tests.conftest import RISE
 
@@ -19,7 +20,7 @@ from tests.conftest import RISE
 @pytest.fixture(scope="module")
 def swept(sweep_folder) -> list[Record]:
     """By seed."""
-    found = [record for record in records.read_all(sweep_folder) if record.spec.model == "mult-vae"]
+    found = [record for record in store.read_all(sweep_folder) if record.spec.model == "mult-vae"]
     return sorted(found, key=lambda record: record.spec.seed or 0)
 
 
@@ -31,19 +32,19 @@ def heuristic(found: list[Record], first: bool) -> list[Record]:
 
 
 def asked(*models: str, **options) -> Grid:
-    return grid.resolve(["ml1m"], list(models), [0], **options)
+    return plan.resolve(["ml1m"], list(models), [0], **options)
 
 
 def options_of(of: Grid) -> dict[str, tuple[float, int | None]]:
     return {
         model.label: (model.config.beta_cap, model.config.total_anneal_steps)
         for model in of.models["ml1m"]
-        if beta.is_vae(model)
+        if study.is_vae(model)
     }
 
 
 def test_a_sweep_has_each_cap_annealed_by_the_rule_and_constant():
-    made = beta.swept(asked("mult-vae", "ease"), {"mult-vae": [0, 0.2, 1]})
+    made = study.swept(asked("mult-vae", "ease"), {"mult-vae": [0, 0.2, 1]})
     assert options_of(made) == {
         "mult-vae": (0.2, None),
         "mult-vae[beta_cap=0.0]": (0, None),
@@ -55,18 +56,18 @@ def test_a_sweep_has_each_cap_annealed_by_the_rule_and_constant():
 
 
 def test_on_the_papers_data_sets_a_caps_slope_is_its_own():
-    made = beta.swept(grid.resolve(["ml20m"], ["mult-vae"], [0]), {"mult-vae": [0.2, 1]})
+    made = study.swept(plan.resolve(["ml20m"], ["mult-vae"], [0]), {"mult-vae": [0.2, 1]})
     (own, annealed, full, *_) = made.models["ml20m"]
     assert [m.config.total_anneal_steps for m in (own, annealed, full)] == [200_000, None, None]
     assert annealed.origins["total_anneal_steps"] == "--beta-sweep"
 
 
 def test_every_vae_that_is_chosen_is_swept():
-    assert beta.vaes(asked("gaussian-vae", "mult-dae", "mult-vae")) == ["gaussian-vae", "mult-vae"]
+    assert study.vaes(asked("gaussian-vae", "mult-dae", "mult-vae")) == ["gaussian-vae", "mult-vae"]
     with pytest.raises(UsageError, match="no chosen model has a beta; name a VAE"):
-        beta.vaes(asked("ease", "mult-dae"))
+        study.vaes(asked("ease", "mult-dae"))
     with pytest.raises(UsageError, match="ease has no option 'beta_cap'"):
-        beta.swept(asked("ease"), {"ease": [1]})
+        study.swept(asked("ease"), {"ease": [1]})
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,10 @@ def test_every_vae_that_is_chosen_is_swept():
         (["--models", "ease", "--beta-sweep", "1"], "no chosen model has a beta"),
         (["--models", "mult-vae", "--beta-sweep", "-1"], "it must be a number from 0"),
         (["--models", "mult-vae", "--beta-heuristic", "--dry-run"], "leave --dry-run out"),
-        (["--models", "mult-vae", "--beta-heuristic", "--set", "epochs=79"], "mult-vae[epochs=79] has 79; set 80"),
+        (
+            ["--models", "mult-vae", "--beta-heuristic", "--set", "epochs=79"],
+            "mult-vae[epochs=79] has 79; set 80",
+        ),
         (["--beta-sweep", "1", "--beta-heuristic"], "not allowed with argument"),
         (["--beta-sweep", "1", "--grid", "ease.l2=1,2"], "not allowed with argument"),
     ],
@@ -90,7 +94,21 @@ def test_what_cannot_be_swept_is_refused(arguments, sentence, capsys, tmp_path):
 
 
 def test_the_papers_suite_has_a_sweep(capsys):
-    assert main(["--suite", "paper", "--datasets", "ml20m", "--models", "mult-vae", "gaussian-vae", "--dry-run"]) == 0
+    assert (
+        main(
+            [
+                "--suite",
+                "paper",
+                "--datasets",
+                "ml20m",
+                "--models",
+                "mult-vae",
+                "gaussian-vae",
+                "--dry-run",
+            ]
+        )
+        == 0
+    )
     said = capsys.readouterr().out
     assert said.count("mult-vae[") == 13
     assert said.count("gaussian-vae[") == 0
@@ -99,7 +117,7 @@ def test_the_papers_suite_has_a_sweep(capsys):
 
 
 def test_the_heuristics_first_run_reaches_1_at_epoch_80():
-    (first,) = beta.annealed_to_1(asked("mult-vae", "ease"), {"ml1m": 4834}).models["ml1m"]
+    (first,) = study.annealed_to_1(asked("mult-vae", "ease"), {"ml1m": 4834}).models["ml1m"]
     assert (first.config.beta_cap, first.config.total_anneal_steps) == (1, 80 * 10)
 
 
@@ -107,17 +125,23 @@ def test_the_heuristics_second_run_stops_at_the_best_beta(swept):
     first = heuristic(swept, first=True)
     second = heuristic(swept, first=False)
     assert [len(first), len(second)] == [2, 2]
-    mean = [fmean(p["validation"] for p in epoch) for epoch in zip(*(r.curve for r in first), strict=True)]
+    mean = [
+        fmean(p["validation"] for p in epoch)
+        for epoch in zip(*(r.curve for r in first), strict=True)
+    ]
     best = mean.index(max(mean))
     assert [r.spec.config["beta_cap"] for r in second] == [first[0].curve[best]["beta"]] * 2
     assert first[0].curve[RISE]["beta"] == 1
-    for one, other in zip(first, second, strict=True):  # the same slope, so the same run up to there
-        assert [p["validation"] for p in one.curve[: best + 1]] == [p["validation"] for p in other.curve[: best + 1]]
+    # the same slope, so the same run up to there
+    for one, other in zip(first, second, strict=True):
+        assert [p["validation"] for p in one.curve[: best + 1]] == [
+            p["validation"] for p in other.curve[: best + 1]
+        ]
 
 
 def test_without_a_first_run_there_is_no_second(swept):
-    first = beta.annealed_to_1(asked("mult-vae"), {"ml1m": 4834})
-    assert beta.stopped_at_best(first, swept).models == {"ml1m": []}
+    first = study.annealed_to_1(asked("mult-vae"), {"ml1m": 4834})
+    assert study.stopped_at_best(first, swept).models == {"ml1m": []}
 
 
 def test_the_table_of_a_sweep_is_of_the_epochs_that_were_selected(swept):
@@ -133,7 +157,11 @@ def test_the_table_of_a_sweep_is_of_the_epochs_that_were_selected(swept):
         ["constant", "1"],
     ]
     row = next(row for row in table.data if (row["mode"], row["cap"]) == ("annealed", 0.5))
-    trials = [r for r in swept if (r.spec.config["beta_cap"], r.spec.config["total_anneal_steps"]) == (0.5, None)]
+    trials = [
+        r
+        for r in swept
+        if (r.spec.config["beta_cap"], r.spec.config["total_anneal_steps"]) == (0.5, None)
+    ]
     best = [r.curve[(r.best_epoch or 0) - 1] for r in trials]
     for quantity in ("beta", "validation", "kl", "active_units"):
         values = [epoch[quantity] for epoch in best]
@@ -153,16 +181,26 @@ def test_the_plot_of_a_sweep_has_both_modes_against_the_beta_in_force(swept):
         "test, constant",
     ]
     x, _ = kl.containers[0][0].get_data()
-    assert list(x) == [row["beta_mean"] for row in sweep.table(found).data if row["mode"] == "annealed"]
+    assert list(x) == [
+        row["beta_mean"] for row in sweep.table(found).data if row["mode"] == "annealed"
+    ]
     assert len(units.containers) == 2
 
 
 def test_a_failure_is_a_row_of_the_sweep_with_its_reason(swept):
-    lost = {"status": "diverged", "reason": "too far", "metrics": None, "per_user": None, "curve": []}
+    lost = {
+        "status": "diverged",
+        "reason": "too far",
+        "metrics": None,
+        "per_user": None,
+        "curve": [],
+    }
 
     def fails(record: Record) -> bool:
         cap = record.spec.config["beta_cap"]
-        return record.spec.config["total_anneal_steps"] is None and (cap == 1 or (cap, record.spec.seed) == (0.5, 1))
+        return record.spec.config["total_anneal_steps"] is None and (
+            cap == 1 or (cap, record.spec.seed) == (0.5, 1)
+        )
 
     (found,) = sweep.sweeps([r.model_copy(update=lost) if fails(r) else r for r in swept])
     table = sweep.table(found)
@@ -183,9 +221,14 @@ def test_figure_1_has_the_papers_three_lines(swept, tmp_path):
     assert labels[0] == "annealed to 1"
     assert labels[1].startswith("annealed to 0.")
     constant = [
-        r.model_copy(update={"spec": r.spec.model_copy(update={"config": r.spec.config | CONSTANT})}) for r in swept
+        r.model_copy(
+            update={"spec": r.spec.model_copy(update={"config": r.spec.config | CONSTANT})}
+        )
+        for r in swept
     ]
-    constant = [r.model_copy(update={"label": "constant"}) for r in constant if len(r.curve) == 9][:2]
+    constant = [r.model_copy(update={"label": "constant"}) for r in constant if len(r.curve) == 9][
+        :2
+    ]
     figure = figures.annealing([*[r for r in swept if len(r.curve) == 9], *constant], tmp_path)
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels[:2] == ["beta = 1, no annealing", "annealed to 1"]
@@ -200,7 +243,10 @@ CONSTANT = {"beta_cap": 1.0, "total_anneal_steps": 0}
 
 
 def test_figure_1_without_its_runs_says_how_to_make_them(swept, tmp_path):
-    points = [r.model_copy(update={"spec": r.spec.model_copy(update={"stage": "validation"})}) for r in swept]
+    points = [
+        r.model_copy(update={"spec": r.spec.model_copy(update={"stage": "validation"})})
+        for r in swept
+    ]
     short = [r.model_copy(update={"curve": r.curve[:4]}) for r in swept]  # beta is not 1 yet
     for others in ([r for r in swept if not r.spec.config["total_anneal_steps"]], points, short):
         with pytest.raises(UsageError, match="--models mult-vae --beta-heuristic makes them"):

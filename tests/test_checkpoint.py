@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark import checkpoint, environment, records, training, trial
-from benchmark.timing import Clock
-from benchmark.training import Trial
+from benchmark import environment
+from benchmark.records import store
+from benchmark.run import checkpoint, training, trial
+from benchmark.run.clock import Clock
+from benchmark.run.training import Trial
 from tests.fit import make
 from tests.test_trial import Toy, ToyConfig, trial_of
 
@@ -33,7 +35,7 @@ def run_until(t: Trial, epoch: int) -> None:
         trial.run(t, stop)
 
 
-def run(t: Trial) -> records.Record:
+def run(t: Trial) -> store.Record:
     return trial.run(t, lambda *_: None)[0]
 
 
@@ -47,7 +49,9 @@ def test_goes_on_with_all_it_knew(epoch, toy, tmp_path):
     assert (resumed.resumed, whole.resumed) == (True, False)
     for field in ("curve", "best_epoch", "best_validation", "best_beta", "metrics"):
         assert getattr(resumed, field) == getattr(whole, field)
-    assert (tmp_path / f"{resumed.id}.parquet").read_bytes() == (tmp_path / f"whole/{whole.id}.parquet").read_bytes()
+    assert (tmp_path / f"{resumed.id}.parquet").read_bytes() == (
+        tmp_path / f"whole/{whole.id}.parquet"
+    ).read_bytes()
     assert not checkpoint.path_of(toy.job).exists()
 
 
@@ -102,7 +106,9 @@ def test_one_that_will_not_do_is_not_taken(fault, toy, monkeypatch):
 
 def test_it_is_written_no_more_often_than_asked_and_not_after_the_last_epoch(toy, monkeypatch):
     written = []
-    monkeypatch.setattr(checkpoint, "write", lambda job, model, progress: written.append(model.epoch))
+    monkeypatch.setattr(
+        checkpoint, "write", lambda job, model, progress: written.append(model.epoch)
+    )
     run(toy)
     assert written == [1, 2, 3]
     written.clear()

@@ -11,15 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark import grid, options, records, suite
 from benchmark.catalog import UsageError, look_up
 from benchmark.cli import main, parser
-from benchmark.metrics import HEADLINE, Metric, standard_error
+from benchmark.evaluation.metrics import HEADLINE, Metric, standard_error
+from benchmark.evaluation.truth import ROWS as BOUNDS
+from benchmark.paths import ROOT
+from benchmark.plan import options, plan, suite
+from benchmark.records import store
 from benchmark.report import format
 from benchmark.report.table import results, rows
 from benchmark.stats import best
-from benchmark.truth import ROWS as BOUNDS
-from tests.conftest import DATA, ROOT, run_tiny
+from tests.conftest import DATA, run_tiny
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -33,7 +35,8 @@ def test_a_run_prints_a_table_and_every_path_and_again_does_nothing(tmp_path, ca
     assert "trials: 0 done before, 12 to run" in first
     listed = {line.strip() for line in first.split("Written:")[1].splitlines() if line.strip()}
     on_disk = {str(p) for p in tmp_path.rglob("*") if p.is_file()}
-    assert len(on_disk) == 12 * 4 + 10  # four files a trial; three tables in three formats, and a figure
+    # four files a trial; three tables in three formats, and a figure
+    assert len(on_disk) == 12 * 4 + 10
     assert on_disk <= listed
     assert len(listed) == len(on_disk) + 1  # and the split
     before = snapshot(tmp_path)
@@ -48,24 +51,35 @@ def test_a_run_prints_a_table_and_every_path_and_again_does_nothing(tmp_path, ca
 def table_of(text: str) -> list[str]:
     """The lines of the first table."""
     lines = iter(text.splitlines())
-    return list(takewhile(lambda line: line.startswith("|"), dropwhile(lambda line: not line.startswith("|"), lines)))
+    return list(
+        takewhile(
+            lambda line: line.startswith("|"),
+            dropwhile(lambda line: not line.startswith("|"), lines),
+        )
+    )
 
 
 def test_the_table_equals_a_recomputation_by_hand(finished, capsys):
     assert main(["report", "--out", str(finished), "--metrics", "Recall@10", "MRR@10"]) == 0
     table = table_of(capsys.readouterr().out)
-    cells = {line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:-1]] for line in table[2:]}
+    cells = {
+        line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:-1]] for line in table[2:]
+    }
     assert len(cells) == 8
-    found = records.read_all(finished)
+    found = store.read_all(finished)
     per_user: dict[str, dict[str, np.ndarray]] = {"Recall@10": {}, "MRR@10": {}}
     for label, row in cells.items():
         for place, metric in ((3, Metric("Recall", 10)), (4, Metric("MRR", 10))):
-            mine = [metric(*records.hits(finished, r)) for r in found if r.label == label]
+            mine = [metric(*store.hits(finished, r)) for r in found if r.label == label]
             values = [float(m.mean()) for m in mine]
             mean = sum(values) / len(values)
             if label not in BOUNDS:
                 per_user[str(metric)][label] = np.mean(mine, axis=0)
-            spread = "-" if len(values) == 1 else f"{(2 * sum((v - mean) ** 2 for v in values) / 2) ** 0.5:.4f}"
+            spread = (
+                "-"
+                if len(values) == 1
+                else f"{(2 * sum((v - mean) ** 2 for v in values) / 2) ** 0.5:.4f}"
+            )
             error = sum(standard_error(m) for m in mine) / len(mine)
             assert row[place].replace("*", "") == f"{mean:.4f} ± {spread} ({error:.4f})"
             assert row[2] == ("-" if len(values) == 1 else "2")
@@ -77,15 +91,15 @@ def test_the_table_equals_a_recomputation_by_hand(finished, capsys):
 
 
 def test_stored_metrics_equal_those_of_the_per_user_file(finished):
-    for record in records.read_all(finished):
+    for record in store.read_all(finished):
         assert record.metrics is not None
         for metric in HEADLINE:
-            per_user = metric(*records.hits(finished, record))
+            per_user = metric(*store.hits(finished, record))
             assert record.metrics[str(metric)].mean == pytest.approx(per_user.mean(), rel=1e-12)
 
 
 def test_load_gives_one_row_a_trial(finished):
-    frame = records.load(finished)
+    frame = store.load(finished)
     assert len(frame) == 12
     assert set(frame["spec.model"]) == {*suite.load("demo").models, "oracle", "bayes"}
     assert frame["metrics.NDCG@100.mean"].between(0, 1).all()
@@ -94,11 +108,17 @@ def test_load_gives_one_row_a_trial(finished):
 
 def test_other_options_are_another_row(finished, capsys, tmp_path):
     assert run_tiny(tmp_path, "--models", "mult-dae", "--seeds", "0") == 0
-    assert run_tiny(tmp_path, "--models", "mult-dae", "--seeds", "0", "--set", "mult-dae.latent=4") == 0
+    assert (
+        run_tiny(tmp_path, "--models", "mult-dae", "--seeds", "0", "--set", "mult-dae.latent=4")
+        == 0
+    )
     capsys.readouterr()
     assert main(["report", "--out", str(tmp_path)]) == 0
     labels = [line.split("|")[1].strip() for line in table_of(capsys.readouterr().out)[2:]]
-    assert labels == [f"mult-dae[latent={k},batch=50,epochs=3]" for k in (4, 8)] + ["oracle", "bayes"]
+    assert labels == [f"mult-dae[latent={k},batch=50,epochs=3]" for k in (4, 8)] + [
+        "oracle",
+        "bayes",
+    ]
 
 
 def test_force_runs_again_and_replaces(finished, tmp_path, capsys):
@@ -150,25 +170,39 @@ def test_dry_run_says_what_is_done(tmp_path, capsys):
         (["--force", "--retry"], "--retry: not allowed with argument --force"),
         (["--set", "latnt=3"], "no chosen model has an option 'latnt', did you mean 'latent'?"),
         (["--set", "mult-vae.latnt=3"], "mult-vae has no option 'latnt', did you mean 'latent'?"),
-        (["--set", "mult-vae.latent=0"], "mult-vae.latent = 0 will not do: it should be greater than 0"),
+        (
+            ["--set", "mult-vae.latent=0"],
+            "mult-vae.latent = 0 will not do: it should be greater than 0",
+        ),
         (["--set", "mult-vae.latent=abc"], "mult-vae.latent = 'abc' will not do"),
         (["--set", "ease.l2=NaN"], "ease.l2 = nan will not do"),
         (["--set", "mult-vae.latent"], "must read NAME.OPTION=VALUE"),
-        (["--models", "ease", "--set", "mult-vae.latent=3"], "'mult-vae' is not among the chosen ones"),
+        (
+            ["--models", "ease", "--set", "mult-vae.latent=3"],
+            "'mult-vae' is not among the chosen ones",
+        ),
         (["--set", "mult-vea.latent=3"], "'mult-vea' is unknown, did you mean 'mult-vae'?"),
         (["--set", "synthetic.held_out=5000"], "held_out = 5000 takes 10000 of the"),
         (["--set", "synthetic.min_items_per_user=900"], "no interaction of"),
         (["report", "--out", "nowhere"], "nowhere holds no record"),
         (["verify", "nowhere"], "nowhere holds no record"),
         (["evaluate", "--dataset", "ml1n", "--lists", "x", "--name", "x"], "did you mean 'ml1m'"),
-        (["evaluate", "--dataset", "synthetic", "--lists", "no.parquet", "--name", "x"], "no.parquet cannot be read"),
-        (["evaluate", "--dataset", "synthetic", "--lists", "x", "--name", "ease"], "--name 'ease' is taken"),
+        (
+            ["evaluate", "--dataset", "synthetic", "--lists", "no.parquet", "--name", "x"],
+            "no.parquet cannot be read",
+        ),
+        (
+            ["evaluate", "--dataset", "synthetic", "--lists", "x", "--name", "ease"],
+            "--name 'ease' is taken",
+        ),
         (["report", "--metrics", "NDGC@10"], "there is no metric 'NDGC', did you mean 'NDCG'?"),
         (["reprot"], "invalid choice: 'reprot'"),
         (["export-split", "ml2m", "x"], "there is no data set 'ml2m'"),
     ],
 )
-def test_bad_input_is_one_sentence_and_exit_code_2(arguments, sentence, capsys, tmp_path, monkeypatch):
+def test_bad_input_is_one_sentence_and_exit_code_2(
+    arguments, sentence, capsys, tmp_path, monkeypatch
+):
     if arguments[0].startswith("--"):
         arguments = [*arguments, "--out", str(tmp_path / "out")]
     try:
@@ -190,26 +224,39 @@ def test_without_cuda_asking_for_it_is_refused(capsys, monkeypatch):
 
 def test_auto_resolves_device_and_precision(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    vae, ease = grid.MODELS["mult-vae"], grid.MODELS["ease"]
-    assert [grid.device_for(vae, d) for d in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
-    assert [grid.device_for(ease, d) for d in ("auto", "cpu", "cuda")] == ["cpu", "cpu", "cuda"]
+    vae, ease = plan.MODELS["mult-vae"], plan.MODELS["ease"]
+    assert [plan.device_for(vae, d) for d in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
+    assert [plan.device_for(ease, d) for d in ("auto", "cpu", "cuda")] == ["cpu", "cpu", "cuda"]
     asked = ("auto", "fp32", "tf32", "bf16")
     for there, usual in ((True, "bf16"), (False, "fp32")):
         monkeypatch.setattr("benchmark.environment.has_bf16", lambda there=there: there)
-        assert [grid.precision_for(vae, p, "cpu") for p in asked] == [usual, "fp32", "tf32", "bf16"]
-        assert [grid.precision_for(vae, p, "cuda") for p in asked] == ["fp32", "fp32", "tf32", "bf16"]
-        assert [grid.precision_for(ease, p, "cpu") for p in asked] == ["fp32"] * 4
+        assert [plan.precision_for(vae, p, "cpu") for p in asked] == [usual, "fp32", "tf32", "bf16"]
+        assert [plan.precision_for(vae, p, "cuda") for p in asked] == [
+            "fp32",
+            "fp32",
+            "tf32",
+            "bf16",
+        ]
+        assert [plan.precision_for(ease, p, "cpu") for p in asked] == ["fp32"] * 4
 
 
 def test_two_devices_are_two_trials_where_the_model_has_both(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    asked = grid.resolve(["ml1m"], ["mult-vae", "ease"], [0, 1], devices=["cpu", "cuda", "cpu"], precision="fp32")
+    asked = plan.resolve(
+        ["ml1m"], ["mult-vae", "ease"], [0, 1], devices=["cpu", "cuda", "cpu"], precision="fp32"
+    )
     vae, ease = asked.models["ml1m"]
-    specs = grid.specs_of(vae, asked, "ml1m", "")
-    assert [(spec.device, spec.seed) for spec in specs] == [("cpu", 0), ("cpu", 1), ("cuda", 0), ("cuda", 1)]
-    assert [spec.device for spec in grid.specs_of(ease, asked, "ml1m", "")] == ["cpu"]
-    alone = grid.resolve(["ml1m"], ["ease"], [0], devices=["cuda"])
-    assert [spec.device for spec in grid.specs_of(ease, alone, "ml1m", "")] == ["cuda"]  # a row that says it cannot
+    specs = plan.specs_of(vae, asked, "ml1m", "")
+    assert [(spec.device, spec.seed) for spec in specs] == [
+        ("cpu", 0),
+        ("cpu", 1),
+        ("cuda", 0),
+        ("cuda", 1),
+    ]
+    assert [spec.device for spec in plan.specs_of(ease, asked, "ml1m", "")] == ["cpu"]
+    alone = plan.resolve(["ml1m"], ["ease"], [0], devices=["cuda"])
+    # a row that says it cannot
+    assert [spec.device for spec in plan.specs_of(ease, alone, "ml1m", "")] == ["cuda"]
 
 
 @pytest.mark.parametrize(("device", "there"), [("cpu", True), ("auto", False)])
@@ -231,10 +278,23 @@ def broken(finished: Path, tmp_path: Path) -> tuple[Path, Path]:
     [
         (lambda path: path.write_text(path.read_text()[:100]), "is not a record"),
         (lambda path: path.write_text("[]"), "is not a record"),
-        (lambda path: path.write_text(json.dumps(json.loads(path.read_text()) | {"record_version": 2})), "update the"),
-        (lambda path: path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "fine"})), "not a whole"),
+        (
+            lambda path: path.write_text(
+                json.dumps(json.loads(path.read_text()) | {"record_version": 2})
+            ),
+            "update the",
+        ),
+        (
+            lambda path: path.write_text(
+                json.dumps(json.loads(path.read_text()) | {"status": "fine"})
+            ),
+            "not a whole",
+        ),
         (lambda path: path.with_suffix(".parquet").unlink(), "is missing"),
-        (lambda path: path.with_suffix(".parquet").write_bytes(b"PAR1"), "is not the file whose sha256"),
+        (
+            lambda path: path.with_suffix(".parquet").write_bytes(b"PAR1"),
+            "is not the file whose sha256",
+        ),
     ],
 )
 def test_a_record_that_cannot_be_trusted_is_named(change, sentence, finished, tmp_path, capsys):
@@ -250,7 +310,9 @@ def test_a_record_that_cannot_be_trusted_is_named(change, sentence, finished, tm
 def test_an_unreadable_record_stops_a_run_before_it_trains(finished, tmp_path, capsys):
     folder, path = broken(finished, tmp_path)
     path.write_text("{")
-    next(p for p in folder.glob("*.json") if p != path).unlink()  # so that there is something to train
+    next(
+        p for p in folder.glob("*.json") if p != path
+    ).unlink()  # so that there is something to train
     before = snapshot(folder)
     assert run_tiny(folder) == 2
     assert snapshot(folder) == before
@@ -263,31 +325,38 @@ def test_a_file_for_a_folder_is_refused(tmp_path, capsys):
 
 
 def test_older_code_is_left_out_and_counted(finished):
-    found = [r for r in records.read_all(finished) if r.label.startswith("mult-vae")]
+    found = [r for r in store.read_all(finished) if r.label.startswith("mult-vae")]
     old = found[0].model_copy(
-        update={"spec": found[0].spec.model_copy(update={"code": "0"}), "finished": "2020-01-01T00:00:00"}
+        update={
+            "spec": found[0].spec.model_copy(update={"code": "0"}),
+            "finished": "2020-01-01T00:00:00",
+        }
     )
     row = rows([old, *found])[0]
     assert ([r.spec.seed for r in row.records], row.older) == ([0, 1], 1)
     assert {r.id for r in row.records} == {r.id for r in found}
-    assert "Left out: 1 record of older code" in format.markdown(results([old, *found], finished, HEADLINE))
+    assert "Left out: 1 record of older code" in format.markdown(
+        results([old, *found], finished, HEADLINE)
+    )
 
 
 def test_rows_never_mix_what_must_be_apart(finished):
-    record = next(r for r in records.read_all(finished) if r.label.startswith("mult-vae"))
+    record = next(r for r in store.read_all(finished) if r.label.startswith("mult-vae"))
     others = [
         record.model_copy(update={"spec": record.spec.model_copy(update={key: value})})
         for key, value in {"device": "cuda", "precision": "tf32"}.items()
     ] + [record.model_copy(update={"label": "mult-vae[x=1]"})]
     assert len(rows([record, *others])) == 4
-    split = record.model_copy(update={"spec": record.spec.model_copy(update={"split_hash": "1" * 64})})
+    split = record.model_copy(
+        update={"spec": record.spec.model_copy(update={"split_hash": "1" * 64})}
+    )
     assert len(results([record, split], finished, HEADLINE)) == 2
 
 
 def test_list_shows_every_option(capsys):
     assert main(["list"]) == 0
     text = capsys.readouterr().out
-    for entry in (*grid.DATASETS.values(), *grid.MODELS.values()):
+    for entry in (*plan.DATASETS.values(), *plan.MODELS.values()):
         assert f"  {entry.name}: " in text
         assert all(f"    {option} = " in text for option in options.flat(entry.config))
 
@@ -296,7 +365,16 @@ def test_help_names_every_verb_and_fits_a_terminal():
     text = parser().format_help()
     assert all(
         verb in text
-        for verb in ("report", "verify", "evaluate", "list", "export-split", "doctor", "selftest", "examples:")
+        for verb in (
+            "report",
+            "verify",
+            "evaluate",
+            "list",
+            "export-split",
+            "doctor",
+            "selftest",
+            "examples:",
+        )
     )
 
 
@@ -305,16 +383,28 @@ def test_export_split_writes_what_training_reads(tmp_path, capsys, own_cache):
 
     assert main(["export-split", "synthetic", str(tmp_path / "six")]) == 0
     text = capsys.readouterr().out
-    entry = grid.DATASETS["synthetic"]
-    made = cache.prepare("synthetic", entry.dataset(entry.config), tmp_path, own_cache, grid.PROTOCOL)
+    entry = plan.DATASETS["synthetic"]
+    made = cache.prepare(
+        "synthetic", entry.dataset(entry.config), tmp_path, own_cache, plan.PROTOCOL
+    )
     assert not made.made  # the export made it
     assert f"split {made.split_hash}" in text
-    assert {p.name: p.read_bytes() for p in (tmp_path / "six").iterdir()} == dict(pro_sg.files(made.split))
+    assert {p.name: p.read_bytes() for p in (tmp_path / "six").iterdir()} == dict(
+        pro_sg.files(made.split)
+    )
     assert main(["export-split", "synthetic", str(tmp_path / "six")]) == 2
 
 
 def test_the_command_runs_as_a_program_off_a_terminal(tmp_path):
-    command = [sys.executable, "run_all.py", "--out", str(tmp_path), "--models", "popularity", *DATA]
+    command = [
+        sys.executable,
+        "run_all.py",
+        "--out",
+        str(tmp_path),
+        "--models",
+        "popularity",
+        *DATA,
+    ]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
     assert "[1/3] synthetic[users=240,items=60,density=0.15] popularity: NDCG@100" in run.stdout
@@ -324,7 +414,10 @@ def test_who_reads_the_output_may_stop_as_head_does():
     """Before the first line, whether that is written at once or when the program ends."""
     for words in (["list"], ["--models", "ease", "--dry-run"]):
         with subprocess.Popen(
-            [sys.executable, "run_all.py", *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [sys.executable, "run_all.py", *words],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         ) as run:
             assert run.stdout
             assert run.stderr
@@ -334,4 +427,4 @@ def test_who_reads_the_output_may_stop_as_head_does():
 
 def test_look_up_suggests():
     with pytest.raises(UsageError, match="did you mean 'ease'"):
-        look_up("model", "EASE", grid.MODELS)
+        look_up("model", "EASE", plan.MODELS)

@@ -10,11 +10,11 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
+from benchmark.paths import ROOT
 from models import ease
 from models.base import Compute
 from models.ease import EASE, EASEConfig
 from models.popularity import Popularity, PopularityConfig
-from tests.conftest import ROOT
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from scipy.sparse import csr_matrix, save_npz
 
-from benchmark.grid import MODELS
-from tests.conftest import ROOT
+from benchmark.paths import ROOT
+from benchmark.plan.plan import MODELS
 from tests.fit import checkerboard, make, train
 
 pytestmark = [pytest.mark.contract, pytest.mark.parametrize("name", MODELS)]
@@ -43,7 +43,9 @@ def test_a_user_is_scored_alone_as_in_a_batch(name, matrix):
     model = train(make(name, matrix.shape), matrix)
     together = model.score(matrix[:9])
     for user in range(9):
-        np.testing.assert_allclose(model.score(matrix[user : user + 1])[0], together[user], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            model.score(matrix[user : user + 1])[0], together[user], rtol=1e-4, atol=1e-5
+        )
 
 
 def test_scoring_changes_nothing(name, matrix):
@@ -56,7 +58,9 @@ def test_scoring_changes_nothing(name, matrix):
 
 
 def test_an_empty_history_is_scored(name, matrix):
-    scores = train(make(name, matrix.shape), matrix).score(csr_matrix((2, matrix.shape[1]), dtype=np.float32))
+    scores = train(make(name, matrix.shape), matrix).score(
+        csr_matrix((2, matrix.shape[1]), dtype=np.float32)
+    )
     assert scores.shape == (2, matrix.shape[1])
     assert torch.isfinite(scores).all()
 
@@ -68,7 +72,9 @@ def test_training_happens_in_epochs_only(name, matrix):
     data = model.prepare(matrix)
     assert all(torch.equal(t, untrained[n]) for n, t in model.weights.items())
     train(model, matrix, until=1)
-    assert any(n not in untrained or not torch.equal(t, untrained[n]) for n, t in model.weights.items())
+    assert any(
+        n not in untrained or not torch.equal(t, untrained[n]) for n, t in model.weights.items()
+    )
     assert data is not None
 
 
@@ -90,7 +96,9 @@ def test_deterministic_means_no_seed_matters(name, matrix):
     torch.manual_seed(1)
     np.random.seed(1)
     entry = MODELS[name]
-    other = entry.model(make(name, matrix.shape).config, matrix.shape, make(name, matrix.shape).compute)
+    other = entry.model(
+        make(name, matrix.shape).config, matrix.shape, make(name, matrix.shape).compute
+    )
     data = other.prepare(matrix)
     while other.epoch < other.planned:
         torch.manual_seed(50 + other.epoch)
@@ -106,7 +114,15 @@ def test_stopped_and_resumed_in_a_new_process_gives_the_same_bits(name, matrix, 
     save_file({n: t.contiguous().clone() for n, t in model.state().items()}, tmp_path / "state")
     save_npz(tmp_path / "matrix.npz", matrix)
     paths = [str(tmp_path / n) for n in ("state", "matrix.npz")]
-    command = [sys.executable, "-m", "tests.fit", name, *paths, str(model.epoch), str(tmp_path / "scores")]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.fit",
+        name,
+        *paths,
+        str(model.epoch),
+        str(tmp_path / "scores"),
+    ]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert torch.equal(load_file(tmp_path / "scores")["scores"], straight)
@@ -115,7 +131,8 @@ def test_stopped_and_resumed_in_a_new_process_gives_the_same_bits(name, matrix, 
 def test_state_is_flat_and_load_takes_the_weights_back(name, matrix):
     model = train(make(name, matrix.shape), matrix)
     assert all(
-        isinstance(t, torch.Tensor) and n.split("/")[0] in ("net", "optimizer") for n, t in model.state().items()
+        isinstance(t, torch.Tensor) and n.split("/")[0] in ("net", "optimizer")
+        for n, t in model.state().items()
     )
     other = make(name, matrix.shape)
     other.load({n: t.clone() for n, t in model.weights.items()})

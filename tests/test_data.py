@@ -79,7 +79,9 @@ def test_a_malformed_line_is_named(line, bad, raw):
     rows = raw.read_bytes().split(b"\n")
     rows[line - 1] = bad
     raw.write_bytes(b"\n".join(rows))
-    with pytest.raises(DataError, match=rf"ratings.dat, line {line}: .*user::item::rating::timestamp"):
+    with pytest.raises(
+        DataError, match=rf"ratings.dat, line {line}: .*user::item::rating::timestamp"
+    ):
         ML1M(SMALL).read((raw,))
 
 
@@ -126,7 +128,9 @@ def test_a_damaged_archive_is_refused(fault, tmp_path):
 def test_the_archive_with_the_published_checksum_needs_no_note(tmp_path, monkeypatch):
     path = archive(tmp_path / "raw", lines())
     monkeypatch.setattr(
-        ML1M, "source", dataclasses.replace(ML1M.source, checksums={"ml-1m.zip": f"sha256:{fetch.sha256(path)}"})
+        ML1M,
+        "source",
+        dataclasses.replace(ML1M.source, checksums={"ml-1m.zip": f"sha256:{fetch.sha256(path)}"}),
     )
     assert prepare(tmp_path / "raw", tmp_path / "cache").notes == ()
 
@@ -157,7 +161,9 @@ def network(monkeypatch):
 def test_downloads_verifies_and_keeps_the_archive(tmp_path, network, monkeypatch):
     content = archive(tmp_path / "there", lines()).read_bytes()
     sha = fetch.sha256(tmp_path / "there" / "ml-1m.zip")
-    monkeypatch.setattr(ML1M, "source", dataclasses.replace(ML1M.source, checksums={"ml-1m.zip": f"sha256:{sha}"}))
+    monkeypatch.setattr(
+        ML1M, "source", dataclasses.replace(ML1M.source, checksums={"ml-1m.zip": f"sha256:{sha}"})
+    )
     downloads = network(content)
     first = prepare(tmp_path / "data", tmp_path / "cache")
     assert (tmp_path / "data" / "ml-1m.zip").read_bytes() == content
@@ -170,7 +176,8 @@ def test_downloads_verifies_and_keeps_the_archive(tmp_path, network, monkeypatch
 def test_what_cannot_be_downloaded_says_what_to_do(content, tmp_path, network):
     network(content)
     with pytest.raises(
-        DataError, match=r"put ml-1m.zip from https://.* into .*data, or ml-1m/ratings.dat, or ratings.dat"
+        DataError,
+        match=r"put ml-1m.zip from https://.* into .*data, or ml-1m/ratings.dat, or ratings.dat",
     ):
         prepare(tmp_path / "data", tmp_path / "cache")
     assert list((tmp_path / "data").iterdir()) == []
@@ -193,7 +200,9 @@ def test_a_raw_file_is_hashed_once_until_it_changes(raw, tmp_path, monkeypatch):
     assert prepare(raw.parent.parent, tmp_path / "cache").folder == first.folder
     assert hashed == ["ratings.dat"]
     raw.write_bytes(raw.read_bytes() + b"1::2::5::0\n")
-    assert prepare(raw.parent.parent, tmp_path / "cache").raw_sha256 == real(raw) != first.raw_sha256
+    assert (
+        prepare(raw.parent.parent, tmp_path / "cache").raw_sha256 == real(raw) != first.raw_sha256
+    )
     (tmp_path / "cache" / cache.HASHES).write_text("damaged")
     assert prepare(raw.parent.parent, tmp_path / "cache").raw_sha256 == real(raw)
     assert hashed == ["ratings.dat"] * 3
@@ -215,11 +224,15 @@ def test_the_cache_is_keyed_by_file_options_and_protocol(change, raw, tmp_path):
         raw.write_bytes(lines(users=31))
     config = SMALL.model_copy(update={"held_out": 3}) if change == "option" else SMALL
     protocol = 2 if change == "protocol" else 1
-    folders.add(cache.prepare("ml1m", ML1M(config), raw.parent.parent, tmp_path / "cache", protocol).folder)
+    folders.add(
+        cache.prepare("ml1m", ML1M(config), raw.parent.parent, tmp_path / "cache", protocol).folder
+    )
     assert len(folders) == 2
 
 
-@pytest.mark.parametrize("fault", ["cut header", "no header", "cut array", "no array", "other length"])
+@pytest.mark.parametrize(
+    "fault", ["cut header", "no header", "cut array", "no array", "other length"]
+)
 def test_an_unreadable_cache_says_what_to_delete(fault, raw, tmp_path):
     folder = prepare(raw.parent.parent, tmp_path / "cache").folder
     header, array = folder / "header.json", folder / "train.user.npy"

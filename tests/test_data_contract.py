@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from benchmark import grid
 from benchmark.catalog import data_sets
+from benchmark.plan import plan
 from datasets import cache, fetch, pro_sg
 from datasets.errors import DataError
 from datasets.registry import ALIASES, DATASETS
@@ -25,7 +25,9 @@ named = {"ids": lambda value: getattr(value, "__name__", value)}
 
 def expected(name: str, found: pd.DataFrame) -> dict[str, str]:
     config = small(name)
-    kept = slow_filter(found, config.min_rating, config.min_users_per_item, config.min_items_per_user)
+    kept = slow_filter(
+        found, config.min_rating, config.min_users_per_item, config.min_items_per_user
+    )
     return slow_files(kept, config.held_out or 0, config.split_seed)
 
 
@@ -118,7 +120,9 @@ def test_without_network_a_person_is_told_what_to_get_from_where_and_where_to_pu
     entry = DATASETS[name]
     source = entry.dataset.source
     with pytest.raises(DataError) as told:
-        cache.prepare(name, entry.dataset(entry.config), tmp_path / "data", tmp_path / "cache", protocol=1)
+        cache.prepare(
+            name, entry.dataset(entry.config), tmp_path / "data", tmp_path / "cache", protocol=1
+        )
     said = capsys.readouterr().out
     assert source.licence in said
     assert source.citation in said
@@ -133,19 +137,28 @@ def test_aliases_are_the_data_set(alias):
 
 
 def test_known_aliases():
-    asked = ["ml-1m", "movielens-1m", "ml-20m", "movielens-20m", "netflix-prize", "million-song-dataset"]
+    asked = [
+        "ml-1m",
+        "movielens-1m",
+        "ml-20m",
+        "movielens-20m",
+        "netflix-prize",
+        "million-song-dataset",
+    ]
     assert list(data_sets(asked)) == ["ml1m", "ml20m", "netflix", "msd"]
 
 
 def test_an_option_may_be_set_by_an_alias():
     for key in ("ml1m", "ml-1m", "movielens-1m"):
-        (data,) = grid.resolve(["ml-1m"], [], settings=[f"{key}.held_out=300"]).datasets
+        (data,) = plan.resolve(["ml-1m"], [], settings=[f"{key}.held_out=300"]).datasets
         assert data.config.held_out == 300
 
 
 def test_defaults_are_the_papers():
     names = ("min_rating", "min_users_per_item", "min_items_per_user", "held_out")
-    usual = {name: tuple(getattr(DATASETS[name].config, option) for option in names) for name in DATASETS}
+    usual = {
+        name: tuple(getattr(DATASETS[name].config, option) for option in names) for name in DATASETS
+    }
     assert usual == {
         "synthetic": (None, 0, 5, None),
         "ml1m": (4, 0, 5, 600),

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from benchmark import doctor
-from tests.conftest import ROOT
+from benchmark.paths import ROOT
 
 
 def examine(*words: str, **environment: str) -> tuple[int, list[str]]:
     command = [sys.executable, "run_all.py", "doctor", *words]
-    run = subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True)
+    run = subprocess.run(
+        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True
+    )
     assert run.stderr == ""
     return run.returncode, run.stdout.splitlines()
 
@@ -58,14 +60,18 @@ def test_a_missing_package_is_named(package, tmp_path):
             text=True,
         )
         assert run.returncode == 2
-        assert run.stderr.startswith(f"run_all.py: {sys.executable} has no package torch; run .venv/bin/python")
+        assert run.stderr.startswith(
+            f"run_all.py: {sys.executable} has no package torch; run .venv/bin/python"
+        )
         assert any("torch does not import (no module named torch)" in line for line in wrong(lines))
         assert code == 1
     assert lines[-1]
 
 
 def test_another_version_than_the_pinned_is_named(monkeypatch):
-    monkeypatch.setattr(doctor, "version", lambda name: "0.0.1" if name == "torch" else doctor_version(name))
+    monkeypatch.setattr(
+        doctor, "version", lambda name: "0.0.1" if name == "torch" else doctor_version(name)
+    )
     (finding,) = doctor.packages()
     assert not finding.good
     assert "torch 0.0.1 instead of " in finding.what
@@ -81,7 +87,9 @@ def test_a_foreign_datasets_package_is_named(tmp_path, monkeypatch):
     code += "print(*[f.what for f in doctor.names() if not f.good], sep='\\n')"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert run.stdout.strip() == f"the package datasets is {tmp_path / 'datasets' / '__init__.py'}"
-    monkeypatch.setattr(doctor, "packages_distributions", lambda: {"datasets": ["datasets"], "torch": ["torch"]})
+    monkeypatch.setattr(
+        doctor, "packages_distributions", lambda: {"datasets": ["datasets"], "torch": ["torch"]}
+    )
     (finding,) = [f for f in doctor.names() if not f.good]
     assert finding.what == "the distribution datasets has installed a package datasets too"
 

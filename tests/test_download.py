@@ -36,7 +36,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         asked = self.headers.get("Range")
         self.server.asked.append(asked)
-        start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) if asked and self.server.knows_ranges else 0
+        start = (
+            int(re.fullmatch(r"bytes=(\d+)-", asked)[1])
+            if asked and self.server.knows_ranges
+            else 0
+        )
         if start >= len(CONTENT):
             self.send_error(416)
             return
@@ -61,7 +65,9 @@ def server():
 
 def source(server: Server, content: bytes = CONTENT, algorithm: str = "sha256") -> fetch.Source:
     checksums = {"ml-1m.zip": f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"}
-    return dataclasses.replace(ML1M.source, url=f"http://127.0.0.1:{server.server_port}/", checksums=checksums)
+    return dataclasses.replace(
+        ML1M.source, url=f"http://127.0.0.1:{server.server_port}/", checksums=checksums
+    )
 
 
 def names(folder: Path) -> list[str]:
@@ -80,7 +86,10 @@ def test_a_dropped_download_goes_on_where_it_stopped(server, tmp_path):
     server.drop_after = 250_000
     kept = 0
     for _ in range(2):
-        with pytest.raises(DataError, match=r"(\d+) bytes came and are kept, so run it again, or put ml-1m.zip from"):
+        with pytest.raises(
+            DataError,
+            match=r"(\d+) bytes came and are kept, so run it again, or put ml-1m.zip from",
+        ):
             fetch.download(source(server), tmp_path)
         assert names(tmp_path) == [".ml-1m.zip.part"]
         part = (tmp_path / ".ml-1m.zip.part").read_bytes()
@@ -112,7 +121,10 @@ def test_a_part_that_is_whole_already_is_verified_and_taken(server, tmp_path):
 @pytest.mark.parametrize("part", [b"", b"something else"])
 def test_another_file_than_the_published_is_refused_and_deleted(server, part, tmp_path):
     (tmp_path / ".ml-1m.zip.part").write_bytes(part)
-    with pytest.raises(DataError, match=r"is not the file with sha256:\w{64} that was published: put ml-1m.zip from"):
+    with pytest.raises(
+        DataError,
+        match=r"is not the file with sha256:\w{64} that was published: put ml-1m.zip from",
+    ):
         fetch.download(source(server, CONTENT[:-1]), tmp_path)
     assert names(tmp_path) == []
 
@@ -158,6 +170,8 @@ def test_a_full_disk_is_said_and_what_came_is_kept(server, tmp_path, monkeypatch
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("tqdm.tqdm", Full)
-    with pytest.raises(DataError, match=r"\(No space left on device\); 196608 bytes came and are kept"):
+    with pytest.raises(
+        DataError, match=r"\(No space left on device\); 196608 bytes came and are kept"
+    ):
         fetch.download(source(server), tmp_path)
     assert names(tmp_path) == [".ml-1m.zip.part"]

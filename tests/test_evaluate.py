@@ -13,17 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from benchmark import evaluate as module
 from benchmark.catalog import UsageError
-from benchmark.evaluate import ScoreError, evaluate, mix, rank
-from benchmark.metrics import HEADLINE, Metric, mrr, ndcg, recall, standard_error
+from benchmark.evaluation import ranking as module
+from benchmark.evaluation.metrics import HEADLINE, Metric, mrr, ndcg, recall, standard_error
+from benchmark.evaluation.ranking import ScoreError, evaluate, mix, rank
 from datasets.split import Fold, Interactions
 
 
 def fold_of(history: np.ndarray, target: np.ndarray) -> Fold:
     """From two dense binary (users, I) arrays."""
     ids = np.arange(history.shape[0]), np.arange(history.shape[1])
-    parts = (Interactions(*(p.astype(np.int32) for p in np.nonzero(dense)), *ids) for dense in (history, target))
+    parts = (
+        Interactions(*(p.astype(np.int32) for p in np.nonzero(dense)), *ids)
+        for dense in (history, target)
+    )
     return Fold(*parts)
 
 
@@ -50,7 +53,9 @@ def slow_ranking(scores: np.ndarray, fold: Fold) -> dict[int, list[int]]:
         seen = set(fold.history.matrix[user].indices)
         if fold.target.matrix[user].nnz:
             candidates = [i for i in range(scores.shape[1]) if i not in seen]
-            rankings[user] = sorted(candidates, key=lambda i: (-scores[user, i], slow_hash(user, i)))[:100]
+            rankings[user] = sorted(
+                candidates, key=lambda i: (-scores[user, i], slow_hash(user, i))
+            )[:100]
     return rankings
 
 
@@ -80,7 +85,9 @@ LEVELS = {
 
 
 @pytest.mark.parametrize("levels", LEVELS)
-@pytest.mark.parametrize(("items", "batch_rows"), [(7, 1000), (100, 1), (101, 5), (102, 1000), (260, 5)])
+@pytest.mark.parametrize(
+    ("items", "batch_rows"), [(7, 1000), (100, 1), (101, 5), (102, 1000), (260, 5)]
+)
 def test_equals_a_slow_transcription(levels, items, batch_rows, random, monkeypatch):
     monkeypatch.setattr(module, "SCORE_BYTES", 4 * items * batch_rows)
     fold = random_fold(random, 11, items)
@@ -93,11 +100,15 @@ def test_equals_a_slow_transcription(levels, items, batch_rows, random, monkeypa
         assert [i for i in ranking.top[k] if i >= 0] == best
         targets = set(fold.target.matrix[user].indices)
         want = slow_metrics(best, targets)
-        got = {n: Metric.parse(n)(ranking.hit[k : k + 1], ranking.targets[k : k + 1])[0] for n in want}
+        got = {
+            n: Metric.parse(n)(ranking.hit[k : k + 1], ranking.targets[k : k + 1])[0] for n in want
+        }
         assert got == pytest.approx(want, rel=1e-12)
         assert ranking.history[k] == fold.history.matrix[user].nnz
     assert np.array_equal(table.numpy(), scores)  # the model's tensor is not written to
-    assert ranking.tied == (0 if levels in ("distinct", "all negative") else pytest.approx(1, abs=0.5))
+    assert ranking.tied == (
+        0 if levels in ("distinct", "all negative") else pytest.approx(1, abs=0.5)
+    )
 
 
 @pytest.mark.filterwarnings("ignore")  # numba's, about ranx's own code
@@ -114,13 +125,17 @@ def test_agrees_with_ranx(random):
         run[str(user)] = {str(i): 200.0 - r for r, i in enumerate(ranking.top[k]) if i >= 0}
     names = ["ndcg@100", "ndcg@10", "mrr@10", "hits@20", "hits@50"]
     ranx_evaluate(Qrels(qrels), run := Run(run), names)
-    want = {name: np.array([run.scores[name][str(user)] for user in ranking.user]) for name in names}
+    want = {
+        name: np.array([run.scores[name][str(user)] for user in ranking.user]) for name in names
+    }
     for ours, theirs in (("NDCG@100", "ndcg@100"), ("NDCG@10", "ndcg@10"), ("MRR@10", "mrr@10")):
         got = Metric.parse(ours)(ranking.hit, ranking.targets)
         np.testing.assert_allclose(got, want[theirs], rtol=1e-12)
     for cutoff in (20, 50):  # ranx's recall divides by all targets, the paper's by min(R, targets)
         got = recall(ranking.hit, ranking.targets, cutoff)
-        np.testing.assert_allclose(got, want[f"hits@{cutoff}"] / np.minimum(cutoff, ranking.targets))
+        np.testing.assert_allclose(
+            got, want[f"hits@{cutoff}"] / np.minimum(cutoff, ranking.targets)
+        )
 
 
 def test_history_is_masked_below_every_score(random):
@@ -190,7 +205,9 @@ def test_mrr_and_standard_error_by_hand():
     assert standard_error(np.array([1.0, 2.0, 3.0, 6.0])) == pytest.approx(math.sqrt(3.5) / 2)
 
 
-@pytest.mark.parametrize("wrong", ["NDGC@10", "NDCG", "NDCG@0", "NDCG@101", "NDCG@x", "Recall@-5", "NDCG@1.5"])
+@pytest.mark.parametrize(
+    "wrong", ["NDGC@10", "NDCG", "NDCG@0", "NDCG@101", "NDCG@x", "Recall@-5", "NDCG@1.5"]
+)
 def test_a_metric_that_does_not_exist_is_refused(wrong):
     with pytest.raises(UsageError):
         Metric.parse(wrong)
@@ -206,7 +223,9 @@ def test_a_score_that_is_not_finite_is_refused(value, random):
         evaluate(lambda history, users: scores[users], fold)
 
 
-@pytest.mark.parametrize("wrong", [torch.rand(8, 19), torch.rand(8, 20).double(), torch.rand(6, 20)])
+@pytest.mark.parametrize(
+    "wrong", [torch.rand(8, 19), torch.rand(8, 20).double(), torch.rand(6, 20)]
+)
 def test_scores_of_another_form_are_refused(wrong, random):
     fold = random_fold(random, 8, 20)
     with pytest.raises(ScoreError, match="one for each user and item"):
@@ -215,7 +234,7 @@ def test_scores_of_another_form_are_refused(wrong, random):
 
 MEMORY = """
 import resource, numpy as np, torch
-from benchmark.evaluate import evaluate
+from benchmark.evaluation.ranking import evaluate
 from datasets.split import Fold, Interactions
 users, items = 10_000, 41_000
 torch.set_num_threads(2)
@@ -238,7 +257,9 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux only")
 @pytest.mark.parametrize("kind", ["random", "constant"])
 def test_memory_at_the_size_of_msd(kind):
-    run = subprocess.run([sys.executable, "-c", f"KIND = {kind!r}\n{MEMORY}"], capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-c", f"KIND = {kind!r}\n{MEMORY}"], capture_output=True, text=True
+    )
     assert run.returncode == 0, run.stderr
     assert int(run.stdout) < 2**30
 

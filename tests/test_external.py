@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmark import records
 from benchmark.cli import main
+from benchmark.records import store
 from datasets import cache
 from datasets.split import Split
 from datasets.synthetic import Synthetic, SyntheticConfig
@@ -26,7 +26,7 @@ def split() -> Split:
 @pytest.fixture
 def lists(finished, split, tmp_path) -> Path:
     """EASE's own top-100 lists, in raw ids and in another order of users."""
-    (record,) = [r for r in records.read_all(finished) if r.spec.model == "ease"]
+    (record,) = [r for r in store.read_all(finished) if r.spec.model == "ease"]
     top = pl.read_parquet(finished / f"{record.id}.top.parquet")
     ids = np.asarray(split.train.item_ids)
     items = [[int(ids[i]) for i in row if i >= 0] for row in top["items"].to_list()]
@@ -42,14 +42,18 @@ def evaluate(path: Path, out: Path) -> int:
 
 def test_a_models_own_lists_score_as_the_model(lists, finished, tmp_path, capsys):
     assert evaluate(lists, tmp_path / "out") == 0
-    (record,) = records.read_all(tmp_path / "out")
-    (own,) = [r for r in records.read_all(finished) if r.spec.model == "ease"]
+    (record,) = store.read_all(tmp_path / "out")
+    (own,) = [r for r in store.read_all(finished) if r.spec.model == "ease"]
     assert record.metrics == own.metrics
     assert record.per_user is not None
     assert own.per_user is not None
     assert record.per_user.sha256 == own.per_user.sha256
     assert record.spec.split_hash == own.spec.split_hash
-    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("| mine (external) | -"))
+    row = next(
+        line
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("| mine (external) | -")
+    )
     assert row.count("**") == 6
     assert main(["verify", str(tmp_path / "out")]) == 0
 
@@ -66,10 +70,12 @@ def test_other_lists_of_the_same_name_replace_the_row(lists, tmp_path, capsys):
 
 
 def test_an_empty_list_finds_nothing_and_a_short_one_its_own(lists, split, tmp_path):
-    pl.read_parquet(lists).with_columns(pl.col("items").list.head(pl.col("user") % 2)).write_parquet(lists)
+    pl.read_parquet(lists).with_columns(
+        pl.col("items").list.head(pl.col("user") % 2)
+    ).write_parquet(lists)
     assert evaluate(lists, tmp_path / "out") == 0
-    (record,) = records.read_all(tmp_path / "out")
-    users, _, hit, _ = records.per_user(tmp_path / "out", record)
+    (record,) = store.read_all(tmp_path / "out")
+    users, _, hit, _ = store.per_user(tmp_path / "out", record)
     assert not hit[users % 2 == 0].any()
     assert hit[users % 2 == 1].sum(axis=1).max() == 1
 
@@ -94,10 +100,16 @@ def seen(items, split, user):
         (lambda table, _: table.rename({"user": "uid"}), "does not hold lists"),
         (lambda table, _: table.drop("items"), "does not hold lists"),
         (lambda table, _: table.with_columns(items=pl.lit(3)), "does not hold lists"),
-        (lambda table, _: table.with_columns(user=pl.col("user") + 0.5), "must hold whole numbers, each once"),
+        (
+            lambda table, _: table.with_columns(user=pl.col("user") + 0.5),
+            "must hold whole numbers, each once",
+        ),
         (lambda table, _: pl.concat([table, table.head(1)]), "must hold whole numbers, each once"),
         (lambda table, _: table.tail(-2), "has no list for 2 of the"),
-        (items_of(lambda items, split, user: [10**6, *items]), "the item 1000000 in the list of user"),
+        (
+            items_of(lambda items, split, user: [10**6, *items]),
+            "the item 1000000 in the list of user",
+        ),
         (items_of(lambda items, split, user: [*items[:3], items[0]]), "is named twice"),
         (items_of(seen), "is in that user's history"),
     ],

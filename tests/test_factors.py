@@ -10,10 +10,10 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
-from benchmark import records
 from benchmark.cli import main
-from benchmark.metrics import SELECTION
-from benchmark.training import train_epoch
+from benchmark.evaluation.metrics import SELECTION
+from benchmark.records import store
+from benchmark.run.training import train_epoch
 from models import bpr
 from models.als import ALS, ALSConfig
 from models.base import Compute
@@ -79,7 +79,9 @@ def test_als_scores_an_empty_history_with_zeros(als, x):
 
 
 def test_a_weight_of_one_is_plain_least_squares(x):
-    model = train(ALS(ALSConfig(factors=3, alpha=1.0, regularization=2.0), x.shape, Compute()), x, until=2)
+    model = train(
+        ALS(ALSConfig(factors=3, alpha=1.0, regularization=2.0), x.shape, Compute()), x, until=2
+    )
     Y = model.net["item"].double().numpy()
     hat = np.linalg.solve(Y.T @ Y + 2.0 * np.eye(3), Y.T)
     np.testing.assert_allclose(model.score(x).numpy(), x.toarray() @ hat.T @ Y.T, atol=1e-5)
@@ -103,7 +105,12 @@ def test_als_of_one_iteration_an_epoch_is_als_of_many(x):
     np.random.seed(5)
     with threadpool_limits(1, "blas"):
         whole = AlternatingLeastSquares(
-            8, regularization=30.0, alpha=2.0, iterations=4, use_gpu=False, random_state=np.random.randint(2**31)
+            8,
+            regularization=30.0,
+            alpha=2.0,
+            iterations=4,
+            use_gpu=False,
+            random_state=np.random.randint(2**31),
         )
         whole.fit(x, show_progress=False)
     assert (model.net["item"].numpy() == whole.item_factors).all()
@@ -117,7 +124,7 @@ def test_the_bits_of_als_do_not_depend_on_threads(x, threads):
 
 
 def test_als_asks_for_a_gpu_only_where_implicit_can_use_one():
-    from benchmark.grid import MODELS, device_for
+    from benchmark.plan.plan import MODELS, device_for
 
     assert MODELS["als"].devices == (("cpu", "cuda") if find_spec("rmm") else ("cpu",))
     assert MODELS["bpr"].devices == ("cpu",)
@@ -126,7 +133,10 @@ def test_als_asks_for_a_gpu_only_where_implicit_can_use_one():
 
 def test_als_on_a_gpu_equals_als_on_the_cpu(gpu, x):
     pytest.importorskip("rmm")
-    models = [ALS(ALSConfig(factors=8, alpha=4.0, regularization=2.0), x.shape, Compute(d)) for d in ("cpu", gpu)]
+    models = [
+        ALS(ALSConfig(factors=8, alpha=4.0, regularization=2.0), x.shape, Compute(d))
+        for d in ("cpu", gpu)
+    ]
     start = train(models[0], x, until=1).state()
     scores = []
     for model in models:
@@ -140,13 +150,21 @@ def fold_in_loss(model: BPR, w: torch.Tensor, own: list[int]) -> torch.Tensor:
     item, others = model.net["item"].double(), model.net["negatives"].tolist()
     one = torch.cat([w, torch.ones(1, dtype=torch.float64)])
     pairs = [(i, j) for i in own for j in others[i] if j not in own]
-    loss = sum((-torch.nn.functional.logsigmoid(one @ (item[i] - item[j])) for i, j in pairs), torch.zeros(()))
+    loss = sum(
+        (-torch.nn.functional.logsigmoid(one @ (item[i] - item[j])) for i, j in pairs),
+        torch.zeros(()),
+    )
     return loss / max(1, len(pairs)) + model.config.fold_in_regularization / 2 * w.square().sum()
 
 
 @pytest.fixture(params=[1e-3, 0.25], ids=["hardly regularised", "as usual"])
 def fitted(request, x) -> BPR:
-    options = {"factors": 5, "learning_rate": 0.1, "negatives": 4, "fold_in_regularization": request.param}
+    options = {
+        "factors": 5,
+        "learning_rate": 0.1,
+        "negatives": 4,
+        "fold_in_regularization": request.param,
+    }
     return train(BPR(BPRConfig(**options), x.shape, Compute()), x, until=40)
 
 
@@ -173,7 +191,8 @@ def test_a_user_folds_in_alone_as_in_any_batch(fitted, x, numbers, monkeypatch):
     alone = torch.cat([fitted.fold_in(CSR.of(x[user])) for user in range(60)])
     monkeypatch.setattr(bpr, "NUMBERS", numbers)
     blockwise = fitted.fold_in(CSR.of(x))
-    close = 2 * TOLERANCE / fitted.config.fold_in_regularization  # of two points with such gradients
+    # of two points with such gradients
+    close = 2 * TOLERANCE / fitted.config.fold_in_regularization
     for other in (backwards, alone, blockwise):
         torch.testing.assert_close(other, together, atol=close, rtol=0)
 
@@ -208,7 +227,9 @@ def test_an_epoch_of_bpr_takes_the_steps_that_the_paper_says():
     assert {0, 1} < set(seen)  # one or two draws an epoch were taken, or none
 
 
-def steps_between(before: tuple[np.ndarray, np.ndarray], after: tuple[np.ndarray, np.ndarray]) -> int:
+def steps_between(
+    before: tuple[np.ndarray, np.ndarray], after: tuple[np.ndarray, np.ndarray]
+) -> int:
     """How many steps, of user 0 on (0, 1) or user 1 on (1, 0), lead from one to the other."""
     todo = [before]
     for count in range(3):
@@ -219,7 +240,9 @@ def steps_between(before: tuple[np.ndarray, np.ndarray], after: tuple[np.ndarray
     raise AssertionError("no such steps")
 
 
-def sgd(w: np.ndarray, y: np.ndarray, user: int, rate: float = 0.1, l2: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
+def sgd(
+    w: np.ndarray, y: np.ndarray, user: int, rate: float = 0.1, l2: float = 0.05
+) -> tuple[np.ndarray, np.ndarray]:
     w, y, i, j = w.copy(), y.copy(), user, 1 - user
     z = 1 / (1 + np.exp(w[user] @ (y[i] - y[j])))
     of_w, of_i, of_j = z * (y[i] - y[j]), z * w[user], -z * w[user]
@@ -245,7 +268,10 @@ def test_every_epoch_of_bpr_draws_other_pairs(x):
 def test_the_bits_of_bpr_do_not_depend_on_threads():
     matrix = checkerboard(300, 60)
     scores = [
-        train(BPR(BPRConfig(factors=8, epochs=3), matrix.shape, Compute(threads=n)), matrix).net["item"] for n in (1, 4)
+        train(BPR(BPRConfig(factors=8, epochs=3), matrix.shape, Compute(threads=n)), matrix).net[
+            "item"
+        ]
+        for n in (1, 4)
     ]
     assert torch.equal(*scores)
 
@@ -260,6 +286,6 @@ def test_what_they_reach_on_ml1m(name, low, high, data_dir, tmp_path):
     """ALS within the noise of what implicit reached by itself; BPR half as much again as popularity, below ALS."""
     command = ["--datasets", "ml1m", "--data-dir", str(data_dir), "--models", name, "--seeds", "0"]
     assert main([*command, "--out", str(tmp_path)]) == 0
-    (record,) = records.read_all(tmp_path)
+    (record,) = store.read_all(tmp_path)
     assert record.metrics is not None
     assert low <= record.metrics[str(SELECTION)].mean <= high

@@ -13,9 +13,9 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
+from benchmark.paths import ROOT
+from benchmark.run.training import train_epoch
 from benchmark.spec import PROTOCOL
-from benchmark.training import train_epoch
-from tests.conftest import ROOT
 from tests.fit import make
 
 PATH = ROOT / "tests" / "golden.json"
@@ -47,8 +47,13 @@ def test_numbers_have_not_changed(name):
     assert golden["protocol"] == PROTOCOL, message
     bound = BOUNDS.get(name, 1e-5)
     np.testing.assert_allclose(got["loss"], golden[name]["loss"], rtol=bound, err_msg=message)
-    np.testing.assert_allclose(got["scores"], golden[name]["scores"], rtol=bound, atol=bound, err_msg=message)
+    np.testing.assert_allclose(
+        got["scores"], golden[name]["scores"], rtol=bound, atol=bound, err_msg=message
+    )
 
 
 if __name__ == "__main__":
-    PATH.write_text(json.dumps({"protocol": PROTOCOL} | {name: numbers(name) for name in MODELS}, indent=1) + "\n")
+    PATH.write_text(
+        json.dumps({"protocol": PROTOCOL} | {name: numbers(name) for name in MODELS}, indent=1)
+        + "\n"
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import records
+from benchmark.records import store
 from tests.test_run import finish, hidden, start, wait_for_none
 
 WORDS = ("--models", "mult-vae", "popularity", "--seeds", "0", "--threads", "1", "--jobs", "2")
@@ -64,18 +64,22 @@ def killed(due: Due, out: Path, cache: Path) -> bool:
 
 def results(out: Path) -> dict[str, str]:
     """The hash of the per-user table of each trial."""
-    return {r.id: r.per_user.sha256 for r in records.read_all(out) if r.per_user}
+    return {r.id: r.per_user.sha256 for r in store.read_all(out) if r.per_user}
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> dict[str, str]:
     out = tmp_path_factory.mktemp("undisturbed")
-    code, _, errors = finish(start(out, *WORDS, BENCH_CACHE_DIR=str(tmp_path_factory.mktemp("cache"))))
+    code, _, errors = finish(
+        start(out, *WORDS, BENCH_CACHE_DIR=str(tmp_path_factory.mktemp("cache")))
+    )
     assert (code, errors) == (0, "")
     return results(out)
 
 
-@pytest.mark.parametrize(("moment", "due"), MOMENTS, ids=[f"{k}-{name}" for k, (name, _) in enumerate(MOMENTS)])
+@pytest.mark.parametrize(
+    ("moment", "due"), MOMENTS, ids=[f"{k}-{name}" for k, (name, _) in enumerate(MOMENTS)]
+)
 def test_killed_and_continued(moment, due, undisturbed, tmp_path):
     out, cache = tmp_path / "out", tmp_path / "cache"
     for _ in range(5):  # a file that is there for a moment may be missed

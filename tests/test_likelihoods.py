@@ -10,10 +10,10 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
-from benchmark import grid
 from benchmark.catalog import UsageError
-from benchmark.outcome import Diverged
-from benchmark.training import check_loss, train_epoch
+from benchmark.plan import plan
+from benchmark.run.outcome import Diverged
+from benchmark.run.training import check_loss, train_epoch
 from models.autoencoder import DAE, DAEConfig
 from models.base import Compute
 from models.batches import CSR
@@ -34,14 +34,24 @@ def sigma(v: float) -> float:
 
 
 def gaussian(c0: float, c1: float) -> Callable[[list[float], list[int]], float]:
-    return lambda f, x: -sum((c1 if xi else c0) / 2 * (xi - fi) ** 2 for fi, xi in zip(f, x, strict=True))
+    return lambda f, x: (
+        -sum((c1 if xi else c0) / 2 * (xi - fi) ** 2 for fi, xi in zip(f, x, strict=True))
+    )
 
 
 SLOW: list[tuple[Likelihood, Callable[[list[float], list[int]], float]]] = [
-    (Multinomial(), lambda f, x: sum(math.log(p) for p, xi in zip(softmax(f), x, strict=True) if xi)),
+    (
+        Multinomial(),
+        lambda f, x: sum(math.log(p) for p, xi in zip(softmax(f), x, strict=True) if xi),
+    ),
     (Gaussian(c0=0.7, c1=3.0), gaussian(0.7, 3.0)),
     (Gaussian(), gaussian(1.0, LIKELIHOODS["gaussian"]().c1)),
-    (Logistic(), lambda f, x: sum(math.log(sigma(v) if xi else 1 - sigma(v)) for v, xi in zip(f, x, strict=True))),
+    (
+        Logistic(),
+        lambda f, x: sum(
+            math.log(sigma(v) if xi else 1 - sigma(v)) for v, xi in zip(f, x, strict=True)
+        ),
+    ),
     (Poisson(), lambda f, x: sum(xi * v - math.exp(v) for v, xi in zip(f, x, strict=True))),
 ]
 
@@ -63,8 +73,13 @@ def f(random) -> np.ndarray:
 def test_log_prob_is_the_papers_sum_up_to_terms_without_f(likelihood, slow, x, f):
     rows = x.toarray().astype(int).tolist()
     changed = f[:, ::-1] * 0.7
-    got, other = (likelihood.log_prob(torch.from_numpy(g.copy()), CSR.of(x)).numpy() for g in (f, changed))
-    want, want_other = ([slow(list(row), own) for row, own in zip(g.tolist(), rows, strict=True)] for g in (f, changed))
+    got, other = (
+        likelihood.log_prob(torch.from_numpy(g.copy()), CSR.of(x)).numpy() for g in (f, changed)
+    )
+    want, want_other = (
+        [slow(list(row), own) for row, own in zip(g.tolist(), rows, strict=True)]
+        for g in (f, changed)
+    )
     np.testing.assert_allclose(got - other, np.subtract(want, want_other), rtol=1e-10)
 
 
@@ -125,8 +140,10 @@ def test_log_prob_leaves_f_alone_and_can_be_differentiated_twice_over_in_turn(na
 
 @pytest.mark.parametrize("c1", [0.5, 1.0])
 def test_the_gaussian_trusts_ones_more_than_zeros(c1):
-    with pytest.raises(UsageError, match=rf"gaussian-dae.likelihood = .*'c1': {c1}.* will not do: c1, .*above c0"):
-        grid.resolve(["ml1m"], ["gaussian-dae"], settings=[f"gaussian-dae.likelihood.c1={c1}"])
+    with pytest.raises(
+        UsageError, match=rf"gaussian-dae.likelihood = .*'c1': {c1}.* will not do: c1, .*above c0"
+    ):
+        plan.resolve(["ml1m"], ["gaussian-dae"], settings=[f"gaussian-dae.likelihood.c1={c1}"])
 
 
 @pytest.mark.contract
@@ -137,7 +154,9 @@ def test_its_start_is_finite_and_grows_with_the_share_of_users(name):
     assert (start.diff() > 0).all()
 
 
-@pytest.mark.parametrize("likelihood", [Multinomial(), Logistic(), Poisson(), Gaussian(c0=1, c1=1 + 1e-12)])
+@pytest.mark.parametrize(
+    "likelihood", [Multinomial(), Logistic(), Poisson(), Gaussian(c0=1, c1=1 + 1e-12)]
+)
 def test_no_f_that_all_share_explains_users_better_than_its_start(likelihood, random):
     dense = random.random_sample((400, ITEMS)) < np.linspace(0.1, 0.7, ITEMS)
     x = CSR.of(csr_matrix(dense.astype(np.float32)))
@@ -146,7 +165,9 @@ def test_no_f_that_all_share_explains_users_better_than_its_start(likelihood, ra
     np.testing.assert_allclose(f.grad, 0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", [f"{name}-{kind}" for name in LIKELIHOODS for kind in ("vae", "dae")])
+@pytest.mark.parametrize(
+    "name", [f"{name}-{kind}" for name in LIKELIHOODS for kind in ("vae", "dae")]
+)
 def test_the_last_bias_starts_at_the_items_frequencies_where_that_is_asked_for(name, small_split):
     matrix = small_split.train.matrix
     models = {bias: make(name, matrix.shape, output_bias=bias) for bias in ("paper", "item")}
@@ -158,23 +179,34 @@ def test_the_last_bias_starts_at_the_items_frequencies_where_that_is_asked_for(n
     p = torch.from_numpy((count + 1) / (matrix.shape[0] + 2))
     biases = {bias: list(model.net.parameters())[-1].detach() for bias, model in models.items()}
     assert biases["paper"].abs().max() <= 0.002
-    want = {"multinomial": p.log(), "poisson": p.log(), "gaussian": p, "logistic": (p / (1 - p)).log()}
+    want = {
+        "multinomial": p.log(),
+        "poisson": p.log(),
+        "gaussian": p,
+        "logistic": (p / (1 - p)).log(),
+    }
     kind = type(models["item"].config.likelihood).__name__.lower()
     if kind in want:
         np.testing.assert_allclose(biases["item"], want[kind], rtol=1e-5)
     learned = biases["item"].add_(1).clone()
-    train_epoch(models["item"], models["item"].prepare(matrix), seed=0)  # only the first epoch begins there
+    # only the first epoch begins there
+    train_epoch(models["item"], models["item"].prepare(matrix), seed=0)
     assert torch.equal(learned, list(models["item"].net.parameters())[-1])
 
 
 def test_defaults_start_the_logistic_and_the_poisson_at_the_frequencies_and_the_others_as_the_paper():
-    starts = {name: MODELS[f"{name}-vae"].config.output_bias for name in ("mult", "gaussian", "logistic", "poisson")}
+    starts = {
+        name: MODELS[f"{name}-vae"].config.output_bias
+        for name in ("mult", "gaussian", "logistic", "poisson")
+    }
     assert starts == {"mult": "paper", "gaussian": "paper", "logistic": "item", "poisson": "item"}
 
 
 def test_a_poisson_that_explodes_is_seen_to_diverge(small_split):
     matrix = small_split.train.matrix
-    config = DAEConfig(likelihood=Poisson(), latent=8, batch=25, epochs=50, learning_rate=3.0, output_bias="item")
+    config = DAEConfig(
+        likelihood=Poisson(), latent=8, batch=25, epochs=50, learning_rate=3.0, output_bias="item"
+    )
     torch.manual_seed(0)
     model, curve = DAE(config, matrix.shape, Compute()), []
     data = model.prepare(matrix)

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark import grid, records
 from benchmark.cli import main
+from benchmark.plan import plan
+from benchmark.records import store
 from benchmark.verbs import prepare
 from datasets import pro_sg
 from datasets.errors import DataError
@@ -21,13 +22,15 @@ HELD_OUT = 4
 
 
 def words(found: pd.DataFrame) -> pd.DataFrame:
-    return found.assign(user=found["user"].map('Ann "{}", x'.format), item=found["item"].map("Zoë {}".format))
+    return found.assign(
+        user=found["user"].map('Ann "{}", x'.format), item=found["item"].map("Zoë {}".format)
+    )
 
 
 def files_of(path: Path, *settings: str, name: str = "file:mine") -> dict[str, str]:
     """The six files of what is at ``path``."""
     given = [f"{name}.{setting}" for setting in (f"held_out={HELD_OUT}", *settings)]
-    made = prepare(grid.resolve([f"file:{path}"], [], settings=given).datasets[0], Path("nowhere"))
+    made = prepare(plan.resolve([f"file:{path}"], [], settings=given).datasets[0], Path("nowhere"))
     return {name: content.decode() for name, content in pro_sg.files(made.split)}
 
 
@@ -52,7 +55,9 @@ def write(form: str, folder: Path, found: pd.DataFrame) -> Path:
 def test_every_form_equals_a_plain_transcription(form, ids, tmp_path):
     found = rows(half=True)
     if ids == "words":
-        found = words(found) if form != "inter" else found.assign(user=found["user"].map("u{}".format))
+        found = (
+            words(found) if form != "inter" else found.assign(user=found["user"].map("u{}".format))
+        )
     elif ids == "implicit":
         found = found[["item", "user"]]
     assert files_of(write(form, tmp_path, found)) == expected(found)
@@ -89,7 +94,11 @@ def test_ids_sort_as_numbers_only_if_all_are_numbers(user, sorted_ids, tmp_path)
 def test_columns_are_found_by_name_or_told(tmp_path):
     found = rows()
     path = tmp_path / "mine.csv"
-    for names in (("userId", "movieId", "rating"), ("UID", "sid", "Stars"), ("user_id", "Item ID", "ratings")):
+    for names in (
+        ("userId", "movieId", "rating"),
+        ("UID", "sid", "Stars"),
+        ("user_id", "Item ID", "ratings"),
+    ):
         write_table(path, found.set_axis(list(names), axis=1).assign(text='a, "b"\nc'))
         assert files_of(path) == expected(found)
     write_table(path, found.set_axis(["who", "what", "how"], axis=1))
@@ -116,7 +125,11 @@ def test_columns_are_found_by_name_or_told(tmp_path):
         ("1,2\n", ["header=false"], "has the columns 1, 2, of"),
         ("", [], "is empty"),
         ("user,item\n", [], "mine.csv, line 2: "),
-        ("user,item,rating\n1,2,5\n1,2,good\n", [], "mine.csv, line 3: '1,2,good' is not user,item,rating"),
+        (
+            "user,item,rating\n1,2,5\n1,2,good\n",
+            [],
+            "mine.csv, line 3: '1,2,good' is not user,item,rating",
+        ),
         ("user,item,rating\n1,2,5\n1,,5\n", [], "mine.csv, line 3: "),
         ('user,item,rating\n1,2,5\n1,"",5\n', [], "mine.csv, line 3: "),
         ("user,item,rating\n1,2,5\n1,2,5,6\n", [], "mine.csv, line 3: "),
@@ -136,7 +149,10 @@ def test_what_does_not_fit_is_said_in_a_sentence(content, settings, sentence, tm
 @pytest.mark.parametrize(
     ("frame", "sentence"),
     [
-        ({"user": [1, None], "item": [1, 2]}, "cannot be read as Parquet .* double|cannot be read as Parquet"),
+        (
+            {"user": [1, None], "item": [1, 2]},
+            "cannot be read as Parquet .* double|cannot be read as Parquet",
+        ),
         ({"user": ["a", None], "item": [1, 2]}, "the column user of .* has rows without a user"),
         ({"user": ["a", ""], "item": [1, 2]}, "the column user of .* has rows without a user"),
         ({"user": [1, 2], "item": [1, 2], "rating": [1.0, np.nan]}, "has rows without a rating"),
@@ -161,11 +177,14 @@ def test_missing_file_other_ending_and_equal_names(tmp_path, capsys):
     for asked, sentence in (
         ([f"file:{tmp_path}/no.csv"], "there is no file"),
         ([f"file:{tmp_path}/mine.xls"], "ends in none of .csv, .tsv, .inter and .parquet"),
-        ([f"file:{tmp_path}/a.csv", f"file:{tmp_path}/other/a.tsv"], "would both be file:a; rename one of them"),
+        (
+            [f"file:{tmp_path}/a.csv", f"file:{tmp_path}/other/a.tsv"],
+            "would both be file:a; rename one of them",
+        ),
     ):
         assert main(["--datasets", *asked, *out]) == 2
         assert sentence in capsys.readouterr().err
-    assert len(grid.resolve([f"file:{tmp_path}/a.csv"] * 2, []).datasets) == 1
+    assert len(plan.resolve([f"file:{tmp_path}/a.csv"] * 2, []).datasets) == 1
 
 
 def exported(tmp_path: Path) -> Path:
@@ -183,7 +202,9 @@ def test_a_split_comes_back_with_the_same_six_hashes(told, tmp_path, capsys):
     assert {p.name: p.read_bytes() for p in (tmp_path / "again").iterdir()} == {
         p.name: p.read_bytes() for p in folder.iterdir()
     }
-    first, second = (line for line in capsys.readouterr().out.splitlines() if line.startswith("split "))
+    first, second = (
+        line for line in capsys.readouterr().out.splitlines() if line.startswith("split ")
+    )
     assert first == second
 
 
@@ -191,7 +212,13 @@ def test_held_out_users_without_rows_are_counted_as_few_as_the_uids_allow(tmp_pa
     folder = exported(tmp_path)
     train = pd.read_csv(folder / "train.csv")["uid"].nunique()
     last = {"validation": train + HELD_OUT - 1, "test": train + 2 * HELD_OUT - 1}
-    for name in ("validation_tr", "validation_te", "test_tr", "test_te"):  # the last user of each fold goes
+    # the last user of each fold goes
+    for name in (
+        "validation_tr",
+        "validation_te",
+        "test_tr",
+        "test_te",
+    ):
         part = pd.read_csv(folder / f"{name}.csv")
         part[part["uid"] < last[name[:-3]]].to_csv(folder / f"{name}.csv", index=False)
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
@@ -228,11 +255,23 @@ def test_six_files_that_are_no_split(file, content, sentence, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "setting", ["min_rating=5", "min_users_per_item=1", "min_items_per_user=1", "split_seed=1", "user_column=x"]
+    "setting",
+    [
+        "min_rating=5",
+        "min_users_per_item=1",
+        "min_items_per_user=1",
+        "split_seed=1",
+        "user_column=x",
+    ],
 )
 def test_a_split_takes_no_filters(setting, tmp_path, capsys):
     folder = exported(tmp_path)
-    assert main(["export-split", f"file:{folder}", str(tmp_path / "x"), "--set", f"file:six.{setting}"]) == 2
+    assert (
+        main(
+            ["export-split", f"file:{folder}", str(tmp_path / "x"), "--set", f"file:six.{setting}"]
+        )
+        == 2
+    )
     assert f"file:six{'.' if 'column' not in setting else ' '}" in capsys.readouterr().err
 
 
@@ -242,7 +281,7 @@ def test_no_path_reaches_a_record(tmp_path):
     path, out = write("csv", folder, rows()), tmp_path / "out"
     words = ["--set", f"file:mine.held_out={HELD_OUT}", "--models", "popularity", "--out", str(out)]
     assert main(["--datasets", f"file:{path}", *words]) == 0
-    (record,) = records.read_all(out)
+    (record,) = store.read_all(out)
     assert (record.spec.dataset, record.label) == ("file:mine", "popularity")
     assert record.data["label"] == f"file:mine[held_out={HELD_OUT}]"
     text = json.dumps(record.model_dump(mode="json"))

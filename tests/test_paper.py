@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 from scipy.stats import ttest_rel
 
-from benchmark import grid, records
 from benchmark.catalog import UsageError
 from benchmark.cli import main
-from benchmark.metrics import HEADLINE, SELECTION, standard_error
-from benchmark.records import Record
+from benchmark.evaluation.metrics import HEADLINE, SELECTION, standard_error
+from benchmark.plan import plan
+from benchmark.records import store
+from benchmark.records.store import Record
 from benchmark.report import curves, figures, format, paper
 from benchmark.report.compare import compared, standings
 from benchmark.report.published import NAMES, PROTOCOL, VALUES, published, verdict
@@ -25,7 +26,7 @@ from benchmark.stats import Summary
 
 @pytest.fixture(scope="module")
 def found(finished) -> list[Record]:
-    return [r for r in records.read_all(finished) if r.spec.model not in ("oracle", "bayes")]
+    return [r for r in store.read_all(finished) if r.spec.model not in ("oracle", "bayes")]
 
 
 def as_ml20m(record: Record, **update) -> Record:
@@ -51,8 +52,12 @@ def row_of(table: format.Table, model: str) -> list[str]:
         (0.395, 0.002, 0.395, None, None),
     ],
 )
-def test_a_verdict_is_within_two_standard_errors_or_not(mean, stderr, their_value, their_stderr, said):
-    theirs = published("ml20m")[0].__class__("m", "M", "NDCG@100", their_value, "", their_stderr, "s", verified=True)
+def test_a_verdict_is_within_two_standard_errors_or_not(
+    mean, stderr, their_value, their_stderr, said
+):
+    theirs = published("ml20m")[0].__class__(
+        "m", "M", "NDCG@100", their_value, "", their_stderr, "s", verified=True
+    )
     assert verdict(Summary(mean, None, stderr, 1), theirs) == said
 
 
@@ -81,7 +86,7 @@ def test_only_the_same_protocol_is_published_and_the_papers_own_comes_first(tmp_
 
 def test_every_name_here_is_a_models_and_every_published_one_is_in_the_file():
     lines = [line.split(",") for line in NAMES.read_text().splitlines()[1:]]
-    assert {model for _, model in lines} <= set(grid.MODELS)
+    assert {model for _, model in lines} <= set(plan.MODELS)
     values = VALUES.read_text()
     assert all(f",{name}," in values for name, _ in lines)
 
@@ -90,7 +95,9 @@ def test_table_2_has_published_values_verdicts_and_rows_not_run(found, finished)
     vae = [as_ml20m(r) for r in found if r.spec.model == "mult-vae"]
     ease = [as_ml20m(r) for r in found if r.spec.model == "ease"]
     first, *others = paper.model_tables([*vae, *ease], finished)
-    assert [t.title.split(" (")[0] for t in [first, *others]] == [f"Table 2: {n}" for n in ("ml20m", "netflix", "msd")]
+    assert [t.title.split(" (")[0] for t in [first, *others]] == [
+        f"Table 2: {n}" for n in ("ml20m", "netflix", "msd")
+    ]
     (table_row,) = rows(vae)
     per_user = table_row.per_user(HEADLINE, finished)[0]
     bound = 2 * np.hypot(np.mean([standard_error(values) for values in per_user]), 0.002)
@@ -107,7 +114,10 @@ def test_table_2_has_published_values_verdicts_and_rows_not_run(found, finished)
 
 def test_two_splits_of_a_data_set_are_two_tables(found, finished):
     ease = [as_ml20m(r) for r in found if r.spec.model == "ease"]
-    other = [r.model_copy(update={"spec": r.spec.model_copy(update={"split_hash": "f" * 64})}) for r in ease]
+    other = [
+        r.model_copy(update={"spec": r.spec.model_copy(update={"split_hash": "f" * 64})})
+        for r in ease
+    ]
     titles = [table.title for table in paper.model_tables([*ease, *other], finished)]
     assert [title.split(" (")[0][9:] for title in titles] == ["ml20m", "ml20m", "netflix", "msd"]
     assert titles[1].endswith("(split ffffffffffff)")
@@ -124,7 +134,9 @@ def test_table_4_has_the_likelihoods_alone(found, finished):
     *published_tables, own = paper.likelihood_tables(found, finished)
     assert {row[0].split("[")[0] for row in own.cells} == {"mult-vae", "mult-dae"}
     names = {row[0] for row in published_tables[0].cells}
-    assert names == {f"{x}-{kind}" for x in ("mult", "gaussian", "logistic") for kind in ("vae", "dae")}
+    assert names == {
+        f"{x}-{kind}" for x in ("mult", "gaussian", "logistic") for kind in ("vae", "dae")
+    }
 
 
 def test_table_1_counts_the_split(found, finished):
@@ -133,7 +145,12 @@ def test_table_1_counts_the_split(found, finished):
     assert row_of(table, "ml20m")[1:] == [*["not run"] * 5, "136,677 / 20,108 / 9,990,682"]
     (row,) = [row for row in table.cells if row[0] == data["label"]]
     density = data["interactions"] / data["users"] / data["items"]
-    assert row[1:5] == [str(data["users"]), str(data["items"]), f"{data['interactions']:,}", f"{density:.2%}"]
+    assert row[1:5] == [
+        str(data["users"]),
+        str(data["items"]),
+        f"{data['interactions']:,}",
+        f"{density:.2%}",
+    ]
 
 
 def test_differences_are_of_users_and_their_signs_are_the_rows(found, finished):
@@ -157,7 +174,9 @@ def test_standings_rank_what_is_on_every_data_set(found, finished):
     twice = [*found, *(as_ml20m(r, label=r.label) for r in found if r.spec.model != "bpr")]
     (table,) = standings(twice, finished)
     assert not any("bpr" in row[0] for row in table.cells)
-    assert [row[1] for row in table.cells] == [f"{place}.00" for place in range(1, len(table.cells) + 1)]
+    assert [row[1] for row in table.cells] == [
+        f"{place}.00" for place in range(1, len(table.cells) + 1)
+    ]
     assert table.cells[0][3].startswith("2 (")
     assert table.cells[1][2] == "0 (0)"
 
@@ -180,7 +199,7 @@ def test_figure_3_has_each_fifths_mean_error_and_test(found, finished):
     networks = [r for r in found if r.spec.model in ("mult-vae", "mult-dae")]
     (axes,) = figures.activity(networks, finished).axes
     first, second = rows(networks)
-    results = records.per_user(finished, first.scored[0])
+    results = store.per_user(finished, first.scored[0])
     fifths = figures.quintiles(results.history, results.user)
     values = [row.per_user([SELECTION], finished)[0].mean(axis=0) for row in (first, second)]
     bars = [bar for bar in axes.containers if hasattr(bar, "patches")]
@@ -191,11 +210,22 @@ def test_figure_3_has_each_fifths_mean_error_and_test(found, finished):
         spans = [segment[1, 1] - segment[0, 1] for segment in lines.get_segments()]
         assert spans == pytest.approx([2 * standard_error(of_row[users]) for users in fifths])
     stars = len(axes.texts)
-    assert stars == sum(ttest_rel(values[1][users], values[0][users]).pvalue < 0.05 for users in fifths)
+    assert stars == sum(
+        ttest_rel(values[1][users], values[0][users]).pvalue < 0.05 for users in fifths
+    )
 
 
 def test_report_writes_the_papers_tables_and_figures(finished, tmp_path, capsys):
-    words = ["report", "--out", str(finished), "--models", "mult-vae", "mult-dae", "--to", str(tmp_path)]
+    words = [
+        "report",
+        "--out",
+        str(finished),
+        "--models",
+        "mult-vae",
+        "mult-dae",
+        "--to",
+        str(tmp_path),
+    ]
     assert main([*words, "--table", "1", "2", "4", "--figure", "3"]) == 0
     said = capsys.readouterr().out
     assert said.count("Table 2: ") == 4
@@ -207,8 +237,14 @@ def test_report_writes_the_papers_tables_and_figures(finished, tmp_path, capsys)
 
 def test_report_of_what_is_not_there_says_what_is(finished, capsys):
     for words, sentence in (
-        (["--models", "ease", "Mult-VAE"], "no record of the model 'Mult-VAE', did you mean 'mult-vae'?; known: als"),
-        (["--datasets", "synthetic", "ml-20m"], "no record of the data set 'ml20m'; known: synthetic"),
+        (
+            ["--models", "ease", "Mult-VAE"],
+            "no record of the model 'Mult-VAE', did you mean 'mult-vae'?; known: als",
+        ),
+        (
+            ["--datasets", "synthetic", "ml-20m"],
+            "no record of the data set 'ml20m'; known: synthetic",
+        ),
     ):
         assert main(["report", "--out", str(finished), *words]) == 2
         assert sentence in capsys.readouterr().err
@@ -223,13 +259,17 @@ def test_report_takes_a_name_with_its_options(found, finished, capsys):
 def test_figures_need_records_of_their_own(found, finished):
     few = [r.model_copy(update={"data": r.data | {"test_users": 9}}) for r in found]
     for others in ([r.model_copy(update={"metrics": None}) for r in found], few):
-        with pytest.raises(UsageError, match="figure 3 needs records with results on 10 test users or more"):
+        with pytest.raises(
+            UsageError, match="figure 3 needs records with results on 10 test users or more"
+        ):
             figures.activity(others, finished)
 
 
 def test_bars_of_one_model_in_two_precisions_have_two_names(found, finished):
     vae = [record for record in found if record.spec.model == "mult-vae"]
-    other = [r.model_copy(update={"spec": r.spec.model_copy(update={"precision": "tf32"})}) for r in vae]
+    other = [
+        r.model_copy(update={"spec": r.spec.model_copy(update={"precision": "tf32"})}) for r in vae
+    ]
     (axes,) = figures.activity([*vae, *other], finished).axes
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert len(set(labels)) == 2
@@ -255,7 +295,9 @@ def test_up_to_twenty_rows_have_a_color_each_in_both_plots(found, finished):
 
 def test_the_papers_tables_say_what_failed_and_what_was_left_out(found, finished):
     vae = [as_ml20m(record) for record in found if record.spec.model == "mult-vae"]
-    failed = vae[0].model_copy(update={"status": "failed", "reason": "no", "metrics": None, "per_user": None})
+    failed = vae[0].model_copy(
+        update={"status": "failed", "reason": "no", "metrics": None, "per_user": None}
+    )
     spec = vae[0].spec.model_copy(update={"code": "other"})
     older = vae[0].model_copy(update={"spec": spec, "finished": "1999-01-01T00:00:00+00:00"})
     table, *_ = paper.model_tables([failed, vae[1], older], finished)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.evaluate import evaluate
-from benchmark.metrics import HEADLINE
+from benchmark.evaluation.metrics import HEADLINE
+from benchmark.evaluation.ranking import evaluate
 from models.autoencoder import DAE, VAE, DAEConfig, VAEConfig
 from models.base import Compute
 from models.batches import CSR
@@ -26,7 +26,9 @@ USERS, ITEMS = 120, 900
         (DAE, DAEConfig(likelihood=Multinomial(), dropout=0), plain.PlainDAE),
     ],
 )
-def test_losses_and_gradients_of_the_papers_networks_equal_the_plain_steps(model, config, network, library):
+def test_losses_and_gradients_of_the_papers_networks_equal_the_plain_steps(
+    model, config, network, library
+):
     torch.manual_seed(1)
     x = interactions(USERS, ITEMS, per_user=30)
     ours, theirs = model(config, x.shape, Compute(threads=1, by_numpy=library)), network(ITEMS)
@@ -36,23 +38,35 @@ def test_losses_and_gradients_of_the_papers_networks_equal_the_plain_steps(model
             layers[name].weight.copy_(layer.weight.T)
             layers[name].bias.copy_(layer.bias)
     losses = []
-    for loss in (lambda: ours.loss(CSR.of(x), 0)[0], lambda: theirs.loss(torch.from_numpy(x.toarray()), dropout=0.0)):
+    for loss in (
+        lambda: ours.loss(CSR.of(x), 0)[0],
+        lambda: theirs.loss(torch.from_numpy(x.toarray()), dropout=0.0),
+    ):
         torch.manual_seed(2)  # of the noise
         losses.append(loss())
         losses[-1].backward()
     assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-5)
     for name, layer in ours.net.items():
-        for got, want in ((layer.weight.grad.T, layers[name].weight.grad), (layer.bias.grad, layers[name].bias.grad)):
+        for got, want in (
+            (layer.weight.grad.T, layers[name].weight.grad),
+            (layer.bias.grad, layers[name].bias.grad),
+        ):
             assert (got - want).norm() <= 1e-5 * want.norm()
 
 
 def test_metrics_equal_the_plain_evaluators():
     users = fold(300, ITEMS)
     scores = torch.randn(300, ITEMS, generator=torch.Generator().manual_seed(1))
-    ranking, theirs = evaluate(lambda _, chosen: scores[chosen], users), plain.evaluate(scores.numpy(), users)
+    ranking, theirs = (
+        evaluate(lambda _, chosen: scores[chosen], users),
+        plain.evaluate(scores.numpy(), users),
+    )
     for metric in HEADLINE:
         np.testing.assert_allclose(
-            metric(ranking.hit, ranking.targets), theirs[str(metric)][ranking.user], rtol=1e-6, err_msg=str(metric)
+            metric(ranking.hit, ranking.targets),
+            theirs[str(metric)][ranking.user],
+            rtol=1e-6,
+            err_msg=str(metric),
         )
 
 

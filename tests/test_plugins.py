@@ -9,10 +9,13 @@ import sys
 
 import pytest
 
-from benchmark import records
-from tests.conftest import DATA, ROOT
+from benchmark.paths import ROOT
+from benchmark.records import store
+from tests.conftest import DATA
 
-EXAMPLE = re.search(r"<!-- example -->\n\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+EXAMPLE = re.search(
+    r"<!-- example -->\n\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+)[1]
 LIKELIHOOD = '''
 """A Poisson that saturates."""
 import torch
@@ -48,7 +51,9 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     import os
 
     command = [sys.executable, "run_all.py", *words]
-    return subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True)
+    return subprocess.run(
+        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True
+    )
 
 
 @pytest.fixture
@@ -63,10 +68,12 @@ def test_the_readmes_example_is_short():
 
 def test_the_readmes_example_runs_and_its_trial_is_repeated_by_hand(example, tmp_path):
     out = tmp_path / "out"
-    made = run("--plugin", str(example), "--out", str(out), "--models", "cooccurrence", "popularity", *DATA)
+    made = run(
+        "--plugin", str(example), "--out", str(out), "--models", "cooccurrence", "popularity", *DATA
+    )
     assert made.returncode == 0, made.stderr
     assert "| cooccurrence " in made.stdout
-    (record,) = [r for r in records.read_all(out) if r.label == "cooccurrence"]
+    (record,) = [r for r in store.read_all(out) if r.label == "cooccurrence"]
     hits = (out / f"{record.id}.parquet").read_bytes()
     command = [sys.executable, "-m", "benchmark.trial", str(out / "specs" / f"{record.id}.json")]
     assert subprocess.run(command, cwd=ROOT, capture_output=True).returncode == 0
@@ -90,7 +97,9 @@ def test_the_readmes_example_keeps_the_contract(example):
 
 
 def test_a_model_that_breaks_the_contract_is_told_so(example):
-    example.write_text(EXAMPLE.replace("return CSR", "self.net['similarity'] += 1\n        return CSR"))
+    example.write_text(
+        EXAMPLE.replace("return CSR", "self.net['similarity'] += 1\n        return CSR")
+    )
     made = run("contract", str(example))
     assert made.returncode == 1
     assert "test_scoring_changes_nothing[cooccurrence]" in made.stdout
@@ -122,9 +131,14 @@ def test_a_package_offers_its_own_by_an_entry_point(tmp_path):
     )
     points = "[strong_generalization]\nanything = someones\n"
     (tmp_path / "someones-1.0.dist-info" / "entry_points.txt").write_text(points)
-    assert "  mine: Generated, but mine. (from someones.py)\n" in run("list", PYTHONPATH=str(tmp_path)).stdout
+    assert (
+        "  mine: Generated, but mine. (from someones.py)\n"
+        in run("list", PYTHONPATH=str(tmp_path)).stdout
+    )
     out = tmp_path / "out"
-    made = run("--datasets", "mine", "--models", "popularity", "--out", str(out), PYTHONPATH=str(tmp_path))
+    made = run(
+        "--datasets", "mine", "--models", "popularity", "--out", str(out), PYTHONPATH=str(tmp_path)
+    )
     assert made.returncode == 0, made.stderr
     spec = json.loads(next((out / "specs").iterdir()).read_text())["spec"]
     assert spec["dataset"] == "mine"
@@ -135,7 +149,10 @@ def test_a_package_offers_its_own_by_an_entry_point(tmp_path):
     [
         ("1 / 0", "cannot be imported (ZeroDivisionError: division by zero); mend it"),
         ("raise SystemExit(3)", "cannot be imported (SystemExit: 3); mend it"),
-        (EXAMPLE.replace('"cooccurrence"', '"ease"'), "the model name 'ease' is taken by models.ease"),
+        (
+            EXAMPLE.replace('"cooccurrence"', '"ease"'),
+            "the model name 'ease' is taken by models.ease",
+        ),
         (None, "cannot be imported (FileNotFoundError: "),
     ],
 )

@@ -63,17 +63,22 @@ def test_the_published_archive_is_said_to_be_the_authors(archive, tmp_path):
 
 @pytest.mark.parametrize("count", ["interactions", "users", "items", "training_items"])
 @pytest.mark.parametrize("by", [-1, 1])
-def test_a_count_off_by_one_is_an_error_in_the_published_archive(count, by, archive, tmp_path, monkeypatch):
+def test_a_count_off_by_one_is_an_error_in_the_published_archive(
+    count, by, archive, tmp_path, monkeypatch
+):
     wrong = dataclasses.replace(ML20M.published, **{count: getattr(ML20M.published, count) + by})
     monkeypatch.setattr(ML20M, "published", wrong)
     with pytest.raises(
-        DataError, match=rf"ml-20m.zip is the published archive, and yet: [\d,]+ {count.split('_')[-1]}"
+        DataError,
+        match=rf"ml-20m.zip is the published archive, and yet: [\d,]+ {count.split('_')[-1]}",
     ):
         prepare(archive.parent, tmp_path)
 
 
 @pytest.mark.parametrize("count", ["interactions", "users", "items", "training_items"])
-def test_a_count_off_by_one_is_a_note_and_stored_for_another_file(count, archive, tmp_path, monkeypatch):
+def test_a_count_off_by_one_is_a_note_and_stored_for_another_file(
+    count, archive, tmp_path, monkeypatch
+):
     wrong = dataclasses.replace(ML20M.published, **{count: getattr(ML20M.published, count) + 1})
     monkeypatch.setattr(ML20M, "published", wrong)
     unverified, difference, likeness = prepare(tmp_path / "raw", tmp_path)

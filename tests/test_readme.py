@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from benchmark import beta
 from benchmark.cli import main
+from benchmark.paths import ROOT
+from benchmark.plan import study
 from benchmark.report import readme
-from tests.conftest import DATA, ROOT
+from tests.conftest import DATA
 from tests.test_plugins import EXAMPLE
 
 TEXT = (ROOT / "README.md").read_text()
@@ -34,7 +35,9 @@ def test_the_tables_equal_the_records(page):
 
 def test_every_part_that_can_be_made_is_on_a_page():
     assert set(readme.PARTS) == {
-        name for page in readme.PAGES for name in re.findall(r"<!-- (\w+) -->", (ROOT / page).read_text())
+        name
+        for page in readme.PAGES
+        for name in re.findall(r"<!-- (\w+) -->", (ROOT / page).read_text())
     } - {"end", "example"}
 
 
@@ -51,7 +54,9 @@ def test_no_measured_number_stands_outside_the_generated_tables(page):
 
 
 @pytest.mark.parametrize("words", [c for c in COMMANDS if re.match(r" --(?!plugin)", c)])
-def test_commands_that_train_say_what_they_would_do(words, tmp_path, monkeypatch, capsys, finished, ratings):
+def test_commands_that_train_say_what_they_would_do(
+    words, tmp_path, monkeypatch, capsys, finished, ratings
+):
     monkeypatch.chdir(tmp_path)
     given = shlex.split(words)
     if "file:six-files" in given:
@@ -62,7 +67,7 @@ def test_commands_that_train_say_what_they_would_do(words, tmp_path, monkeypatch
     elif "--beta-heuristic" in given:  # its second run depends on the first
         given[given.index("ml1m")] = "synthetic"
         tiny = [*DATA, "epochs=2", "batch=50", "hidden=16", "latent=8"]
-        monkeypatch.setattr(beta, "RISE", 2)
+        monkeypatch.setattr(study, "RISE", 2)
         assert main([*given, *tiny, "--seeds", "0", "--out", str(tmp_path)]) == 0
         assert "beta_cap=" in capsys.readouterr().out
     else:
@@ -71,13 +76,23 @@ def test_commands_that_train_say_what_they_would_do(words, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("words", [c for c in COMMANDS if c.startswith((" report", " verify"))])
-def test_commands_on_records_print_and_write_what_they_say(words, tmp_path, finished, sweep_folder, capsys):
+def test_commands_on_records_print_and_write_what_they_say(
+    words, tmp_path, finished, sweep_folder, capsys
+):
     given = shlex.split(words)
     if "--to" in given:
         given[given.index("--to") + 1] = str(tmp_path / "report")
     if given[0] == "report":
-        where = readme.REFERENCE if "--out" in given else sweep_folder if given[1:3] == ["--figure", "1"] else finished
-        shutil.copytree(where, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("report"))
+        where = (
+            readme.REFERENCE
+            if "--out" in given
+            else sweep_folder
+            if given[1:3] == ["--figure", "1"]
+            else finished
+        )
+        shutil.copytree(
+            where, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("report")
+        )
         given += ["--out", str(tmp_path)]
     assert main(given) == 0
     assert capsys.readouterr().out
@@ -102,7 +117,10 @@ def test_other_commands_end_well(words, tmp_path, ratings):
 
 
 def test_every_command_is_run_by_a_test():
-    elsewhere = [" contract my_model.py", " --plugin my_model.py --datasets ml1m --models cooccurrence ease"]
+    elsewhere = [
+        " contract my_model.py",
+        " --plugin my_model.py --datasets ml1m --models cooccurrence ease",
+    ]
     plugins = (ROOT / "tests" / "test_plugins.py").read_text()
     assert all(word in plugins for word in ('"contract"', '"--plugin"', '"cooccurrence"'))
     known = re.compile(r" --(?!plugin)| (report|verify|list|export-split|doctor|selftest|evaluate)")
@@ -112,12 +130,17 @@ def test_every_command_is_run_by_a_test():
 @pytest.fixture
 def ratings(tmp_path) -> Path:
     """A person's own file, where commands look for it."""
-    lines = ["user,item,rating", *(f"{u},{(u * 7 + 3 * n) % 50},{3 + n % 3}" for u in range(1000) for n in range(16))]
+    lines = [
+        "user,item,rating",
+        *(f"{u},{(u * 7 + 3 * n) % 50},{3 + n % 3}" for u in range(1000) for n in range(16)),
+    ]
     (tmp_path / "ratings.csv").write_text("\n".join(lines) + "\n")
     return tmp_path / "ratings.csv"
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:^|`)make ([a-z-]+)", PROSE, re.MULTILINE))))
+@pytest.mark.parametrize(
+    "target", sorted(set(re.findall(r"(?:^|`)make ([a-z-]+)", PROSE, re.MULTILINE)))
+)
 def test_every_make_target_exists(target):
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
 
@@ -125,8 +148,14 @@ def test_every_make_target_exists(target):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_path_that_is_named_exists(page):
     text = page.read_text()
-    names = re.findall(r"\b(?:datasets|models|benchmark|results|tests|docs|suites)/(?:[\w./-]*\w)?", text)
+    names = re.findall(
+        r"\b(?:datasets|models|benchmark|results|tests|docs|suites)/(?:[\w./-]*\w)?", text
+    )
     made_by_a_person = ("results/runs", "models/mine.py")
-    assert [name for name in names if not name.startswith(made_by_a_person) and not (ROOT / name).exists()] == []
+    assert [
+        name
+        for name in names
+        if not name.startswith(made_by_a_person) and not (ROOT / name).exists()
+    ] == []
     links = re.findall(r"\]\(([\w./-]+)\)", text)
     assert [link for link in links if not (page.parent / link).exists()] == []

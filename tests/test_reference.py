@@ -8,29 +8,39 @@ import os
 import numpy as np
 import pytest
 
-from benchmark import environment, grid, options, records, runner
-from benchmark.metrics import HEADLINE
+from benchmark import environment
+from benchmark.evaluation.metrics import HEADLINE
+from benchmark.paths import ROOT
+from benchmark.plan import options, plan
+from benchmark.records import store
 from benchmark.report.parity import differences
 from benchmark.report.precision import compared
 from benchmark.report.readme import REFERENCE
 from benchmark.report.sweep import MODES, sweeps
 from benchmark.report.table import rows
+from benchmark.run import local
 from benchmark.spec import PROTOCOL
 from benchmark.verbs import prepare
 from tests import test_golden
-from tests.conftest import ROOT
 
-FOUND = records.read_all(REFERENCE)
+FOUND = store.read_all(REFERENCE)
 DIFFERENCES = list(differences(FOUND, ROOT / "results" / "parity.csv"))
 
 
-SHORT = {f"{model}[epochs=10]" for model in ("als", "bpr", "mult-vae", "mult-dae")} | {"popularity", "ease"}
+SHORT = {f"{model}[epochs=10]" for model in ("als", "bpr", "mult-vae", "mult-dae")} | {
+    "popularity",
+    "ease",
+}
 CAPS = (0, 0.05, 0.1, 0.2, 0.4, 0.7, 1)
 TEN = ("mult-vae", "mult-dae")
 
 
-def of(model: str, precision: str = "fp32", dataset: str = "ml1m") -> list[records.Record]:
-    return [r for r in FOUND if (r.data["label"], r.label, r.spec.precision) == (dataset, model, precision)]
+def of(model: str, precision: str = "fp32", dataset: str = "ml1m") -> list[store.Record]:
+    return [
+        r
+        for r in FOUND
+        if (r.data["label"], r.label, r.spec.precision) == (dataset, model, precision)
+    ]
 
 
 def seeds(dataset: str, model: str) -> list[int | None]:
@@ -41,7 +51,7 @@ def seeds(dataset: str, model: str) -> list[int | None]:
 
 def test_every_model_has_its_seeds():
     assert {r.data["label"] for r in FOUND} == {"ml1m", "ml-latest-small", "gowalla"}
-    for model, entry in grid.MODELS.items():
+    for model, entry in plan.MODELS.items():
         usual = [None] if entry.deterministic else list(range(5))
         assert seeds("ml-latest-small", model) == usual
         if model not in TEN:
@@ -64,57 +74,74 @@ def test_none_failed_and_every_planned_epoch_ran():
 
 @pytest.mark.parametrize("folder", ["", "rehearsal", "sweep", "output-bias"])
 def test_they_are_of_this_code(folder):
-    for record in records.read_all(REFERENCE / folder):
-        assert (record.spec.protocol, record.spec.code) == (PROTOCOL, grid.code_of(record.spec.model))
-        usual = grid.MODELS[record.spec.model].config
-        assert record.label == options.label(record.spec.model, type(usual)(**record.spec.config), usual)
+    for record in store.read_all(REFERENCE / folder):
+        assert (record.spec.protocol, record.spec.code) == (
+            PROTOCOL,
+            plan.code_of(record.spec.model),
+        )
+        usual = plan.MODELS[record.spec.model].config
+        assert record.label == options.label(
+            record.spec.model, type(usual)(**record.spec.config), usual
+        )
 
 
 @pytest.mark.parametrize("folder", ["", "rehearsal", "sweep", "output-bias", "tuning"])
 def test_they_are_of_a_clean_commit(folder):
-    for record in records.read_all(REFERENCE / folder):
+    for record in store.read_all(REFERENCE / folder):
         assert record.environment["dirty"] is False
         assert record.id == record.spec.id
 
 
 def test_what_ran_at_the_size_of_ml20m_is_kept_apart():
-    found = records.read_all(REFERENCE / "rehearsal")
+    found = store.read_all(REFERENCE / "rehearsal")
     assert sorted(r.spec.model for r in found) == ["als", "ease", "mult-dae", "mult-vae"]
     for record in found:
-        assert (record.status, record.spec.dataset, len(record.curve)) == ("ok", "file:ml20m-rehearsal", 1)
+        assert (record.status, record.spec.dataset, len(record.curve)) == (
+            "ok",
+            "file:ml20m-rehearsal",
+            1,
+        )
         assert record.data["training_users"] > 115_000
 
 
 def test_the_beta_sweep_is_whole_and_figure_1_has_its_runs():
-    found = records.read_all(REFERENCE / "sweep")
+    found = store.read_all(REFERENCE / "sweep")
     (sweep,) = sweeps(found)
-    assert [(p.mode, p.cap) for p in sweep.points] == [(mode, cap) for mode in MODES for cap in CAPS]
-    rest = [row for row in rows(found) if row.model not in {point.row.model for point in sweep.points}]
+    assert [(p.mode, p.cap) for p in sweep.points] == [
+        (mode, cap) for mode in MODES for cap in CAPS
+    ]
+    rest = [
+        row for row in rows(found) if row.model not in {point.row.model for point in sweep.points}
+    ]
     (to_1, to_best) = sorted(rest, key=lambda row: -row.spec.config["beta_cap"])
     assert to_1.spec.config["beta_cap"] == 1
     for row in (*(point.row for point in sweep.points), to_1, to_best):
-        assert [(r.status, r.spec.stage, r.spec.seed) for r in row.records] == [("ok", "test", n) for n in range(3)]
+        assert [(r.status, r.spec.stage, r.spec.seed) for r in row.records] == [
+            ("ok", "test", n) for n in range(3)
+        ]
 
 
 def test_the_defaults_are_the_best_of_what_was_tried():
     for model in ("als", "bpr", "gaussian-vae", "gaussian-dae"):
-        tried = [r for r in records.read_all(REFERENCE / "tuning") if r.spec.model == model]
+        tried = [r for r in store.read_all(REFERENCE / "tuning") if r.spec.model == model]
         best = max(tried, key=lambda r: r.best_validation or 0)
-        assert best.spec.config == grid.MODELS[model].config.model_dump(mode="json")
+        assert best.spec.config == plan.MODELS[model].config.model_dump(mode="json")
 
 
 def test_no_point_of_a_grid_saw_a_test_user():
-    assert {r.spec.stage for r in records.read_all(REFERENCE / "tuning")} == {"validation"}
+    assert {r.spec.stage for r in store.read_all(REFERENCE / "tuning")} == {"validation"}
     assert {r.spec.stage for r in FOUND} == {"test"}
 
 
 @pytest.mark.parametrize("folder", ["", "sweep", "output-bias"])
 def test_their_metrics_follow_from_their_hit_ranks(folder):
-    for record in records.read_all(REFERENCE / folder):
+    for record in store.read_all(REFERENCE / folder):
         assert record.metrics is not None
-        hit, targets = records.hits(REFERENCE / folder, record)
+        hit, targets = store.hits(REFERENCE / folder, record)
         for metric in HEADLINE:
-            assert record.metrics[str(metric)].mean == pytest.approx(metric(hit, targets).mean(), rel=1e-12)
+            assert record.metrics[str(metric)].mean == pytest.approx(
+                metric(hit, targets).mean(), rel=1e-12
+            )
 
 
 def test_they_hold_no_items_and_little_space():
@@ -124,7 +151,10 @@ def test_they_hold_no_items_and_little_space():
 
 @pytest.mark.parametrize(
     ("model", "known", "bound"),
-    [("popularity", (0.1760, 0.2372, 0.2234), 0.0002), ("ease", (0.356374, 0.478662, 0.426284), 0.0005)],
+    [
+        ("popularity", (0.1760, 0.2372, 0.2234), 0.0002),
+        ("ease", (0.356374, 0.478662, 0.426284), 0.0005),
+    ],
 )
 def test_deterministic_models_score_what_is_known(model, known, bound):
     (record,) = of(model)
@@ -134,18 +164,24 @@ def test_deterministic_models_score_what_is_known(model, known, bound):
 
 
 @pytest.mark.parametrize(
-    "difference", [d for d in DIFFERENCES if d.t is not None], ids=lambda d: f"{d.model} {d.quantity}"
+    "difference",
+    [d for d in DIFFERENCES if d.t is not None],
+    ids=lambda d: f"{d.model} {d.quantity}",
 )
 def test_test_means_are_within_004_of_the_authors_code(difference):
     assert difference.ours == pytest.approx(difference.theirs, abs=0.004)
     assert abs(difference.t) < 4
 
 
-@pytest.mark.parametrize("difference", [d for d in DIFFERENCES if d.t is None], ids=lambda d: f"{d.model} {d.quantity}")
+@pytest.mark.parametrize(
+    "difference", [d for d in DIFFERENCES if d.t is None], ids=lambda d: f"{d.model} {d.quantity}"
+)
 def test_the_learning_curve_follows_the_authors(difference):
     epoch = int(difference.quantity.split()[-1])
     if epoch >= 10:  # before, seeds and three decimals decide
-        assert difference.ours == pytest.approx(difference.theirs, abs=0.005 if epoch == 200 else 0.01)
+        assert difference.ours == pytest.approx(
+            difference.theirs, abs=0.005 if epoch == 200 else 0.01
+        )
 
 
 def test_als_and_bpr_are_no_strawmen():
@@ -161,7 +197,10 @@ def test_als_and_bpr_are_no_strawmen():
 def test_bf16_ranks_as_well_as_fp32():
     """What lets ``auto`` mean bf16 on CPUs that have it."""
     found = sorted(compared(FOUND), key=lambda r: r.model)
-    assert [(r.model, r.precision, r.seeds) for r in found] == [("mult-dae", "bf16", 10), ("mult-vae", "bf16", 10)]
+    assert [(r.model, r.precision, r.seeds) for r in found] == [
+        ("mult-dae", "bf16", 10),
+        ("mult-vae", "bf16", 10),
+    ]
     assert all(-0.004 < r.interval[0] < r.interval[1] < 0.004 for r in found)
 
 
@@ -175,16 +214,18 @@ def test_every_quantity_of_the_authors_is_compared():
 def test_mult_vae_seed_0_trained_again_has_the_same_hit_ranks(data_dir, tmp_path):
     (record,) = [r for r in of("mult-vae") if r.spec.seed == 0]
     if (here := environment.cpu_model()) != record.environment["cpu"]:
-        pytest.skip(f"the reference record is of another CPU: {record.environment['cpu']}, here {here}")
+        pytest.skip(
+            f"the reference record is of another CPU: {record.environment['cpu']}, here {here}"
+        )
     threads = record.environment["threads"]
     if (os.cpu_count() or 1) < threads:
         pytest.skip(f"the reference record used {threads} threads")
-    asked = grid.resolve(["ml1m"], ["mult-vae"], [0], precision="fp32", devices=["cpu"])
+    asked = plan.resolve(["ml1m"], ["mult-vae"], [0], precision="fp32", devices=["cpu"])
     (ml1m,) = asked.datasets
-    (again,) = grid.jobs(asked, ml1m, prepare(ml1m, data_dir), grid.Process(tmp_path, threads))
+    (again,) = plan.jobs(asked, ml1m, prepare(ml1m, data_dir), plan.Process(tmp_path, threads))
     assert again.spec.id == record.id
-    runner.run([again])
-    made = records.read(tmp_path / f"{record.id}.json")
+    local.run([again])
+    made = store.read(tmp_path / f"{record.id}.json")
     assert made.environment["matrix_product"] == record.environment["matrix_product"]
-    for got, want in zip(records.hits(tmp_path, made), records.hits(REFERENCE, record), strict=True):
+    for got, want in zip(store.hits(tmp_path, made), store.hits(REFERENCE, record), strict=True):
         assert np.array_equal(got, want)

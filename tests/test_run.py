@@ -12,12 +12,23 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmark import launch, records
-from tests.conftest import ROOT
+from benchmark.paths import ROOT
+from benchmark.records import store
+from benchmark.run import launch
 
 DATA = ["--set", "synthetic.users=240", "synthetic.items=60", "synthetic.density=0.15"]
 FAULTY = ["--plugin", str(ROOT / "tests" / "faulty.py")]
-LONG = ["--models", "mult-vae", "--seeds", "0", "--set", "epochs=20", "batch=20", "latent=8", "hidden=16"]
+LONG = [
+    "--models",
+    "mult-vae",
+    "--seeds",
+    "0",
+    "--set",
+    "epochs=20",
+    "batch=20",
+    "latent=8",
+    "hidden=16",
+]
 LONG += ["--threads", "1", "--jobs", "2"]  # threads decide the last bits
 STATUS = {
     "popularity": ("ok", None),
@@ -38,7 +49,9 @@ STATUS = {
 def start(out: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
     command = [sys.executable, "run_all.py", "--out", str(out), *DATA, *words]
     variables = os.environ | {"MARK": str(out)} | environment
-    return subprocess.Popen(command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def finish(run: subprocess.Popen[str]) -> tuple[int, str, str]:
@@ -51,7 +64,10 @@ def survivors(out: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get("MARK") == str(out) and process.status() != psutil.STATUS_ZOMBIE:
+            if (
+                process.environ().get("MARK") == str(out)
+                and process.status() != psutil.STATUS_ZOMBIE
+            ):
                 found.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
@@ -84,7 +100,7 @@ def test_the_run_goes_on_to_its_end_and_says_1(faulty):
 @pytest.mark.parametrize("model", STATUS)
 def test_a_failure_is_a_row_with_its_reason(model, faulty):
     out, (_, said, _) = faulty
-    (record,) = [r for r in records.read_all(out) if r.spec.model == model]
+    (record,) = [r for r in store.read_all(out) if r.spec.model == model]
     status, reason = STATUS[model]
     assert record.status == status
     assert (record.metrics is None) == (status != "ok")
@@ -97,7 +113,7 @@ def test_a_failure_is_a_row_with_its_reason(model, faulty):
 
 
 def test_what_a_model_said_before_it_vanished_is_in_the_reason(faulty):
-    (record,) = [r for r in records.read_all(faulty[0]) if r.spec.model == "vanishes"]
+    (record,) = [r for r in store.read_all(faulty[0]) if r.spec.model == "vanishes"]
     assert (record.reason or "").splitlines()[0] == "about to vanish"
 
 
@@ -112,7 +128,8 @@ def test_failures_stay_until_they_are_retried(faulty, tmp_path):
 
 def test_trials_side_by_side_are_marked_and_not_timed(faulty):
     out, (_, said, _) = faulty
-    assert all(r.beside_others for r in records.read_all(out) if r.spec.model != "raises")  # retried, and alone then
+    # retried, and alone then
+    assert all(r.beside_others for r in store.read_all(out) if r.spec.model != "raises")
     assert "Left out: 2 trials that ran beside other trials or other work." in said
 
 
@@ -120,13 +137,15 @@ def test_trials_side_by_side_are_marked_and_not_timed(faulty):
 def undisturbed(tmp_path_factory) -> Path:
     """The per-user results of a long trial that nobody stopped."""
     out = tmp_path_factory.mktemp("undisturbed")
-    code, _, errors = finish(start(out, *LONG, BENCH_CACHE_DIR=str(tmp_path_factory.mktemp("cache"))))
+    code, _, errors = finish(
+        start(out, *LONG, BENCH_CACHE_DIR=str(tmp_path_factory.mktemp("cache")))
+    )
     assert (code, errors) == (0, "")
     return out
 
 
-def trained(out: Path) -> records.Record:
-    (record,) = [r for r in records.read_all(out) if r.spec.model == "mult-vae"]
+def trained(out: Path) -> store.Record:
+    (record,) = [r for r in store.read_all(out) if r.spec.model == "mult-vae"]
     return record
 
 
@@ -174,7 +193,8 @@ def test_a_spec_reproduces_its_trial_by_hand(undisturbed, tmp_path):
     before = trained(undisturbed)
     spec = undisturbed / "specs" / f"{before.id}.json"
     command = [sys.executable, "-m", "benchmark.trial", str(spec)]
-    pinned = os.environ | {"OPENBLAS_CORETYPE": "Prescott"}  # other bits, if a run's environment were not restored
+    # other bits, if a run's environment were not restored
+    pinned = os.environ | {"OPENBLAS_CORETYPE": "Prescott"}
     run = subprocess.run(command, cwd=ROOT, env=pinned, capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
     after = trained(undisturbed)
@@ -214,7 +234,11 @@ def test_nothing_around_a_run_pins_the_kernels_or_threads_of_its_trials(monkeypa
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     given = launch.surroundings(2)
     assert given["PATH"] == os.environ["PATH"]
-    own = {name: value for name, value in given.items() if name.startswith(("OPENBLAS_", "MKL_", "OMP_", "GOMP_"))}
+    own = {
+        name: value
+        for name, value in given.items()
+        if name.startswith(("OPENBLAS_", "MKL_", "OMP_", "GOMP_"))
+    }
     assert own.keys() <= launch.variables(2).keys()
     assert own["OMP_NUM_THREADS"] == own["OPENBLAS_NUM_THREADS"] == "2"
 
@@ -226,7 +250,7 @@ def test_two_runs_at_once_share_the_work(tmp_path, own_cache):
     assert [(code, errors) for code, _, errors in ended] == [(0, "")] * 2
     told = [line for _, said, _ in ended for line in said.splitlines() if line.startswith("[")]
     assert len([line for line in told if "NDCG@100" in line]) == 4  # each trial was run once
-    assert len(records.read_all(tmp_path)) == 4
+    assert len(store.read_all(tmp_path)) == 4
     assert hidden(tmp_path, own_cache) == []
     tables = [said.split("\n\n")[1:3] for _, said, _ in ended]
     assert tables[0] == tables[1]
@@ -245,7 +269,9 @@ def test_a_full_disk_in_a_trial_ends_the_run_with_2(tmp_path, own_cache):
     out = tmp_path / "out"
     code, _, errors = finish(start(out, "--models", "popularity", PYTHONPATH=str(tmp_path)))
     assert code == 2
-    assert "could not be written (No space left on device); make room, or name another place" in errors
+    assert (
+        "could not be written (No space left on device); make room, or name another place" in errors
+    )
     assert len(errors.strip().splitlines()) == 1
     assert [path.name for path in out.iterdir()] == ["specs"]
     assert hidden(out, own_cache) == []

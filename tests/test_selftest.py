@@ -10,8 +10,8 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix, vstack
 
-from benchmark import evaluate, selftest
 from benchmark.cli import main
+from benchmark.evaluation import ranking, selftest
 from datasets.cache import Prepared
 from datasets.split import Interactions, Split
 from datasets.synthetic import Synthetic, SyntheticConfig
@@ -25,7 +25,9 @@ def prepared() -> Prepared:
 
 def failures(prepared: Prepared, capsys) -> str:
     assert selftest.examine("small", prepared) == 1
-    return "\n".join(line for line in capsys.readouterr().out.splitlines() if line.startswith("WRONG"))
+    return "\n".join(
+        line for line in capsys.readouterr().out.splitlines() if line.startswith("WRONG")
+    )
 
 
 def test_it_passes(prepared, capsys):
@@ -39,7 +41,7 @@ def test_the_verb_runs_it(capsys):
 
 
 def test_ties_broken_by_item_number_are_found(prepared, capsys, monkeypatch):
-    monkeypatch.setattr(evaluate, "mix", lambda users, items: items.expand(len(users), -1))
+    monkeypatch.setattr(ranking, "mix", lambda users, items: items.expand(len(users), -1))
     assert "constant scorer, items by popularity: " in failures(prepared, capsys)
 
 
@@ -54,9 +56,13 @@ def test_a_history_masked_with_zero_is_found(prepared, capsys, monkeypatch):
 
 
 def test_a_recall_over_all_targets_is_found(prepared, capsys, monkeypatch):
-    from benchmark import metrics
+    from benchmark.evaluation import metrics
 
-    monkeypatch.setitem(metrics.KINDS, "Recall", lambda hit, targets, cutoff: hit[:, :cutoff].sum(axis=1) / targets / 2)
+    monkeypatch.setitem(
+        metrics.KINDS,
+        "Recall",
+        lambda hit, targets, cutoff: hit[:, :cutoff].sum(axis=1) / targets / 2,
+    )
     assert "perfect scorer: Recall@20" in failures(prepared, capsys)
 
 
@@ -65,7 +71,9 @@ def test_a_leak_is_found(prepared, capsys):
     test = csr_matrix(split.test.history.matrix + split.test.target.matrix)
     everyone = csr_matrix(vstack([split.train.matrix, test])).tocoo()
     ids = np.concatenate([split.train.user_ids, split.test.history.user_ids])
-    train = Interactions(everyone.row.astype(np.int32), everyone.col.astype(np.int32), ids, split.train.item_ids)
+    train = Interactions(
+        everyone.row.astype(np.int32), everyone.col.astype(np.int32), ids, split.train.item_ids
+    )
     leaking = replace(prepared, split=Split(train, split.validation, split.test))
     assert "leak canary: NDCG@100 is 1.0000" in failures(leaking, capsys)
 
@@ -75,5 +83,7 @@ def test_popularity_of_held_out_users_is_found(prepared, capsys, monkeypatch):
 
     real = Popularity.train_epoch
     extra = prepared.split.test.target.matrix
-    monkeypatch.setattr(Popularity, "train_epoch", lambda self, data: real(self, csr_matrix(vstack([data, extra]))))
+    monkeypatch.setattr(
+        Popularity, "train_epoch", lambda self, data: real(self, csr_matrix(vstack([data, extra])))
+    )
     assert "popularity: " in failures(prepared, capsys)

@@ -12,12 +12,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from benchmark import cli, trial
-from benchmark.grid import DATASETS
+from benchmark import cli
+from benchmark.paths import ROOT
+from benchmark.plan.plan import DATASETS
+from benchmark.run import trial
 from datasets import atomic, cache
-from tests.conftest import DATA, ROOT, run_tiny
+from tests.conftest import DATA, run_tiny
 
-SENTENCE = re.compile(r"could not be written \(No space left on device\); make room, or name another place$")
+SENTENCE = re.compile(
+    r"could not be written \(No space left on device\); make room, or name another place$"
+)
 
 
 @pytest.fixture
@@ -58,9 +62,9 @@ def test_every_place_that_writes_is_here():
     assert users == {
         "datasets/cache.py",
         "datasets/pro_sg.py",
-        "benchmark/records.py",
-        "benchmark/checkpoint.py",
-        "benchmark/child.py",
+        "benchmark/records/store.py",
+        "benchmark/run/checkpoint.py",
+        "benchmark/run/child.py",
         "benchmark/report/files.py",
     }
     writers = {
@@ -69,7 +73,12 @@ def test_every_place_that_writes_is_here():
         for path in (ROOT / package).rglob("*.py")
         if re.search(r"\.write_(text|bytes)\(|open\([^)]*[\"'][wax]", path.read_text())
     }
-    others = {"datasets/atomic.py", "datasets/fetch.py", "benchmark/report/readme.py"}  # the last: for who edits README
+    # the last: for who edits README
+    others = {
+        "datasets/atomic.py",
+        "datasets/fetch.py",
+        "benchmark/report/readme.py",
+    }
     assert writers <= users | others  # what fetch.py writes is meant to stay: see test_download.py
 
 
@@ -119,7 +128,9 @@ def test_the_six_files(full, tmp_path, capsys):
 
 def test_lists_made_elsewhere(full, tmp_path, capsys, own_cache):
     dataset = DATASETS["synthetic"]
-    split = cache.prepare("synthetic", dataset.dataset(dataset.config), tmp_path, own_cache, 1).split
+    split = cache.prepare(
+        "synthetic", dataset.dataset(dataset.config), tmp_path, own_cache, 1
+    ).split
     users = sorted(set(split.test.target.user.tolist()))
     lists = tmp_path / "lists.parquet"
     pl.DataFrame(

@@ -19,7 +19,9 @@ from tests.slow_split import slow_files, slow_filter
 
 def encoded(user: np.ndarray, item: np.ndarray, rating: np.ndarray | None = None) -> Ratings:
     """Rows of raw ids."""
-    (user_ids, users), (item_ids, items) = (np.unique(ids, return_inverse=True) for ids in (user, item))
+    (user_ids, users), (item_ids, items) = (
+        np.unique(ids, return_inverse=True) for ids in (user, item)
+    )
     return Ratings(users.astype(np.int32), items.astype(np.int32), user_ids, item_ids, rating)
 
 
@@ -34,7 +36,12 @@ def table(ratings: Ratings) -> pd.DataFrame:
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 10_000), users=st.integers(12, 40), items=st.integers(8, 30), words=st.booleans())
+@given(
+    seed=st.integers(0, 10_000),
+    users=st.integers(12, 40),
+    items=st.integers(8, 30),
+    words=st.booleans(),
+)
 def test_split_equals_a_plain_transcription(seed, users, items, words):
     random = np.random.RandomState(seed)
     size = 20 * users
@@ -49,7 +56,9 @@ def test_split_equals_a_plain_transcription(seed, users, items, words):
     pd.testing.assert_frame_equal(table(kept), expected.reset_index(drop=True))
     held_out = max(1, kept.shape[0] // 4)
     if words:  # ids as text, for the transcription only
-        expected = expected.assign(user=expected["user"].str.decode("ascii"), item=expected["item"].str.decode("ascii"))
+        expected = expected.assign(
+            user=expected["user"].str.decode("ascii"), item=expected["item"].str.decode("ascii")
+        )
     want = slow_files(expected, held_out, seed)
     got = {name: content.decode() for name, content in pro_sg.files(split(kept, held_out, seed))}
     assert got == want
@@ -60,14 +69,26 @@ def test_ml1m_equals_the_known_answers(data_dir, tmp_path):
     from benchmark.cli import main
 
     assert main(["export-split", "ml1m", str(tmp_path / "six"), "--data-dir", str(data_dir)]) == 0
-    got = {p.name: (sha(p), p.read_bytes().count(b"\n") - (p.suffix == ".csv")) for p in (tmp_path / "six").iterdir()}
+    got = {
+        p.name: (sha(p), p.read_bytes().count(b"\n") - (p.suffix == ".csv"))
+        for p in (tmp_path / "six").iterdir()
+    }
     assert got == {
         "train.csv": ("658e41d411d4d9a2f402b8de442d6c1d1d94ae89f391d26828cfc664b170fcbe", 462_827),
-        "validation_tr.csv": ("37ee0994f311bf47652a5ef7abf3d1d43f2cacd6b72b48927a850df9f0865ffa", 46_146),
-        "validation_te.csv": ("e19fa6381f0d0e5f7797bf661f5f2eb4f8c6f89873773bb18b8618fe4cd5e99c", 11_228),
+        "validation_tr.csv": (
+            "37ee0994f311bf47652a5ef7abf3d1d43f2cacd6b72b48927a850df9f0865ffa",
+            46_146,
+        ),
+        "validation_te.csv": (
+            "e19fa6381f0d0e5f7797bf661f5f2eb4f8c6f89873773bb18b8618fe4cd5e99c",
+            11_228,
+        ),
         "test_tr.csv": ("61b773b20ea76b5362d04da48403469168a8c1ddb4e8565403f9315ad91290bb", 44_266),
         "test_te.csv": ("8a8668ba7065b16a86a1bc12179949e55740c1baf39c08b7a77efb642fed1fbd", 10_761),
-        "unique_sid.txt": ("0ed54e6d4d118ffd935059903a3cae8a144e4ac544ee6898ea8719b51ade4a20", 3_497),
+        "unique_sid.txt": (
+            "0ed54e6d4d118ffd935059903a3cae8a144e4ac544ee6898ea8719b51ade4a20",
+            3_497,
+        ),
     }
 
 
@@ -85,7 +106,9 @@ def test_ml1m_counts_after_the_filter(data_dir):
 
 
 @pytest.mark.realdata
-@pytest.mark.parametrize(("name", "folder", "held_out"), [("ml20m", "ml-20m-layout", 200), ("ml-latest-small", "", 50)])
+@pytest.mark.parametrize(
+    ("name", "folder", "held_out"), [("ml20m", "ml-20m-layout", 200), ("ml-latest-small", "", 50)]
+)
 def test_real_half_stars_equal_a_plain_transcription(name, folder, held_out, data_dir):
     entry = DATASETS[name]
     dataset = entry.dataset(entry.config.model_copy(update={"held_out": held_out}))
@@ -109,12 +132,14 @@ def test_held_out_users_may_be_told(data_dir, tmp_path):
 def test_rare_items_go_before_users_are_counted():
     user = np.array([1, 1, 1, 2, 2, 2, 3, 3, 3])
     item = np.array([1, 2, 9, 1, 2, 3, 1, 2, 3])
-    kept, _ = preprocess(encoded(user, item), min_rating=None, min_users_per_item=2, min_items_per_user=3)
+    kept, _ = preprocess(
+        encoded(user, item), min_rating=None, min_users_per_item=2, min_items_per_user=3
+    )
     assert kept.user_ids[kept.user].tolist() == [2, 2, 2, 3, 3, 3]
 
 
 def test_a_held_out_user_with_few_known_items_keeps_the_position_and_has_no_target(small_split):
-    from benchmark.evaluate import evaluate
+    from benchmark.evaluation.ranking import evaluate
 
     fold = small_split.test
     sizes = np.diff((fold.history.matrix + fold.target.matrix).indptr)
@@ -126,7 +151,9 @@ def test_a_held_out_user_with_few_known_items_keeps_the_position_and_has_no_targ
     assert ranking.user.tolist() == np.flatnonzero(found).tolist()
 
 
-@pytest.mark.parametrize(("held_out", "sentence"), [(20, "takes 40 of the 30 users"), (15, "takes 30 of the 30")])
+@pytest.mark.parametrize(
+    ("held_out", "sentence"), [(20, "takes 40 of the 30 users"), (15, "takes 30 of the 30")]
+)
 def test_more_held_out_users_than_users(held_out, sentence):
     user, item = np.divmod(np.arange(300), 10)
     with pytest.raises(DataError, match=sentence):
@@ -159,6 +186,8 @@ def test_split_hash_is_what_sha256sum_gives(small_split, tmp_path):
 
     paths = pro_sg.write(small_split, tmp_path)
     lines = "".join(f"{sha(p)}  {p.name}\n" for p in sorted(paths))
-    assert pro_sg.split_hash(pro_sg.hashes(small_split)) == hashlib.sha256(lines.encode()).hexdigest()
+    assert (
+        pro_sg.split_hash(pro_sg.hashes(small_split)) == hashlib.sha256(lines.encode()).hexdigest()
+    )
     with pytest.raises(DataError, match="exists already"):
         pro_sg.write(small_split, tmp_path)

@@ -40,13 +40,16 @@ def test_p_is_never_0():
 
 
 def test_many_rows_leave_the_least_p_significant(random):
-    values = np.arange(33)[:, None] + 0.1 * random.standard_normal((33, 40))  # 528 pairs, each as different as can be
+    # 528 pairs, each as different as can be
+    values = np.arange(33)[:, None] + 0.1 * random.standard_normal((33, 40))
     assert all(comparison.significant for comparison in comparisons(values))
 
 
 def test_the_bootstrap_agrees_with_scipy(differences):
     for row, interval in zip(differences, bootstrap_interval(differences), strict=True):
-        want = scipy_stats.bootstrap((row,), np.mean, method="percentile", n_resamples=20_000, rng=1)
+        want = scipy_stats.bootstrap(
+            (row,), np.mean, method="percentile", n_resamples=20_000, rng=1
+        )
         assert interval == pytest.approx(tuple(want.confidence_interval), abs=0.02)
 
 
@@ -62,7 +65,12 @@ def test_every_pair_is_compared_once_and_corrected_for_all(random):
     assert [(c.first, c.second) for c in found] == [(0, 1), (0, 2), (1, 2)]
     assert found[1].difference == pytest.approx(-0.2)
     np.testing.assert_allclose([c.adjusted for c in found], holm(np.array([c.p for c in found])))
-    assert [c.significant for c in found] == [False, True, True]  # though users differ far more than rows do
+    # though users differ far more than rows do
+    assert [c.significant for c in found] == [
+        False,
+        True,
+        True,
+    ]
 
 
 def test_the_best_are_those_that_nothing_is_surely_better_than(random):

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from benchmark.paths import ROOT
 
 OURS = ("benchmark", "datasets", "models")
 ARROWS = {"datasets": {"datasets"}, "models": {"models"}, "benchmark": set(OURS)}
@@ -43,7 +43,10 @@ def test_results_hold_no_python():
 
 def loaded(code: str) -> set[str]:
     run = subprocess.run(
-        [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert run.returncode == 0, run.stderr
     return {name.split(".")[0] for name in run.stdout.split()}
@@ -56,14 +59,15 @@ def test_help_needs_neither_torch_nor_numpy():
 
 def test_training_imports_no_table_or_download_library():
     heavy = {"pandas", "polars", "pyarrow", "tabulate", "pooch", "matplotlib"}
-    assert not loaded("import benchmark.trial, benchmark.runner") & heavy
+    assert not loaded("import benchmark.trial, benchmark.run.local") & heavy
 
 
 def test_a_foreign_datasets_package_is_named(tmp_path):
     (tmp_path / "datasets").mkdir()
     (tmp_path / "datasets" / "__init__.py").write_text("")
     code = (
-        f"import sys, runpy; sys.path.insert(0, {str(tmp_path)!r}); runpy.run_path('run_all.py', run_name='__main__')"
+        f"import sys, runpy; sys.path.insert(0, {str(tmp_path)!r}); "
+        "runpy.run_path('run_all.py', run_name='__main__')"
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode != 0

@@ -12,14 +12,17 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import environment, grid, records, training, trial
-from benchmark.checkpoint import Progress, copy_of
-from benchmark.grid import MODELS
-from benchmark.metrics import SELECTION
-from benchmark.options import configured
+from benchmark import environment
+from benchmark.evaluation.metrics import SELECTION
+from benchmark.plan import plan
+from benchmark.plan.options import configured
+from benchmark.plan.plan import MODELS
+from benchmark.records import store
+from benchmark.run import training, trial
+from benchmark.run.checkpoint import Progress, copy_of
+from benchmark.run.clock import Clock
+from benchmark.run.training import Trial
 from benchmark.spec import Job, TrialSpec, code_hash
-from benchmark.timing import Clock
-from benchmark.training import Trial
 from datasets.cache import Prepared
 from models.base import Compute, Config, Recommender
 from models.registry import Entry
@@ -79,7 +82,9 @@ def trial_of(model, config, split, devices=("cpu",), seed: int | None = 3) -> Tr
         precision="fp32",
     )
     data = {"label": "small", "test_users": len(np.unique(split.test.target.user))}
-    job = Job(spec=spec, label="toy", data=data, split=Path(), out=Path(), threads=torch.get_num_threads())
+    job = Job(
+        spec=spec, label="toy", data=data, split=Path(), out=Path(), threads=torch.get_num_threads()
+    )
     return Trial(job, entry, config, split)
 
 
@@ -91,7 +96,12 @@ def run(t: Trial, out: Path, **changes):
 def test_a_point_of_a_grid_is_scored_on_validation_users_and_knows_no_test_users(toy, tmp_path):
     blind = replace(toy, split=replace(toy.split, test=None))
     record = run(blind, tmp_path, spec=toy.job.spec.model_copy(update={"stage": "validation"}))
-    assert (record.status, record.metrics, record.per_user, record.tied_rows) == ("ok", None, None, None)
+    assert (record.status, record.metrics, record.per_user, record.tied_rows) == (
+        "ok",
+        None,
+        None,
+        None,
+    )
     assert record.best_validation == max(point["validation"] for point in record.curve)
     assert Toy.calls == ["0.2", "0.9", "0.9", "0.1"]
     assert record.cost["weights_bytes"] == 4
@@ -112,7 +122,9 @@ def test_the_first_epoch_with_the_maximum_is_tested_once(toy, tmp_path):
     assert Toy.calls == ["0.2", "0.9", "0.9", "0.1", expected]  # four validations, then one test
 
 
-def test_a_model_trains_on_all_training_users_and_is_chosen_on_validation_users(small_split, tmp_path):
+def test_a_model_trains_on_all_training_users_and_is_chosen_on_validation_users(
+    small_split, tmp_path
+):
     seen: dict[str, list] = {"prepare": [], "score": []}
 
     class Watching(Toy):
@@ -144,11 +156,13 @@ def test_selection_compares_unrounded_values(small_split, tmp_path, monkeypatch)
 
 def test_the_record_equals_a_recomputation(toy, tmp_path):
     record = run(toy, tmp_path)
-    hit, targets = records.hits(tmp_path, records.read(tmp_path / f"{record.id}.json"))
+    hit, targets = store.hits(tmp_path, store.read(tmp_path / f"{record.id}.json"))
     assert record.metrics is not None
     per_user = SELECTION(hit, targets)
     assert record.metrics["NDCG@100"].mean == pytest.approx(per_user.mean(), rel=1e-12)
-    assert record.metrics["NDCG@100"].stderr == pytest.approx(per_user.std() / math.sqrt(len(per_user)), rel=1e-12)
+    assert record.metrics["NDCG@100"].stderr == pytest.approx(
+        per_user.std() / math.sqrt(len(per_user)), rel=1e-12
+    )
 
 
 def test_seeds_come_from_seed_and_epoch():
@@ -233,7 +247,7 @@ def test_a_failure_is_a_row_without_numbers(model, status, reason, epochs, small
     assert reason in (record.reason or "")
     assert (record.metrics, record.best_epoch, record.per_user, record.tied_rows) == (None,) * 4
     assert [p.name for p in tmp_path.iterdir()] == [f"{record.id}.json"]
-    assert records.read(tmp_path / f"{record.id}.json") == record
+    assert store.read(tmp_path / f"{record.id}.json") == record
 
 
 def test_a_device_that_the_model_does_not_have_is_a_row(small_split, tmp_path):
@@ -243,11 +257,15 @@ def test_a_device_that_the_model_does_not_have_is_a_row(small_split, tmp_path):
 
 def test_a_record_tells_the_size_of_its_data(small_split, tmp_path):
     prepared = Prepared(small_split, "0" * 64, (), None, tmp_path, made=False)
-    (data,) = grid.resolve(["synthetic"], []).datasets
-    told = grid.describe(data, prepared)
+    (data,) = plan.resolve(["synthetic"], []).datasets
+    told = plan.describe(data, prepared)
     users, items = small_split.train.shape
     everything = [len(small_split.train)]
-    everything += [len(part) for fold in (small_split.validation, small_split.test) for part in vars(fold).values()]
+    everything += [
+        len(part)
+        for fold in (small_split.validation, small_split.test)
+        for part in vars(fold).values()
+    ]
     assert (told["users"], told["training_users"], told["items"]) == (users + 60, users, items)
     assert (told["interactions"], told["training_interactions"]) == (sum(everything), everything[0])
     assert told["validation_users"] <= 30 >= told["test_users"]
@@ -274,13 +292,20 @@ def test_the_clock_runs_around_the_models_work_only(toy, tmp_path, monkeypatch):
             return train
 
     ticks = [0.0]
-    monkeypatch.setattr("benchmark.timing.time.perf_counter", lambda: ticks[0])
+    monkeypatch.setattr("benchmark.run.clock.time.perf_counter", lambda: ticks[0])
     monkeypatch.setattr(environment.OtherWork, "share", lambda self: 0.0)
     record = run(trial_of(Slow, ToyConfig(), toy.split), tmp_path)
     assert (record.best_epoch, len(record.curve)) == (1, 4)
     cost = record.cost
     assert cost["to_best_seconds"] == 7 + 10
-    want = {"preparation": 7, "training": 40, "validation": 4000, "test": 1000, "first_epoch": 10, "median_epoch": 10}
+    want = {
+        "preparation": 7,
+        "training": 40,
+        "validation": 4000,
+        "test": 1000,
+        "first_epoch": 10,
+        "median_epoch": 10,
+    }
     assert {name: cost[f"{name}_seconds"] for name in want} == want
 
 

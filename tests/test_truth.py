@@ -8,17 +8,19 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from benchmark import records
 from benchmark.cli import main
-from benchmark.metrics import SELECTION
-from benchmark.truth import ROWS, bayes, oracle
+from benchmark.evaluation.metrics import SELECTION
+from benchmark.evaluation.truth import ROWS, bayes, oracle
+from benchmark.records import store
 from datasets.split import Truth
 from datasets.synthetic import Synthetic, SyntheticConfig
 
 
 @pytest.fixture
 def truth(random) -> Truth:
-    return Truth(np.exp(random.standard_normal((3, 7))), np.array([0.1, 0.5, 2.0]), np.array([2, 0, 1, 1]))
+    return Truth(
+        np.exp(random.standard_normal((3, 7))), np.array([0.1, 0.5, 2.0]), np.array([2, 0, 1, 1])
+    )
 
 
 def test_oracle_ranks_by_the_true_type(truth):
@@ -38,7 +40,10 @@ def slow_bayes(truth: Truth, history: set[int]) -> list[float]:
             weights.append(likelihood)
             chances.append([0.2 * v / (1 - 0.8 * v) for v in p])
     total = sum(weights)
-    return [sum(w * c[i] for w, c in zip(weights, chances, strict=True)) / total for i in range(len(truth.q[0]))]
+    return [
+        sum(w * c[i] for w, c in zip(weights, chances, strict=True)) / total
+        for i in range(len(truth.q[0]))
+    ]
 
 
 def test_bayes_equals_a_sum_over_types_and_activities(truth):
@@ -66,7 +71,7 @@ def test_every_model_is_between_popularity_and_the_bounds(tmp_path):
     """``make demo``: each model at its defaults, two seeds."""
     assert main(["--out", str(tmp_path)]) == 0
     found = {}
-    for record in records.read_all(tmp_path):
+    for record in store.read_all(tmp_path):
         assert record.metrics is not None
         found.setdefault(record.spec.model, []).append(record.metrics[str(SELECTION)])
     mean = {model: np.mean([m.mean for m in metrics]) for model, metrics in found.items()}

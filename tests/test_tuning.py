@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from benchmark import grid, options, records
 from benchmark.cli import main
+from benchmark.plan import options, plan
+from benchmark.records import store
+from benchmark.records.verify import faults
 from benchmark.report.tuning import tunings
-from benchmark.verify import faults
 from tests.conftest import run_tiny
 
 GRID = ("--models", "ease", "popularity", "--grid", "ease.l2=1,100,10000")
@@ -27,8 +28,11 @@ def test_every_combination_is_a_point():
         {"a": 2, "b": "x"},
         {"a": 2, "b": None},
     ]
-    asked = grid.resolve(
-        ["ml1m"], ["ease", "gaussian-vae"], settings=["epochs=3"], tried=["likelihood.c1=2,3,2.0", "ease.l2=5"]
+    asked = plan.resolve(
+        ["ml1m"],
+        ["ease", "gaussian-vae"],
+        settings=["epochs=3"],
+        tried=["likelihood.c1=2,3,2.0", "ease.l2=5"],
     )
     assert [planned.label for planned in asked.models["ml1m"]] == [
         "ease[l2=5.0]",
@@ -39,7 +43,7 @@ def test_every_combination_is_a_point():
 
 
 def test_its_records_hold_no_test_users_results(tuned):
-    found = records.read_all(tuned)
+    found = store.read_all(tuned)
     assert sorted(r.spec.model for r in found) == ["ease", "ease", "ease", "popularity"]
     assert {r.spec.stage for r in found} == {"validation"}
     for record in found:
@@ -54,13 +58,14 @@ def test_it_is_its_own_trial_and_its_own_table(tuned, capsys):
     capsys.readouterr()
     assert run_tiny(tuned, "--models", "ease", "--set", "ease.l2=100") == 0
     said = capsys.readouterr().out
-    assert "trials: 0 done before, 3 to run" in said  # the same options, and the bounds, for the test users
+    # the same options, and the bounds, for the test users
+    assert "trials: 0 done before, 3 to run" in said
     assert run_tiny(tuned, *GRID) == 0
     again = capsys.readouterr().out
     assert "trials: 4 done before, 0 to run" in again
     assert main(["report", "--out", str(tuned)]) == 0
     report = capsys.readouterr().out
-    (table,) = tunings(records.read_all(tuned))
+    (table,) = tunings(store.read_all(tuned))
     result, tuning = report.split("tuning:")[:2]
     assert "| ease[l2=100.0] " in result
     assert "ease[l2=10000" not in result
@@ -77,6 +82,11 @@ def test_a_value_it_cannot_take_is_refused(tmp_path, capsys):
     assert "ease.l2 = -2 will not do" in capsys.readouterr().err
     assert main(["--models", "ease", "--grid", "ease.l3=1,2", "--out", str(tmp_path / "out")]) == 2
     assert "ease has no option 'l3'" in capsys.readouterr().err
-    assert main(["--models", "ease", "--grid", "synthetic.items=50,60", "--out", str(tmp_path / "out")]) == 2
+    assert (
+        main(
+            ["--models", "ease", "--grid", "synthetic.items=50,60", "--out", str(tmp_path / "out")]
+        )
+        == 2
+    )
     assert "--grid synthetic.items=50,60: " in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

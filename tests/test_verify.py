@@ -28,7 +28,11 @@ def change(path: Path, **fields) -> None:
 
 def network(folder: Path) -> Path:
     """The record of a model with a curve."""
-    return next(p for p in sorted(folder.glob("*.json")) if json.loads(p.read_text())["label"].startswith("mult-vae"))
+    return next(
+        p
+        for p in sorted(folder.glob("*.json"))
+        if json.loads(p.read_text())["label"].startswith("mult-vae")
+    )
 
 
 def rehash(path: Path, parquet: Path) -> None:
@@ -42,7 +46,9 @@ def altered(path: Path, **columns) -> None:
     parquet = path.with_suffix(".parquet")
     table = pq.read_table(parquet)
     for name, make in columns.items():
-        table = table.set_column(table.column_names.index(name), name, make(table[name].combine_chunks()))
+        table = table.set_column(
+            table.column_names.index(name), name, make(table[name].combine_chunks())
+        )
     pq.write_table(table, parquet)
     rehash(path, parquet)
 
@@ -72,13 +78,25 @@ FAULTS = {
         lambda p: change(p, best_epoch=1, best_validation=0.0),
         "is not the first best of its curve",
     ),
-    "a curve with a hole": (lambda p: change(p, curve=json.loads(p.read_text())["curve"][1:]), "are not 1, 2, 3"),
-    "a failure with numbers": (lambda p: change(p, status="failed"), "status failed does not go with metrics"),
-    "ok without numbers": (lambda p: change(p, metrics=None, per_user=None), "status ok does not go with"),
+    "a curve with a hole": (
+        lambda p: change(p, curve=json.loads(p.read_text())["curve"][1:]),
+        "are not 1, 2, 3",
+    ),
+    "a failure with numbers": (
+        lambda p: change(p, status="failed"),
+        "status failed does not go with metrics",
+    ),
+    "ok without numbers": (
+        lambda p: change(p, metrics=None, per_user=None),
+        "status ok does not go with",
+    ),
     "an unknown field": (lambda p: change(p, note="x"), "is not a whole record"),
     "a cut record": (lambda p: p.write_text(p.read_text()[:99]), "is not a record"),
     "no per-user file": (lambda p: p.with_suffix(".parquet").unlink(), "is missing"),
-    "an altered per-user file": (lambda p: p.with_suffix(".parquet").write_bytes(b"PAR1"), "whose sha256"),
+    "an altered per-user file": (
+        lambda p: p.with_suffix(".parquet").write_bytes(b"PAR1"),
+        "whose sha256",
+    ),
     "a path out of the folder": (
         lambda p: change(p, per_user={"file": "../x.parquet", "sha256": "0"}),
         "its per-user file '../x.parquet' is not",
@@ -92,14 +110,25 @@ FAULTS = {
         "ranks from 101 to 101, and not from 1 to 100",
     ),
     "more hits than targets": (
-        lambda p: altered(p, ranks=lambda old: pa.array([list(range(1, 60)) for _ in old], old.type)),
+        lambda p: altered(
+            p, ranks=lambda old: pa.array([list(range(1, 60)) for _ in old], old.type)
+        ),
         "more hits than targets",
     ),
-    "no targets": (lambda p: altered(p, targets=lambda old: pa.array(np.zeros(len(old), np.int32))), "has no target"),
+    "no targets": (
+        lambda p: altered(p, targets=lambda old: pa.array(np.zeros(len(old), np.int32))),
+        "has no target",
+    ),
     "a user less": (fewer, "users in"),
-    "a user twice": (lambda p: altered(p, user=lambda old: pa.array(np.zeros(len(old), np.int32))), "each due once"),
+    "a user twice": (
+        lambda p: altered(p, user=lambda old: pa.array(np.zeros(len(old), np.int32))),
+        "each due once",
+    ),
     "not a table": (
-        lambda p: (p.with_suffix(".parquet").write_bytes(b"x"), rehash(p, p.with_suffix(".parquet"))),
+        lambda p: (
+            p.with_suffix(".parquet").write_bytes(b"x"),
+            rehash(p, p.with_suffix(".parquet")),
+        ),
         "hold",
     ),
 }

@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import records, weights
-from benchmark.evaluate import evaluate
+from benchmark.evaluation.ranking import evaluate
+from benchmark.paths import ROOT
+from benchmark.records import store
+from benchmark.run import weights
 from datasets.errors import DataError
 from datasets.synthetic import Synthetic, SyntheticConfig
-from tests.conftest import ROOT
 
 SPLIT = Synthetic(SyntheticConfig(users=240, items=60, density=0.15)).split()[0]
 
 
-def kept(finished: Path) -> list[records.Record]:
-    return [r for r in records.read_all(finished) if r.curve]
+def kept(finished: Path) -> list[store.Record]:
+    return [r for r in store.read_all(finished) if r.curve]
 
 
 def test_they_score_the_test_users_as_the_trial_did(finished):
@@ -28,16 +29,20 @@ def test_they_score_the_test_users_as_the_trial_did(finished):
         model, item_ids = weights.load(finished / f"{record.id}.safetensors")
         assert np.array_equal(item_ids, SPLIT.train.item_ids)
         ranking = evaluate(lambda history, users, model=model: model.score(history), SPLIT.test)
-        assert np.array_equal(ranking.hit, records.hits(finished, record)[0])
+        assert np.array_equal(ranking.hit, store.hits(finished, record)[0])
 
 
 def test_the_documented_lines_recommend_unseen_items(finished, capsys):
     (code,) = re.findall(
-        r"```python\n(import numpy.*?)```", (ROOT / "docs" / "records.md").read_text(), flags=re.DOTALL
+        r"```python\n(import numpy.*?)```",
+        (ROOT / "docs" / "records.md").read_text(),
+        flags=re.DOTALL,
     )
     assert len(code.strip().splitlines()) <= 10
     record = next(r for r in kept(finished) if r.spec.model == "mult-vae")
-    code = re.sub(r'"results/runs/\w+\.safetensors"', repr(str(finished / f"{record.id}.safetensors")), code)
+    code = re.sub(
+        r'"results/runs/\w+\.safetensors"', repr(str(finished / f"{record.id}.safetensors")), code
+    )
     liked = [int(i) for i in SPLIT.train.item_ids[[3, 5, 8]]]
     code = re.sub(r"liked = \[.*?\]", f"liked = {liked}", code)
     space: dict = {}

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.metrics import SELECTION, Metric
-from benchmark.records import Record
+from benchmark.evaluation.metrics import SELECTION, Metric
+from benchmark.records.store import Record
 from benchmark.report.format import Table
 from benchmark.report.table import PAIRS, Row, by_split, models, names, rows, title
 from benchmark.stats import Comparison, bootstrap_interval, comparisons
@@ -24,15 +24,22 @@ def compared(found: Sequence[Record], folder: Path, metrics: Sequence[Metric]) -
     """A table for each data set and split in ``found`` that has two rows or more, the best row first."""
     groups = by_split(r for r in found if r.spec.stage != "validation")
     made = [(group, models(rows(group))) for group in groups]
-    return [_table(group, compared, folder, metrics) for group, compared in made if len(compared) > 1]
+    return [
+        _table(group, compared, folder, metrics) for group, compared in made if len(compared) > 1
+    ]
 
 
 def _table(group: list[Record], made: list[Row], folder: Path, metrics: Sequence[Metric]) -> Table:
     every = [SELECTION, *(metric for metric in metrics if metric != SELECTION)]
-    values = np.array([row.per_user(every, folder).mean(axis=1) for row in made])  # (rows, metrics, users)
+    # (rows, metrics, users)
+    values = np.array([row.per_user(every, folder).mean(axis=1) for row in made])
     order = np.argsort(-values[:, 0].mean(axis=1), kind="stable")
     values, called = values[order], names([made[i] for i in order])
-    about = {"dataset": group[0].data["label"], "split_hash": group[0].spec.split_hash, "test_users": values.shape[2]}
+    about = {
+        "dataset": group[0].data["label"],
+        "split_hash": group[0].spec.split_hash,
+        "test_users": values.shape[2],
+    }
     pairs = [comparisons(values[:, m]) for m in range(len(every))]
     data = [
         about | {"metric": str(metric)} | numbers
@@ -40,7 +47,12 @@ def _table(group: list[Record], made: list[Row], folder: Path, metrics: Sequence
         for numbers in _numbers(pairs[m], values[:, m], called)
     ]
     return Table(
-        f"Differences on {title(group)}", ["", *called], _matrix(pairs[0], called), [], f"{CELLS} {PAIRS}", data
+        f"Differences on {title(group)}",
+        ["", *called],
+        _matrix(pairs[0], called),
+        [],
+        f"{CELLS} {PAIRS}",
+        data,
     )
 
 
@@ -54,9 +66,13 @@ def _matrix(pairs: Sequence[Comparison], called: Sequence[str]) -> list[list[str
     return cells
 
 
-def _numbers(pairs: Sequence[Comparison], values: np.ndarray, called: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _numbers(
+    pairs: Sequence[Comparison], values: np.ndarray, called: Sequence[str]
+) -> Iterator[dict[str, Any]]:
     """Of each pair; ``values`` are (rows, users)."""
-    intervals = bootstrap_interval(np.array([values[pair.first] - values[pair.second] for pair in pairs]))
+    intervals = bootstrap_interval(
+        np.array([values[pair.first] - values[pair.second] for pair in pairs])
+    )
     for pair, (low, high) in zip(pairs, intervals, strict=True):
         yield {
             "model": called[pair.first],
@@ -76,24 +92,41 @@ def standings(found: Sequence[Record], folder: Path) -> list[Table]:
     """
     from scipy.stats import rankdata
 
-    groups = [models(rows(group)) for group in by_split(r for r in found if r.spec.stage != "validation")]
+    groups = [
+        models(rows(group)) for group in by_split(r for r in found if r.spec.stage != "validation")
+    ]
     keyed = [{(row.model, row.device, row.precision): row for row in group} for group in groups]
     common = [key for key in keyed[0] if all(key in of for of in keyed)] if keyed else []
     if len(groups) < 2 or len(common) < 2:
         return []
-    values = [np.array([of[key].per_user([SELECTION], folder)[0].mean(axis=0) for key in common]) for of in keyed]
+    values = [
+        np.array([of[key].per_user([SELECTION], folder)[0].mean(axis=0) for key in common])
+        for of in keyed
+    ]
     ranks = np.mean([rankdata(-each.mean(axis=1)) for each in values], axis=0)
     order = np.argsort(ranks, kind="stable")
     called, beaten = names([keyed[0][key] for key in common]), _beaten(values)
-    cells = [[called[i], f"{ranks[i]:.2f}", *("" if i == j else beaten[i][j] for j in order)] for i in order]
-    data = [{"model": called[i], "mean_rank": float(ranks[i]), "datasets": len(groups)} for i in order]
+    cells = [
+        [called[i], f"{ranks[i]:.2f}", *("" if i == j else beaten[i][j] for j in order)]
+        for i in order
+    ]
+    data = [
+        {"model": called[i], "mean_rank": float(ranks[i]), "datasets": len(groups)} for i in order
+    ]
     labels = ", ".join(group[0].records[0].data["label"] for group in groups)
     definitions = (
         f"Rank by mean {SELECTION}, 1 the best, among these rows. Others: on how many of the data sets the row's mean "
         f"is above the column's, and in parentheses significantly so. {PAIRS}"
     )
     return [
-        Table(f"Standings over {labels}", ["", "mean rank", *(called[i] for i in order)], cells, [], definitions, data)
+        Table(
+            f"Standings over {labels}",
+            ["", "mean rank", *(called[i] for i in order)],
+            cells,
+            [],
+            definitions,
+            data,
+        )
     ]
 
 
@@ -101,7 +134,11 @@ def _beaten(values: Sequence[np.ndarray]) -> list[list[str]]:
     """How often each row beats each column, and how often surely; ``values`` (rows, users) of each data set."""
     wins, sure = np.zeros((2, len(values[0]), len(values[0])), dtype=int)
     for pair in (pair for of_one in values for pair in comparisons(of_one)):
-        first, second = (pair.first, pair.second) if pair.difference > 0 else (pair.second, pair.first)
+        first, second = (
+            (pair.first, pair.second) if pair.difference > 0 else (pair.second, pair.first)
+        )
         wins[first, second] += pair.difference != 0
         sure[first, second] += pair.significant
-    return [[f"{n} ({m})" for n, m in zip(*both, strict=True)] for both in zip(wins, sure, strict=True)]
+    return [
+        [f"{n} ({m})" for n, m in zip(*both, strict=True)] for both in zip(wins, sure, strict=True)
+    ]

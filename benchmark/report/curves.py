@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmark.records import Record
+from benchmark.records.store import Record
 from benchmark.report.table import Row, names, rows, title
 
 PANELS = {
@@ -37,9 +37,12 @@ def draw(group: Sequence[Record]) -> Figure | None:
     for key, axes in zip(keys, figure.subplots(1, len(keys), squeeze=False)[0], strict=True):
         _panel(axes, key, made, learners)
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False)
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False
+    )
     figure.suptitle(
-        f"{title(group)}\nthick: mean over seeds; thin: each seed; dot: the epoch that was tested", fontsize=9
+        f"{title(group)}\nthick: mean over seeds; thin: each seed; dot: the epoch that was tested",
+        fontsize=9,
     )
     return figure
 
@@ -47,7 +50,11 @@ def draw(group: Sequence[Record]) -> Figure | None:
 def _panel(axes: Axes, key: str, made: Sequence[Row], learners: Sequence[Row]) -> None:
     for number, (row, name) in enumerate(zip(made, names(made), strict=True)):
         color = color_of(number)
-        lines = [[point[key] for point in record.curve] for record in row.scored if key in record.curve[0]]
+        lines = [
+            [point[key] for point in record.curve]
+            for record in row.scored
+            if key in record.curve[0]
+        ]
         if row not in learners:
             if key == "validation":
                 axes.axhline(lines[0][0], color=color, linestyle="--", label=name)
@@ -55,7 +62,9 @@ def _panel(axes: Axes, key: str, made: Sequence[Row], learners: Sequence[Row]) -
         for line, record in zip(lines, row.scored, strict=False):
             axes.plot(range(1, len(line) + 1), line, color=color, linewidth=0.6, alpha=0.5)
             if key == "validation" and record.best_epoch:
-                axes.plot(record.best_epoch, line[record.best_epoch - 1], "o", color=color, markersize=3)
+                axes.plot(
+                    record.best_epoch, line[record.best_epoch - 1], "o", color=color, markersize=3
+                )
         if lines:
             mean = [fmean(values) for values in zip(*lines, strict=False)]
             axes.plot(range(1, len(mean) + 1), mean, color=color, linewidth=1.8, label=name)

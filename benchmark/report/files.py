@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmark.metrics import Metric
-from benchmark.records import Record
+from benchmark.evaluation.metrics import Metric
+from benchmark.records.store import Record
 from benchmark.report import format, paper, sweep
 from benchmark.report.compare import compared, standings
 from benchmark.report.format import Table
@@ -46,7 +46,9 @@ def write(found: Sequence[Record], folder: Path, metrics: Sequence[Metric], to: 
         "tuning": tunings(found),
         "timing": timings(found),
     }
-    contents = {name: content for kind, tables in kinds.items() for name, content in _texts(kind, tables)}
+    contents = {
+        name: content for kind, tables in kinds.items() for name, content in _texts(kind, tables)
+    }
     return _write(contents | dict(_plots(found)), to)
 
 
@@ -84,7 +86,9 @@ def write_paper(
     contents: dict[str, bytes] = {}
     for number in tables:
         made = paper.TABLES[number](found, folder)
-        contents |= dict(_texts(f"table-{number}", made)) | {f"table-{number}.png": format.png(format.drawn(made))}
+        contents |= dict(_texts(f"table-{number}", made)) | {
+            f"table-{number}.png": format.png(format.drawn(made))
+        }
     for number in figures:
         contents[f"figure-{number}.png"] = format.png(FIGURES[number](found, folder))
     return _write(contents, to)

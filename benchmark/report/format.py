@@ -41,7 +41,9 @@ def counted(number: int, what: str) -> str:
 def markdown(tables: Sequence[Table]) -> str:
     """Title, table and notes of each; definitions of several tables below the last of them."""
     return "\n\n".join(
-        "\n\n".join([t.title, tabulate(t.cells, t.head, tablefmt="pipe", disable_numparse=True), *said])
+        "\n\n".join(
+            [t.title, tabulate(t.cells, t.head, tablefmt="pipe", disable_numparse=True), *said]
+        )
         for t, said in zip(tables, _said(tables), strict=True)
     )
 
@@ -50,7 +52,8 @@ def _said(tables: Sequence[Table]) -> list[list[str]]:
     """What stands below each table."""
     last = {table.definitions: n for n, table in enumerate(tables)}
     return [
-        [*table.notes, *([table.definitions] if last[table.definitions] == n else [])] for n, table in enumerate(tables)
+        [*table.notes, *([table.definitions] if last[table.definitions] == n else [])]
+        for n, table in enumerate(tables)
     ]
 
 
@@ -91,7 +94,9 @@ def to_csv(tables: Sequence[Table]) -> str:
     """The numbers of all tables, one header."""
     rows = [row for table in tables for row in table.data]
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+    writer = csv.DictWriter(
+        buffer, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n"
+    )
     writer.writeheader()
     writer.writerows(rows)
     return buffer.getvalue()
@@ -109,12 +114,18 @@ def drawn(tables: Sequence[Table]) -> Figure:
     from matplotlib.figure import Figure
 
     shown = [[[f"**{name}**" for name in t.head], *t.cells] for t in tables]
-    starts = [[0, *accumulate(max(map(len, column)) for column in zip(*rows, strict=True))] for rows in shown]
+    starts = [
+        [0, *accumulate(max(map(len, column)) for column in zip(*rows, strict=True))]
+        for rows in shown
+    ]
     width = max(*(start[-1] for start in starts), *(len(table.title) for table in tables))
-    notes = [[line for note in said for line in wrap(note, width * 4 // 3)] for said in _said(tables)]
+    notes = [
+        [line for note in said for line in wrap(note, width * 4 // 3)] for said in _said(tables)
+    ]
     height = sum(len(rows) + len(said) + 3 for rows, said in zip(shown, notes, strict=True))
     figure = Figure(figsize=((width + 4) * 0.08, height * 0.2))
-    axes = figure.add_axes((0, 0, 1, 1), xlim=(-2, width + 2), ylim=(height, 0))  # in characters and lines
+    # in characters and lines
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(-2, width + 2), ylim=(height, 0))
     axes.set_axis_off()
     y = 1.0
     for table, rows, start, said in zip(tables, shown, starts, notes, strict=True):
@@ -124,7 +135,9 @@ def drawn(tables: Sequence[Table]) -> Figure:
         for n, row in enumerate(rows):
             for x, cell in zip(start[:-1], row, strict=True):
                 plain = cell.replace("**", "")
-                axes.text(x, y + 1.3 + n, plain, size=8, weight="normal" if plain == cell else "bold")
+                axes.text(
+                    x, y + 1.3 + n, plain, size=8, weight="normal" if plain == cell else "bold"
+                )
         for n, text in enumerate(said):
             axes.text(0, below[-1] + 1 + n, text, size=7)
         y += len(rows) + len(said) + 3

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmark.metrics import HEADLINE
-from benchmark.records import Record
+from benchmark.evaluation.metrics import HEADLINE
+from benchmark.records.store import Record
 from benchmark.report.format import Table
 from benchmark.report.published import DATASETS, PROTOCOL, Published, published, verdict
 from benchmark.report.table import CELLS, PAIRS, Score, by_split, remarks, rows, scores_of
@@ -25,15 +25,22 @@ PUBLISHED = (
 
 def data_table(found: Sequence[Record], folder: Path) -> list[Table]:
     """Table 1: the size of each data set after preprocessing."""
-    described = {record.data["label"]: record.data for record in found if "interactions" in record.data}
-    cells = [_data_row(name, described.get(name)) for name in [*DATASETS, *sorted(described.keys() - set(DATASETS))]]
+    described = {
+        record.data["label"]: record.data for record in found if "interactions" in record.data
+    }
+    cells = [
+        _data_row(name, described.get(name))
+        for name in [*DATASETS, *sorted(described.keys() - set(DATASETS))]
+    ]
     head = ["data set", "users", "items", "interactions", "density", "held-out users", "published"]
     definitions = (
         "Users and interactions of all parts of the split, those with items of no training user left out; items: those "
         "of training users. Held-out users: validation and as many for test. Published: users / items / interactions, "
         "the last with what ours leave out."
     )
-    data = [{"dataset": name, **{key: described[name][key] for key in _COUNTS}} for name in described]
+    data = [
+        {"dataset": name, **{key: described[name][key] for key in _COUNTS}} for name in described
+    ]
     return [Table("Table 1: data sets", head, cells, [], definitions, data)]
 
 
@@ -78,18 +85,29 @@ TABLES: dict[str, Callable[[Sequence[Record], Path], list[Table]]] = {
 """By the paper's number."""
 
 
-def _tables(number: str, found: Sequence[Record], folder: Path, wanted: Callable[[str], bool]) -> list[Table]:
+def _tables(
+    number: str, found: Sequence[Record], folder: Path, wanted: Callable[[str], bool]
+) -> list[Table]:
     groups = by_split(r for r in found if r.spec.stage != "validation" and wanted(r.spec.model))
-    run = [(group[0].data["label"], group) for group in groups]  # two splits of a data set are two tables
+    # two splits of a data set are two tables
+    run = [(group[0].data["label"], group) for group in groups]
     missing = [(name, []) for name in DATASETS if name not in dict(run)]
     place = {name: n for n, name in enumerate(DATASETS)}
     every = sorted([*run, *missing], key=lambda one: place.get(one[0], len(place)))
     definitions = " ".join([*([CELLS, PAIRS] if run else []), PUBLISHED])
-    return [_table(f"Table {number}: {name}", name, group, folder, wanted, definitions) for name, group in every]
+    return [
+        _table(f"Table {number}: {name}", name, group, folder, wanted, definitions)
+        for name, group in every
+    ]
 
 
 def _table(
-    heading: str, dataset: str, group: list[Record], folder: Path, wanted: Callable[[str], bool], definitions: str
+    heading: str,
+    dataset: str,
+    group: list[Record],
+    folder: Path,
+    wanted: Callable[[str], bool],
+    definitions: str,
 ) -> Table:
     """One data set's rows, then the published ones that were not run."""
     made = rows(group)
@@ -101,10 +119,23 @@ def _table(
     run = {row.model for row in made}
     for model in dict.fromkeys(one.model for one in known if one.model not in run):
         lines.append(_line(model, ["-"] * 3, [None] * len(HEADLINE), known))
-    head = ["model", "device", "precision", "seeds", *(text for m in HEADLINE for text in (str(m), "published"))]
+    head = [
+        "model",
+        "device",
+        "precision",
+        "seeds",
+        *(text for m in HEADLINE for text in (str(m), "published")),
+    ]
     where = f"split {group[0].spec.split_hash[:12]}" if group else NOT_RUN
     data = [{"dataset": dataset, **numbers} for _, of_line in lines for numbers in of_line]
-    return Table(f"{heading} ({where})", head, [cells for cells, _ in lines], remarks(made), definitions, data)
+    return Table(
+        f"{heading} ({where})",
+        head,
+        [cells for cells, _ in lines],
+        remarks(made),
+        definitions,
+        data,
+    )
 
 
 def _line(
@@ -116,7 +147,10 @@ def _line(
         theirs = [one for one in known if (one.model, one.metric) == (model, str(metric))]
         first, ours = next(iter(theirs), None), score.summary if score else None
         said = verdict(ours, first)
-        cells += [score.text if score else NOT_RUN, f"{first.text}{f', {said}' if said else ''}" if first else "-"]
+        cells += [
+            score.text if score else NOT_RUN,
+            f"{first.text}{f', {said}' if said else ''}" if first else "-",
+        ]
         data.append(
             {
                 "model": model,

@@ -10,7 +10,7 @@ from statistics import fmean
 
 from tabulate import tabulate
 
-from benchmark.records import Record
+from benchmark.records.store import Record
 from benchmark.stats import welch_t
 
 
@@ -32,12 +32,18 @@ def differences(found: Sequence[Record], published: Path) -> Iterator[Difference
     with published.open(newline="") as file:
         for line in csv.DictReader(file):
             wanted = (line["dataset"], line["model"], "fp32", "ok")
-            mine = [r for r in found if (r.data["label"], r.label, r.spec.precision, r.status) == wanted]
+            mine = [
+                r for r in found if (r.data["label"], r.label, r.spec.precision, r.status) == wanted
+            ]
             if not mine:
                 continue
             values = [value_of(record, line["quantity"]) for record in mine]
             theirs = float(line["mean"])
-            t = welch_t(values, theirs, float(line["sd"]), int(line["seeds"])) if line["sd"] else None
+            t = (
+                welch_t(values, theirs, float(line["sd"]), int(line["seeds"]))
+                if line["sd"]
+                else None
+            )
             yield Difference(line["model"], line["quantity"], fmean(values), theirs, t)
 
 

@@ -8,8 +8,8 @@ from statistics import fmean
 
 from tabulate import tabulate
 
-from benchmark.metrics import SELECTION
-from benchmark.records import Record
+from benchmark.evaluation.metrics import SELECTION
+from benchmark.records.store import Record
 from benchmark.report.table import by_split, rows
 from benchmark.stats import paired_interval
 
@@ -42,7 +42,9 @@ def compared(found: Iterable[Record]) -> Iterator[Rounded]:
             seeds = sorted(exact.keys() & rounded.keys())
             if len(seeds) > 1:
                 a, b = [exact[seed] for seed in seeds], [rounded[seed] for seed in seeds]
-                yield Rounded(model, precision, len(seeds), fmean(a), fmean(b), paired_interval(a, b))
+                yield Rounded(
+                    model, precision, len(seeds), fmean(a), fmean(b), paired_interval(a, b)
+                )
 
 
 def _by_seed(scored: Iterable[Record]) -> dict[int, float]:
@@ -51,7 +53,15 @@ def _by_seed(scored: Iterable[Record]) -> dict[int, float]:
 
 def table(found: Iterable[Record]) -> str:
     """As Markdown."""
-    head = ["model", "precision", "seeds", f"{SELECTION}, fp32", "rounded", "difference", "95 % interval"]
+    head = [
+        "model",
+        "precision",
+        "seeds",
+        f"{SELECTION}, fp32",
+        "rounded",
+        "difference",
+        "95 % interval",
+    ]
     cells = [
         [
             *(r.model, r.precision, str(r.seeds), f"{r.exact:.4f}", f"{r.rounded:.4f}"),

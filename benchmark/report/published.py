@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from benchmark.launch import ROOT
+from benchmark.paths import ROOT
 from benchmark.stats import Summary
 
 VALUES = ROOT / "results" / "published.csv"

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from benchmark import records
-from benchmark.metrics import HEADLINE, SELECTION
-from benchmark.records import Record
+from benchmark.evaluation.metrics import HEADLINE, SELECTION
+from benchmark.paths import ROOT
+from benchmark.records import store
+from benchmark.records.store import Record
 from benchmark.report import curves, figures, files, format, parity, precision, sweep
 from benchmark.report.compare import compared, standings
 from benchmark.report.format import Table
@@ -22,7 +22,6 @@ from benchmark.report.timing import pareto, timings
 from benchmark.report.tuning import tunings
 from benchmark.stats import ALPHA, resamples
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 REFERENCE = ROOT / "results" / "reference"
 PAGES = ("README.md", "docs/results.md", "docs/tuning.md")
 PARITY = ROOT / "results" / "parity.csv"
@@ -31,7 +30,7 @@ PARITY = ROOT / "results" / "parity.csv"
 @cache
 def stored(folder: str = "") -> list[Record]:
     """The records of real runs, or those of another kind in a folder of their own."""
-    return records.read_all(REFERENCE / folder)
+    return store.read_all(REFERENCE / folder)
 
 
 def usual(*datasets: str) -> list[Record]:
@@ -47,15 +46,31 @@ def result_tables(*datasets: str) -> str:
 
 
 FINDINGS = (
-    ("mult-dae", "mult-vae", "On ML-20M the paper has it the other way round; the authors' own code does so here too."),
+    (
+        "mult-dae",
+        "mult-vae",
+        "On ML-20M the paper has it the other way round; the authors' own code does so here too.",
+    ),
     ("ease", "mult-dae", "On ML-20M their published values are nearly equal."),
-    ("logistic-dae", "mult-dae", "On ML-20M the paper has the multinomial ahead, for either network."),
-    ("gaussian-dae", "mult-dae", "Likewise. Neither lead comes from how the output bias starts (docs/results.md)."),
+    (
+        "logistic-dae",
+        "mult-dae",
+        "On ML-20M the paper has the multinomial ahead, for either network.",
+    ),
+    (
+        "gaussian-dae",
+        "mult-dae",
+        "Likewise. Neither lead comes from how the output bias starts (docs/results.md).",
+    ),
     ("logistic-vae", "mult-vae", "Likewise."),
     ("gaussian-vae", "mult-vae", "Likewise."),
     ("logistic-dae", "ease", "The best network and the closed form."),
     ("poisson-dae", "mult-dae", "Not in the paper."),
-    ("als", "mult-dae", "Well regularised, the oldest model here is no strawman; the paper's is far behind."),
+    (
+        "als",
+        "mult-dae",
+        "Well regularised, the oldest model here is no strawman; the paper's is far behind.",
+    ),
     ("als", "bpr", "Both by the library implicit, each at its best settings of a small grid."),
 )
 """Pairs on ml1m, and what to know of them."""
@@ -70,7 +85,9 @@ def differences() -> list[Table]:
 def findings() -> str:
     """A line for each pair: the difference in NDCG@100 with its uncertainty, from the records."""
     (table,) = differences()
-    by_pair = {(row["model"], row["other"]): row for row in table.data if row["metric"] == str(SELECTION)}
+    by_pair = {
+        (row["model"], row["other"]): row for row in table.data if row["metric"] == str(SELECTION)
+    }
     least = len(by_pair) / (resamples(len(by_pair)) + 1)
     return "\n".join(
         [
@@ -80,7 +97,9 @@ def findings() -> str:
     )
 
 
-def _finding(by_pair: Mapping[tuple[str, str], Mapping[str, Any]], first: str, second: str, remark: str) -> str:
+def _finding(
+    by_pair: Mapping[tuple[str, str], Mapping[str, Any]], first: str, second: str, remark: str
+) -> str:
     there = (first, second) in by_pair
     row, sign = (by_pair[first, second], 1) if there else (by_pair[second, first], -1)
     difference, *interval = (sign * row[key] for key in ("difference", "low", "high"))
@@ -88,7 +107,8 @@ def _finding(by_pair: Mapping[tuple[str, str], Mapping[str, Any]], first: str, s
     verb = how if row["p_holm"] < ALPHA else "does not differ surely from"
     low, high = sorted(interval)
     return (
-        f"- `{first}` {verb} `{second}`: {difference:+.4f} ({low:+.4f} to {high:+.4f}; p {_p(row['p_holm'])}). {remark}"
+        f"- `{first}` {verb} `{second}`: {difference:+.4f} "
+        f"({low:+.4f} to {high:+.4f}; p {_p(row['p_holm'])}). {remark}"
     )
 
 
@@ -104,7 +124,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "standings": lambda: format.markdown(standings(usual("ml1m", "ml-latest-small"), REFERENCE)),
     "parity": lambda: parity.tables(stored(), PARITY),
     "precision": lambda: precision.table(stored()),
-    "bias": lambda: format.markdown(results(stored("output-bias"), REFERENCE / "output-bias", HEADLINE)),
+    "bias": lambda: format.markdown(
+        results(stored("output-bias"), REFERENCE / "output-bias", HEADLINE)
+    ),
     "sweep": lambda: format.markdown(files.betas(stored("sweep"))),
     "cost": lambda: format.markdown(timings(stored())),
     "rehearsal": lambda: format.markdown(timings(stored("rehearsal"))),
@@ -126,7 +148,11 @@ def pictures() -> dict[str, bytes]:
     """Of docs/, by their names."""
     ml1m = [record for record in stored() if record.spec.dataset == "ml1m"]
     exact = [record for record in ml1m if record.spec.precision == "fp32"]
-    networks = [record for record in usual("ml1m") if record.spec.model in ("mult-vae", "mult-dae", "logistic-dae")]
+    networks = [
+        record
+        for record in usual("ml1m")
+        if record.spec.model in ("mult-vae", "mult-dae", "logistic-dae")
+    ]
     (betas,) = sweep.sweeps(stored("sweep"))
     made = {
         "curves-ml1m.png": curves.draw(exact),

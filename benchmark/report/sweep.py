@@ -10,9 +10,9 @@ from statistics import fmean, stdev
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmark.metrics import SELECTION
-from benchmark.options import flat_values, named
-from benchmark.records import Record
+from benchmark.evaluation.metrics import SELECTION
+from benchmark.plan.options import flat_values, named
+from benchmark.records.store import Record
 from benchmark.report.format import Table
 from benchmark.report.table import Row, by_split, remarks, rows, title
 
@@ -65,7 +65,9 @@ def sweeps(found: Sequence[Record]) -> Iterator[Sweep]:
             families[_family(row)].append(row)
         for model, family in families.items():
             points = sorted(_points(family), key=lambda point: (point.mode, point.cap))
-            full = [mode for mode in MODES if len({p.cap for p in points if p.mode == mode}) >= POINTS]
+            full = [
+                mode for mode in MODES if len({p.cap for p in points if p.mode == mode}) >= POINTS
+            ]
             if full:
                 yield Sweep(model, group, [point for point in points if point.mode in full])
 
@@ -80,7 +82,9 @@ def _is_vae(record: Record) -> bool:
 def _family(row: Row) -> str:
     """The row without its beta: model, other options that are no defaults, device and precision."""
     options = flat_values(row.spec.config)
-    said = {key: value for key, value in options.items() if key not in SWEPT and f"{key}=" in row.model}
+    said = {
+        key: value for key, value in options.items() if key not in SWEPT and f"{key}=" in row.model
+    }
     return f"{named(row.spec.model, said)}, {row.device}, {row.precision}"
 
 
@@ -108,10 +112,16 @@ def table(sweep: Sweep) -> Table:
     """A line for each point."""
     cells, data = [], []
     for point in sweep.points:
-        shown = [_shown(values, 1 if name in ("kl", "active_units") else 4) for name, values in point.values.items()]
+        shown = [
+            _shown(values, 1 if name in ("kl", "active_units") else 4)
+            for name, values in point.values.items()
+        ]
         cells.append([point.mode, f"{point.cap:g}", point.row.seeds, *shown])
         numbers = {
-            name: {"mean": fmean(values) if values else None, "sd": stdev(values) if len(values) > 1 else None}
+            name: {
+                "mean": fmean(values) if values else None,
+                "sd": stdev(values) if len(values) > 1 else None,
+            }
             for name, values in point.values.items()
         }
         data.append(
@@ -121,11 +131,17 @@ def table(sweep: Sweep) -> Table:
                 "model": sweep.model,
             }
             | {"mode": point.mode, "cap": point.cap, "seeds": len(point.row.scored)}
-            | {f"{name}_{what}": value for name, both in numbers.items() for what, value in both.items()}
+            | {
+                f"{name}_{what}": value
+                for name, both in numbers.items()
+                for what, value in both.items()
+            }
         )
     head = ["beta", "cap", "seeds", *QUANTITIES.values()]
     notes = remarks([point.row for point in sweep.points if point.cap or point.mode == "annealed"])
-    return Table(f"Beta of {sweep.model} on {title(sweep.group)}", head, cells, notes, DEFINITIONS, data)
+    return Table(
+        f"Beta of {sweep.model} on {title(sweep.group)}", head, cells, notes, DEFINITIONS, data
+    )
 
 
 def _shown(values: Sequence[float], digits: int) -> str:
@@ -147,18 +163,36 @@ def draw(sweep: Sweep) -> Figure:
             _line(scores, points, name, f"C{color}", style, f"{name}, {MODES[mode]}")
         _line(kl, points, "kl", "C2", style, MODES[mode])
         _line(units, points, "active_units", "C3", style, MODES[mode])
-    for axes, label in ((scores, str(SELECTION)), (kl, QUANTITIES["kl"]), (units, QUANTITIES["active_units"])):
+    for axes, label in (
+        (scores, str(SELECTION)),
+        (kl, QUANTITIES["kl"]),
+        (units, QUANTITIES["active_units"]),
+    ):
         axes.set_xlabel("beta in force at the selected epoch")
         axes.set_ylabel(label)
         axes.spines[["top", "right"]].set_visible(False)
         if axes.containers:  # none if every trial failed
             axes.legend(frameon=False, fontsize=7, handlelength=4)  # long enough for dashes
     kl.set_yscale("log")
-    figure.suptitle(f"{sweep.model} on {title(sweep.group)}\nbars: standard deviation over seeds", fontsize=9)
+    figure.suptitle(
+        f"{sweep.model} on {title(sweep.group)}\nbars: standard deviation over seeds", fontsize=9
+    )
     return figure
 
 
-def _line(axes: Axes, points: Sequence[Point], name: str, color: str, style: str, label: str) -> None:
+def _line(
+    axes: Axes, points: Sequence[Point], name: str, color: str, style: str, label: str
+) -> None:
     x, y = ([fmean(point.values[quantity]) for point in points] for quantity in ("beta", name))
     spread = [stdev(values) if len(values := point.values[name]) > 1 else 0.0 for point in points]
-    axes.errorbar(x, y, yerr=spread, color=color, linestyle=style, marker="o", markersize=3, capsize=2, label=label)
+    axes.errorbar(
+        x,
+        y,
+        yerr=spread,
+        color=color,
+        linestyle=style,
+        marker="o",
+        markersize=3,
+        capsize=2,
+        label=label,
+    )

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmark import records
-from benchmark.metrics import MEANINGS, Metric, standard_error
-from benchmark.records import Record
+from benchmark.evaluation.metrics import MEANINGS, Metric, standard_error
+from benchmark.evaluation.truth import ROWS as BOUNDS
+from benchmark.records import store
+from benchmark.records.store import Record
 from benchmark.report.format import Table, counted
 from benchmark.spec import TrialSpec
 from benchmark.stats import ALPHA, RESAMPLES, Summary, best, summarize
-from benchmark.truth import ROWS as BOUNDS
 from models.registry import MODELS
 
 CELLS = (
@@ -68,7 +68,7 @@ class Row:
 
     def per_user(self, metrics: Sequence[Metric], folder: Path) -> np.ndarray:
         """Of each metric, trial that is scored and test user: (metrics, trials, users), from the records' files."""
-        found = [records.hits(folder, record) for record in self.scored]
+        found = [store.hits(folder, record) for record in self.scored]
         return np.array([[metric(*hits) for hits in found] for metric in metrics])
 
 
@@ -77,7 +77,10 @@ def results(found: Sequence[Record], folder: Path, metrics: Sequence[Metric]) ->
 
     Raises DataError if a per-user file is not its record's.
     """
-    return [_table(group, folder, metrics) for group in by_split(r for r in found if r.spec.stage != "validation")]
+    return [
+        _table(group, folder, metrics)
+        for group in by_split(r for r in found if r.spec.stage != "validation")
+    ]
 
 
 def by_split(found: Iterable[Record]) -> list[list[Record]]:
@@ -106,7 +109,13 @@ def rows(found: Iterable[Record]) -> list[Row]:
     def order(row: Row) -> tuple[bool, int, list[Any], str, str]:
         model, parts = row.spec.model, re.split(r"(\d+\.?\d*)", row.model.rstrip("]"))
         options = [float(part) if n % 2 else part for n, part in enumerate(parts)]  # 8 before 16
-        return model in BOUNDS, place.get(model, len(place)), options, row.device or "", row.precision or ""
+        return (
+            model in BOUNDS,
+            place.get(model, len(place)),
+            options,
+            row.device or "",
+            row.precision or "",
+        )
 
     return sorted(made, key=order)
 
@@ -143,8 +152,18 @@ def _table(group: list[Record], folder: Path, metrics: Sequence[Metric]) -> Tabl
     made = rows(group)
     cells, data = [], []
     for row, scores in zip(made, scores_of(made, folder, metrics), strict=True):
-        cells.append([row.model, row.device or "-", row.precision or "-", row.seeds, *(s.text for s in scores)])
-        data += [_numbers(row, metric, score) for metric, score in zip(metrics, scores, strict=True)]
+        cells.append(
+            [
+                row.model,
+                row.device or "-",
+                row.precision or "-",
+                row.seeds,
+                *(s.text for s in scores),
+            ]
+        )
+        data += [
+            _numbers(row, metric, score) for metric, score in zip(metrics, scores, strict=True)
+        ]
     head = ["model", "device", "precision", "seeds", *map(str, metrics)]
     return Table(title(group), head, cells, remarks(made), _definitions(made, metrics), data)
 
@@ -175,7 +194,9 @@ def scores_of(made: Sequence[Row], folder: Path, metrics: Sequence[Metric]) -> l
     columns = []
     for m in range(len(metrics)):
         top = {competing[n] for n in best(np.array([values[i][m].mean(axis=0) for i in competing]))}
-        columns.append([Score(_summary(per_user[m]), i in top) for i, per_user in enumerate(values)])
+        columns.append(
+            [Score(_summary(per_user[m]), i in top) for i, per_user in enumerate(values)]
+        )
     return [list(scores) for scores in zip(*columns, strict=True)]
 
 
@@ -183,7 +204,10 @@ def _summary(per_user: np.ndarray) -> Summary | None:
     """Of (trials, users) values; None without a trial."""
     if not len(per_user):
         return None
-    return summarize([float(values.mean()) for values in per_user], [standard_error(values) for values in per_user])
+    return summarize(
+        [float(values.mean()) for values in per_user],
+        [standard_error(values) for values in per_user],
+    )
 
 
 def _numbers(row: Row, metric: Metric, score: Score) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from benchmark.metrics import SELECTION
-from benchmark.records import Record
+from benchmark.evaluation.metrics import SELECTION
+from benchmark.records.store import Record
 from benchmark.report.format import Table, counted
 from benchmark.report.table import by_split, rows, title
 
@@ -75,7 +75,12 @@ def costs(group: Sequence[Record]) -> Iterator[Cost]:
     for row in rows(group):
         for record in row.records:
             if not record.beside_others:
-                key = record.label, record.spec.device or "-", record.spec.precision or "-", _machine(record)
+                key = (
+                    record.label,
+                    record.spec.device or "-",
+                    record.spec.precision or "-",
+                    _machine(record),
+                )
                 groups[key].append(record)
     for key, trials in groups.items():
         yield Cost(*key, trials)
@@ -84,7 +89,11 @@ def costs(group: Sequence[Record]) -> Iterator[Cost]:
 def _machine(record: Record) -> str:
     facts = record.environment
     where = "; ".join(filter(None, [facts["gpu"], facts["cpu"]]))
-    allocator = "; allocator keeps its blocks" if "MALLOC_TRIM_THRESHOLD_" in facts.get("variables", {}) else ""
+    allocator = (
+        "; allocator keeps its blocks"
+        if "MALLOC_TRIM_THRESHOLD_" in facts.get("variables", {})
+        else ""
+    )
     return f"{where}; {facts['threads']} threads; {facts['matrix_product']}{allocator}"
 
 
@@ -100,14 +109,19 @@ def timings(found: Sequence[Record]) -> list[Table]:
 
 def _table(group: list[Record]) -> Table:
     measured = list(costs(group))
-    letters = {machine: chr(ord("A") + n) for n, machine in enumerate(dict.fromkeys(c.machine for c in measured))}
+    letters = {
+        machine: chr(ord("A") + n)
+        for n, machine in enumerate(dict.fromkeys(c.machine for c in measured))
+    }
     sides = {side: [cost for cost in measured if cost.device == side] for side in SIDES}
     shown = {side: list(QUANTITIES)[: None if side == "cuda" else -1] for side in SIDES}
     head, cells = ["model", "epochs"], []
     for side, name in SIDES.items():
         head += [name, *(shown[side] if sides[side] else [])]
     for model in dict.fromkeys(cost.model for cost in measured):
-        of_model = [[cost for cost in costs_there if cost.model == model] for costs_there in sides.values()]
+        of_model = [
+            [cost for cost in costs_there if cost.model == model] for costs_there in sides.values()
+        ]
         for line in zip_longest(*of_model):
             epochs = {len(record.curve) for cost in line if cost for record in cost.trials}
             cells.append([model, "/".join(map(str, sorted(epochs)))])
@@ -117,8 +131,17 @@ def _table(group: list[Record]) -> Table:
     left_out = sum(record.beside_others for row in rows(group) for record in row.records)
     notes = [f"{letter}: {machine}." for machine, letter in letters.items()]
     if left_out:
-        notes.append(f"Left out: {counted(left_out, 'trial')} that ran beside other trials or other work.")
-    return Table(f"Cost on {title(group)}", head, cells, notes, DEFINITIONS, [_numbers(cost) for cost in measured])
+        notes.append(
+            f"Left out: {counted(left_out, 'trial')} that ran beside other trials or other work."
+        )
+    return Table(
+        f"Cost on {title(group)}",
+        head,
+        cells,
+        notes,
+        DEFINITIONS,
+        [_numbers(cost) for cost in measured],
+    )
 
 
 def _cells(cost: Cost, letter: str, shown: Sequence[str]) -> list[str]:
@@ -141,7 +164,10 @@ def _numbers(cost: Cost) -> dict[str, Any]:
     return (
         {"dataset": first.data["label"], "split_hash": first.spec.split_hash, "model": cost.model}
         | where
-        | {"trials": len(cost.trials), "epochs": median(len(record.curve) for record in cost.trials)}
+        | {
+            "trials": len(cost.trials),
+            "epochs": median(len(record.curve) for record in cost.trials),
+        }
         | {"users_per_second": cost.median(_users_per_second)}
         | medians
     )
@@ -161,15 +187,23 @@ def pareto(group: Sequence[Record]) -> Figure | None:
     for axes, (machine, there) in zip(
         figure.subplots(len(machines), 1, squeeze=False)[:, 0], machines.items(), strict=True
     ):
-        points = [(cost.median(QUANTITIES["total (s)"]) or 0.0, cost.median(_quality) or 0.0, cost) for cost in there]
+        points = [
+            (cost.median(QUANTITIES["total (s)"]) or 0.0, cost.median(_quality) or 0.0, cost)
+            for cost in there
+        ]
         line = frontier([(seconds, quality) for seconds, quality, _ in points])
         axes.plot(*zip(*line, strict=True), color="0.6", linewidth=1)
         for n, (seconds, quality, cost) in enumerate(sorted(points, key=lambda point: -point[1])):
-            name = fill(f"{cost.model.replace(',', ', ')} ({cost.precision})", 36)  # a long one would squeeze the axes
-            axes.plot(seconds, quality, "os^vDPX"[n % 7], color=f"C{n}", linestyle="none", label=name)
-        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=7)  # the best first
+            # a long one would squeeze the axes
+            name = fill(f"{cost.model.replace(',', ', ')} ({cost.precision})", 36)
+            axes.plot(
+                seconds, quality, "os^vDPX"[n % 7], color=f"C{n}", linestyle="none", label=name
+            )
+        # the best first
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=7)
         spent = [seconds for seconds, _, _ in points]
-        axes.set_xscale("log" if max(spent) >= 100 * min(spent) else "linear")  # two numbers or more on either
+        # two numbers or more on either
+        axes.set_xscale("log" if max(spent) >= 100 * min(spent) else "linear")
         axes.set_xlabel("seconds of training, validation and test, median over trials")
         axes.set_ylabel(f"test {SELECTION}")
         axes.spines[["top", "right"]].set_visible(False)

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from statistics import fmean, median
 
-from benchmark.metrics import SELECTION
-from benchmark.options import flat_values, named
-from benchmark.records import Record
+from benchmark.evaluation.metrics import SELECTION
+from benchmark.plan.options import flat_values, named
+from benchmark.records.store import Record
 from benchmark.report.format import Table, counted
 from benchmark.report.table import Row, by_split, rows
 from benchmark.stats import Summary, summarize
@@ -38,7 +38,9 @@ def _table(group: list[Record]) -> Table:
             planned = max(len(r.curve) for r in row.records)
             best = f"{median(epochs):g} of {planned}" if epochs else "-"
             shown = _shown(row, summary, summary is not None and summary == points[0][1])
-            cells.append([names[row.model], row.precision or "-", str(len(row.records)), shown, best])
+            cells.append(
+                [names[row.model], row.precision or "-", str(len(row.records)), shown, best]
+            )
             data.append(
                 {
                     "dataset": group[0].data["label"],
@@ -57,8 +59,13 @@ def _table(group: list[Record]) -> Table:
         f"{described['label']}, tuning: {described['validation_users']} validation users, "
         f"{described['training_users']} training users; split {group[-1].spec.split_hash[:12]}"
     )
-    hours = sum(r.cost.get("training_seconds", 0) + r.cost.get("validation_seconds", 0) for r in group) / 3600
-    budget = f"Budget: {counted(len(group), 'trial')}, {hours:.2f} hours of training and validation."
+    hours = (
+        sum(r.cost.get("training_seconds", 0) + r.cost.get("validation_seconds", 0) for r in group)
+        / 3600
+    )
+    budget = (
+        f"Budget: {counted(len(group), 'trial')}, {hours:.2f} hours of training and validation."
+    )
     head = ["model", "precision", "seeds", f"validation {SELECTION}", "best epoch"]
     return Table(title, head, cells, [budget], DEFINITIONS, data)
 
@@ -67,13 +74,20 @@ def _names(model: str, points: list[Row]) -> dict[str, str]:
     """What to call each row: the model with the options in which its points differ, defaults of today or not."""
     values = {row.model: flat_values(row.spec.config) for row in points}
     first = next(iter(values.values()))
-    varied = [option for option in first if len({str(has.get(option)) for has in values.values()}) > 1]
-    return {label: named(model, {option: has[option] for option in varied}) for label, has in values.items()}
+    varied = [
+        option for option in first if len({str(has.get(option)) for has in values.values()}) > 1
+    ]
+    return {
+        label: named(model, {option: has[option] for option in varied})
+        for label, has in values.items()
+    }
 
 
 def _summary(row: Row) -> Summary | None:
     """None if no trial of the point ended well."""
-    scores = [r.best_validation for r in row.records if r.status == "ok" and r.best_validation is not None]
+    scores = [
+        r.best_validation for r in row.records if r.status == "ok" and r.best_validation is not None
+    ]
     return summarize(scores, [0.0] * len(scores)) if scores else None
 
 
@@ -81,4 +95,6 @@ def _shown(row: Row, summary: Summary | None, best: bool) -> str:
     if summary is None:
         return row.records[0].status
     mean = f"{summary.mean:.4f}"
-    return f"{f'**{mean}**' if best else mean} ± {'-' if summary.sd is None else f'{summary.sd:.4f}'}"
+    return (
+        f"{f'**{mean}**' if best else mean} ± {'-' if summary.sd is None else f'{summary.sd:.4f}'}"
+    )

@@ -12,11 +12,14 @@ ML20M = (116_677, 20_108)
 ITEMS_PER_USER = 73
 
 
-def interactions(users: int, items: int, per_user: float = ITEMS_PER_USER, seed: int = 0) -> csr_matrix:
+def interactions(
+    users: int, items: int, per_user: float = ITEMS_PER_USER, seed: int = 0
+) -> csr_matrix:
     """A binary (users, items) matrix with about ``per_user`` items a user, each drawn by popularity."""
     random = np.random.RandomState(seed)
     activity = np.exp(random.standard_normal(users))
-    counts = np.maximum(5, random.poisson(per_user * 1.04 * activity / activity.mean()))  # repeats collapse
+    # repeats collapse
+    counts = np.maximum(5, random.poisson(per_user * 1.04 * activity / activity.mean()))
     popularity = (np.arange(items) + 100.0) ** -0.9
     cumulative = (popularity / popularity.sum()).cumsum()
     item = np.searchsorted(cumulative, random.random_sample(int(counts.sum()))).clip(max=items - 1)
@@ -35,5 +38,8 @@ def fold(users: int, items: int) -> Fold:
     target[matrix.indptr[:-1]] = True
     ids = np.arange(users), np.arange(items)
     return Fold(
-        *(Interactions(pairs.row[m].astype(np.int32), pairs.col[m].astype(np.int32), *ids) for m in (~target, target))
+        *(
+            Interactions(pairs.row[m].astype(np.int32), pairs.col[m].astype(np.int32), *ids)
+            for m in (~target, target)
+        )
     )

@@ -13,7 +13,7 @@ import numpy as np
 from tabulate import tabulate
 
 from benchmark import environment
-from tests.conftest import ROOT
+from benchmark.paths import ROOT
 from tests.perf.interactions import ML20M
 from tests.perf.test_overhead import CACHED, FIRST, OVERHEAD, TRIAL
 from tests.perf.test_perf import BASE, CLOSED, DAE, EVALUATOR, FAMILIES, GROWTH_GROUP, PLAIN, VAE
@@ -42,9 +42,21 @@ Left out of this run.
 """
 AXES = {"users": "users", "items": "items", "per_user": "interactions per user"}
 EXPECTED = {
-    "mult-vae": {"users": "1: updates", "items": "1: output layer and Adam", "per_user": "0: only the first layer"},
-    "mult-dae": {"users": "1: updates", "items": "1: output layer and Adam", "per_user": "0: only the first layer"},
-    "ease": {"users": "0 to 1: Gram matrix", "items": "up to 3: inverse", "per_user": "0 to 2: Gram matrix"},
+    "mult-vae": {
+        "users": "1: updates",
+        "items": "1: output layer and Adam",
+        "per_user": "0: only the first layer",
+    },
+    "mult-dae": {
+        "users": "1: updates",
+        "items": "1: output layer and Adam",
+        "per_user": "0: only the first layer",
+    },
+    "ease": {
+        "users": "0 to 1: Gram matrix",
+        "items": "up to 3: inverse",
+        "per_user": "0 to 2: Gram matrix",
+    },
 }
 
 
@@ -70,7 +82,13 @@ class Measured:
     def of(cls, entry: dict[str, Any]) -> Measured:
         """Read it."""
         stats = entry["stats"]
-        usual = {"pieces": 1, "work": None, "peak_bytes": (0, 0), "own_seconds": 0.0, "matrix_product": ""}
+        usual = {
+            "pieces": 1,
+            "work": None,
+            "peak_bytes": (0, 0),
+            "own_seconds": 0.0,
+            "matrix_product": "",
+        }
         extra = usual | entry["extra_info"]
         seconds = (stats[name] / extra["pieces"] for name in ("median", "q1", "q3"))
         work = Work(**extra["work"]) if extra["work"] else None
@@ -88,7 +106,12 @@ def timings(found: list[Measured], yardstick: str) -> str:
     """Medians and quartiles, and how many times as long the one called ``yardstick`` took."""
     (first,) = [m for m in found if m.name == yardstick]
     rows = [
-        [m.name, f"{1e3 * m.median:.1f}", f"{1e3 * m.low:.1f} to {1e3 * m.high:.1f}", f"{first.median / m.median:.2f}"]
+        [
+            m.name,
+            f"{1e3 * m.median:.1f}",
+            f"{1e3 * m.low:.1f} to {1e3 * m.high:.1f}",
+            f"{first.median / m.median:.2f}",
+        ]
         for m in found
     ]
     return table(rows, ["", "median (ms)", "quartiles (ms)", f"times as fast as: {yardstick}"])
@@ -101,7 +124,9 @@ def step(network: str, found: list[Measured]) -> str:
     adam = seconds["roof: Adam's traffic"]
     parts = [f"### {network}\n", timings(list(group.values()), PLAIN)]
     for precision in ("fp32", "bf16"):
-        products = [s for name, s in seconds.items() if name.startswith(f"roof: products, {precision}")]
+        products = [
+            s for name, s in seconds.items() if name.startswith(f"roof: products, {precision}")
+        ]
         if products:
             roof = min(products) + adam
             parts.append(
@@ -119,8 +144,13 @@ def step(network: str, found: list[Measured]) -> str:
 
 def likelihoods(found: list[Measured]) -> str:
     """A step of each, beside the multinomial's."""
-    parts = ["## Likelihoods\n\nA step of each, in the precision that `--precision auto` means on this CPU.\n"]
-    parts += [timings([m for m in found if m.group == group], f"mult-{kind}") for kind, group in FAMILIES.items()]
+    parts = [
+        "## Likelihoods\n\nA step of each, in the precision that `--precision auto` means on this CPU.\n"
+    ]
+    parts += [
+        timings([m for m in found if m.group == group], f"mult-{kind}")
+        for kind, group in FAMILIES.items()
+    ]
     return "\n".join(parts)
 
 
@@ -128,12 +158,16 @@ def evaluator(found: list[Measured]) -> str:
     """Its table, and its share of an epoch with validation."""
     group = [m for m in found if m.group == EVALUATOR]
     ours = next(m.median for m in group if m.name == "ours")
-    lines = [f"## {EVALUATOR}\n\nRecall@20, Recall@50 and NDCG@100 with per-user values, from ready scores.\n"]
+    lines = [
+        f"## {EVALUATOR}\n\nRecall@20, Recall@50 and NDCG@100 with per-user values, from ready scores.\n"
+    ]
     lines.append(timings(group, "the authors'"))
     for network in (VAE, DAE):
         (one,) = [m.median for m in found if (m.group, m.name) == (network, "ours, fp32")]
         epoch = one * -(-ML20M[0] // BATCH)
-        lines.append(f"{network}: {ours / (epoch + ours):.1%} of an epoch ({epoch:.0f} s) with validation.\n")
+        lines.append(
+            f"{network}: {ours / (epoch + ours):.1%} of an epoch ({epoch:.0f} s) with validation.\n"
+        )
     return "\n".join(lines)
 
 
@@ -156,7 +190,10 @@ def overhead(found: list[Measured]) -> str:
     rows = [
         ["`run_all.py --help`", left["run_all.py --help"]],
         ["`import torch`", torch],
-        ["from `run_all.py` to the first update, split in the cache (and the record's writing)", left[FIRST]],
+        [
+            "from `run_all.py` to the first update, split in the cache (and the record's writing)",
+            left[FIRST],
+        ],
         ["a trial's process, besides the model's own work and `import torch`", left[TRIAL] - torch],
         [CACHED, left[CACHED]],
     ]
@@ -169,20 +206,35 @@ def growth(found: list[Measured]) -> str:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, panels = plt.subplots(1, len(AXES), figsize=(11, 3.6), sharey=True, layout="constrained")
+    figure, panels = plt.subplots(
+        1, len(AXES), figsize=(11, 3.6), sharey=True, layout="constrained"
+    )
     rows = []
     for model, expected in EXPECTED.items():
         for panel, (axis, label) in zip(panels, AXES.items(), strict=True):
-            points = along(axis, [m for m in found if m.group == GROWTH_GROUP and m.work.kind == model])
+            points = along(
+                axis, [m for m in found if m.group == GROWTH_GROUP and m.work.kind == model]
+            )
             sizes, seconds = np.array([(getattr(m.work, axis), m.median) for m in points]).T
             exponent, offset = np.polyfit(np.log(sizes), np.log(seconds), 1)
             (line,) = panel.loglog(sizes, seconds, "o", label=f"{model}, exponent {exponent:.2f}")
-            panel.loglog(sizes, np.exp(offset) * sizes**exponent, color=line.get_color(), linewidth=0.8)
+            panel.loglog(
+                sizes, np.exp(offset) * sizes**exponent, color=line.get_color(), linewidth=0.8
+            )
             panel.set_xlabel(label)
             panel.set_xticks(sizes, [f"{size:,.0f}" for size in sizes])
             panel.set_xticks([], minor=True)
             shown = ", ".join(f"{s:.2f}" for s in seconds)
-            rows.append([model, label, ", ".join(f"{s:,.0f}" for s in sizes), shown, f"{exponent:.2f}", expected[axis]])
+            rows.append(
+                [
+                    model,
+                    label,
+                    ", ".join(f"{s:,.0f}" for s in sizes),
+                    shown,
+                    f"{exponent:.2f}",
+                    expected[axis],
+                ]
+            )
     panels[0].set_ylabel("seconds per epoch")
     for panel in panels:
         panel.legend(fontsize="small")

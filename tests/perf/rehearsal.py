@@ -26,10 +26,10 @@ import polars as pl
 from tabulate import tabulate
 
 from benchmark import environment
+from benchmark.paths import ROOT
 from benchmark.spec import PROTOCOL
 from datasets import cache
 from datasets.registry import DATASETS
-from tests.conftest import ROOT
 
 CHUNK = 2_000_000
 HEAD = """\
@@ -63,7 +63,10 @@ def pairs(size: Size) -> tuple[np.ndarray, np.ndarray]:
     )
     key = np.unique(must)
     while len(key) < size.rows:
-        u, i = (np.searchsorted(c, random.random_sample(size.rows // 2) * c[-1]) for c in (activity, popularity))
+        u, i = (
+            np.searchsorted(c, random.random_sample(size.rows // 2) * c[-1])
+            for c in (activity, popularity)
+        )
         key = np.sort(np.concatenate([key, u * size.items + i]))
         key = key[np.append(True, key[1:] != key[:-1])]
     free = np.ones(len(key), dtype=bool)
@@ -103,11 +106,16 @@ def ml20m(folder: Path, size: Size) -> None:
     columns = {
         "userId": user + 1,
         "movieId": movies[item],
-        "rating": random.randint(2, 14, size=size.rows).clip(max=10) / 2,  # half of them count, as there
+        "rating": random.randint(2, 14, size=size.rows).clip(max=10)
+        / 2,  # half of them count, as there
         "timestamp": random.randint(789_652_009, 1_427_784_002, size=size.rows),
     }
     rows = (text({name: column[some] for name, column in columns.items()}) for some in chunks(size))
-    zipped(folder / "ml-20m.zip", "ml-20m/ratings.csv", chain([f"{','.join(columns)}\n".encode()], rows))
+    zipped(
+        folder / "ml-20m.zip",
+        "ml-20m/ratings.csv",
+        chain([f"{','.join(columns)}\n".encode()], rows),
+    )
 
 
 def netflix(folder: Path, size: Size) -> None:
@@ -122,7 +130,8 @@ def netflix(folder: Path, size: Size) -> None:
     with tarfile.open(inner, "w") as archive:
         for movie, customer in enumerate(np.split(customers, ends[:-1]), start=1):
             random.shuffle(customer)
-            rating = random.randint(1, 8, size=len(customer)).clip(max=5)  # four of seven count, as there
+            # four of seven count, as there
+            rating = random.randint(1, 8, size=len(customer)).clip(max=5)
             day = np.datetime64("1999-11-11") + random.randint(0, 2242, size=len(customer))
             content = f"{movie}:\n".encode() + text({"c": customer, "r": rating, "d": day})
             entry = tarfile.TarInfo(f"training_set/mv_{movie:07d}.txt")
@@ -172,7 +181,11 @@ def read(name: str, folder: Path) -> dict[str, Any]:
         "seconds": time.perf_counter() - start,
         "others": others.share(),
         "peak_bytes": environment.process_peak_bytes(),
-        "split": [rows, len(made.split.train.user_ids) + 2 * (entry.config.held_out or 0), made.split.train.shape[1]],
+        "split": [
+            rows,
+            len(made.split.train.user_ids) + 2 * (entry.config.held_out or 0),
+            made.split.train.shape[1],
+        ],
     }
 
 
@@ -207,7 +220,10 @@ def page(found: dict[str, dict[str, Any]]) -> str:
         "peak memory (GB)",
         "cores taken by other programs",
     ]
-    return "\n".join([HEAD, machine, tabulate(rows, head, tablefmt="pipe", disable_numparse=True)]) + "\n"
+    return (
+        "\n".join([HEAD, machine, tabulate(rows, head, tablefmt="pipe", disable_numparse=True)])
+        + "\n"
+    )
 
 
 def main(names: list[str]) -> None:
@@ -223,6 +239,8 @@ def main(names: list[str]) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] in (["write"], ["read"]):
-        print(json.dumps({"write": write, "read": read}[sys.argv[1]](sys.argv[2], Path(sys.argv[3]))))
+        print(
+            json.dumps({"write": write, "read": read}[sys.argv[1]](sys.argv[2], Path(sys.argv[3])))
+        )
     else:
         main(sys.argv[1:] or list(WRITERS))

@@ -13,17 +13,27 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark.launch import surroundings
+from benchmark.paths import ROOT
+from benchmark.run.launch import surroundings
 from datasets import cache
 from datasets.base import Dataset, DatasetConfig
 from datasets.split import Interactions, Split
-from tests.conftest import ROOT
 from tests.perf.interactions import ML20M, fold, interactions
 
 OVERHEAD = "Overhead"
 FIRST, CACHED = "a run to the end of its first trial", "a split of ML-20M's size from the cache"
 TRIAL = "a trial's process"
-RUN = [sys.executable, "run_all.py", "--models", "mult-vae", "--seeds", "0", "--set", "epochs=1", "--force"]
+RUN = [
+    sys.executable,
+    "run_all.py",
+    "--models",
+    "mult-vae",
+    "--seeds",
+    "0",
+    "--set",
+    "epochs=1",
+    "--force",
+]
 OWN = ("construction", "preparation", "training", "validation", "test")
 
 
@@ -46,21 +56,36 @@ def measure(benchmark: Any, name: str, work: Callable[[], object], rounds: int =
 
 
 @pytest.mark.parametrize(
-    ("name", "command"), [("run_all.py --help", ["run_all.py", "--help"]), ("import torch", ["-c", "import torch"])]
+    ("name", "command"),
+    [("run_all.py --help", ["run_all.py", "--help"]), ("import torch", ["-c", "import torch"])],
 )
 def test_command(name: str, command: list[str], benchmark: Any) -> None:
     measure(
-        benchmark, name, lambda: subprocess.run([sys.executable, *command], cwd=ROOT, check=True, capture_output=True)
+        benchmark,
+        name,
+        lambda: subprocess.run(
+            [sys.executable, *command], cwd=ROOT, check=True, capture_output=True
+        ),
     )
 
 
 def test_trial(out: Path, benchmark: Any) -> None:
     """By hand, in the environment of a run: in another, it would begin anew."""
-    spec = next(p for p in (out / "specs").iterdir() if json.loads(p.read_text())["spec"]["model"] == "mult-vae")
+    spec = next(
+        p
+        for p in (out / "specs").iterdir()
+        if json.loads(p.read_text())["spec"]["model"] == "mult-vae"
+    )
     command, own = [sys.executable, "-m", "benchmark.trial", str(spec)], []
 
     def work() -> None:
-        subprocess.run(command, cwd=ROOT, env=surroundings(os.cpu_count() or 1), check=True, capture_output=True)
+        subprocess.run(
+            command,
+            cwd=ROOT,
+            env=surroundings(os.cpu_count() or 1),
+            check=True,
+            capture_output=True,
+        )
         own.append(sum(of(out)[f"{name}_seconds"] for name in OWN))
 
     measure(benchmark, TRIAL, work)
@@ -72,7 +97,9 @@ def test_start_to_first_update(out: Path, benchmark: Any) -> None:
     own = []
 
     def work() -> None:
-        with subprocess.Popen([*RUN, "--out", str(out)], cwd=ROOT, stdout=subprocess.PIPE, text=True) as run:
+        with subprocess.Popen(
+            [*RUN, "--out", str(out)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        ) as run:
             assert run.stdout is not None
             assert any("mult-vae" in line for line in run.stdout), "the trial has no line"
             run.terminate()

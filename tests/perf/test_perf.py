@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from benchmark import environment
-from benchmark.launch import surroundings
+from benchmark.paths import ROOT
+from benchmark.run.launch import surroundings
 from models import variants
-from tests.conftest import ROOT
 from tests.perf.interactions import ML20M
 from tests.perf.work import Work
 
@@ -41,7 +41,9 @@ class Case:
 
 def step(group: str, name: str, kind: str, precision: Any = "fp32", tuned: bool = True) -> Case:
     """An update on 500 users, a quarter of an epoch of 2,000."""
-    return Case(group, name, Work(kind, precision, THREADS if tuned else None), tuned, warm=3, pieces=4)
+    return Case(
+        group, name, Work(kind, precision, THREADS if tuned else None), tuned, warm=3, pieces=4
+    )
 
 
 def roof(group: str, inner: int, parameters: int) -> list[Case]:
@@ -55,7 +57,9 @@ def roof(group: str, inner: int, parameters: int) -> list[Case]:
             if environment.has_bf16()
             else []
         ),
-        Case(group, "roof: Adam's traffic", Work("traffic", threads=THREADS, parameters=parameters)),
+        Case(
+            group, "roof: Adam's traffic", Work("traffic", threads=THREADS, parameters=parameters)
+        ),
     ]
 
 
@@ -90,7 +94,11 @@ OTHERS = [
     Case(CLOSED, "EASE", Work("ease", threads=THREADS, users=ML20M[0]), rounds=1, warm=0),
 ]
 BASE = {"users": 5_000, "items": 5_000, "per_user": 40}
-GROWN = {"users": (2_500, 10_000, 20_000), "items": (2_500, 10_000, 20_000), "per_user": (20, 80, 160)}
+GROWN = {
+    "users": (2_500, 10_000, 20_000),
+    "items": (2_500, 10_000, 20_000),
+    "per_user": (20, 80, 160),
+}
 GROWTH = [
     Case(
         GROWTH_GROUP,
@@ -151,4 +159,7 @@ def test_work(case: Case, benchmark: Any) -> None:
     benchmark.extra_info |= {"pieces": case.pieces, "work": asdict(case.work)}
     with Worker(case.work, case.tuned) as work:
         benchmark.pedantic(work, rounds=case.rounds, warmup_rounds=case.warm)
-        benchmark.extra_info |= {"peak_bytes": [work.peaks[0], work.peaks[-1]], "matrix_product": work.matrix_product}
+        benchmark.extra_info |= {
+            "peak_bytes": [work.peaks[0], work.peaks[-1]],
+            "matrix_product": work.matrix_product,
+        }

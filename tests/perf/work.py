@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from benchmark import environment
-from benchmark.evaluate import evaluate
-from benchmark.metrics import HEADLINE
-from benchmark.training import train_epoch
+from benchmark.evaluation.metrics import HEADLINE
+from benchmark.evaluation.ranking import evaluate
+from benchmark.run.training import train_epoch
 from models.base import Compute, Precision
 from models.registry import MODELS
 from tests.perf import plain
@@ -66,7 +66,9 @@ def model(work: Work) -> Piece:
 def plain_model(work: Work) -> Piece:
     """An epoch of a plain network."""
     network = {"plain-vae": plain.PlainVAE, "plain-dae": plain.PlainDAE}[work.kind]
-    return plain.trainer(network(work.items), interactions(work.users, work.items, work.per_user), BATCH)
+    return plain.trainer(
+        network(work.items), interactions(work.users, work.items, work.per_user), BATCH
+    )
 
 
 def products(work: Work) -> Piece:
@@ -78,7 +80,9 @@ def products(work: Work) -> Piece:
 
 def products_by_numpy(work: Work) -> Piece:
     """The same by NumPy's library."""
-    h, W, g = (np.random.RandomState(0).standard_normal(shape).astype(np.float32) for shape in shapes(work))
+    h, W, g = (
+        np.random.RandomState(0).standard_normal(shape).astype(np.float32) for shape in shapes(work)
+    )
     return lambda: (h @ W, g @ W.T, h.T @ g)
 
 
@@ -130,7 +134,10 @@ def main(work: Work) -> None:
     if work.threads:
         torch.set_num_threads(work.threads)
     piece = work.piece()
-    ready = {"peak_bytes": environment.process_peak_bytes(), "matrix_product": environment.matrix_product()}
+    ready = {
+        "peak_bytes": environment.process_peak_bytes(),
+        "matrix_product": environment.matrix_product(),
+    }
     print(json.dumps(ready), flush=True)
     for _ in sys.stdin:
         piece()

@@ -15,12 +15,14 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark import checkpoint, environment, outcome, records
-from benchmark.checkpoint import Progress
-from benchmark.launch import Launched, launch
-from benchmark.records import Record, Status
+from benchmark import environment
+from benchmark.records import store
+from benchmark.records.store import Record, Status
+from benchmark.run import checkpoint, outcome
+from benchmark.run.checkpoint import Progress
+from benchmark.run.clock import Clock
+from benchmark.run.launch import Launched, launch
 from benchmark.spec import Job
-from benchmark.timing import Clock
 from datasets import atomic
 from datasets.errors import DataError
 
@@ -32,7 +34,7 @@ LAST_SECONDS = 5.0
 def stamp_of(job: Job) -> Stamp:
     """Changes when the record is replaced; None without one."""
     try:
-        stat = records.path_of(job.out, job.spec.id).stat()
+        stat = store.path_of(job.out, job.spec.id).stat()
     except FileNotFoundError:
         return None
     return stat.st_ino, stat.st_mtime_ns
@@ -74,7 +76,7 @@ class Child:
             if stamp_of(job) != stamp:
                 raise Settled
             atomic.sweep(job.out, job.spec.id, keep=None if fresh else checkpoint.path_of(job))
-            spec = job.out / records.SPECS / f"{job.spec.id}.json"
+            spec = job.out / store.SPECS / f"{job.spec.id}.json"
             atomic.write(spec, (job.model_dump_json(indent=1) + "\n").encode())
             launched = stack.enter_context(closing(launch(job.threads)))
             launched.tell(spec, lock)
@@ -90,7 +92,11 @@ class Child:
     @property
     def where(self) -> str:
         """What it is and how far."""
-        return f"{self.job.title} epoch {self.epoch} of {self.planned}" if self.epoch else self.job.title
+        return (
+            f"{self.job.title} epoch {self.epoch} of {self.planned}"
+            if self.epoch
+            else self.job.title
+        )
 
     def read(self) -> bool:
         """Take in the messages there are; false at their end."""
@@ -98,7 +104,10 @@ class Child:
         *lines, self.unread = (self.unread + received).split(b"\n")
         for line in lines:
             message = json.loads(line)
-            self.epoch, self.planned = message.get("epoch", self.epoch), message.get("planned", self.planned)
+            self.epoch, self.planned = (
+                message.get("epoch", self.epoch),
+                message.get("planned", self.planned),
+            )
             if "written" in message:
                 self.written = [Path(path) for path in message["written"]]
         return bool(received)
@@ -115,7 +124,10 @@ class Child:
         Raises DataError if the process could not run the trial at all, or not write its record.
         """
         if self.written is not None:
-            return records.read(records.path_of(self.job.out, self.job.spec.id)), [self.spec, *self.written]
+            return store.read(store.path_of(self.job.out, self.job.spec.id)), [
+                self.spec,
+                *self.written,
+            ]
         with suppress(subprocess.TimeoutExpired):
             self.launched.process.wait(LAST_SECONDS)
         self.launched.kill()
@@ -127,18 +139,27 @@ class Child:
         status, sentence = self.verdict(code, timeout)
         reason = "\n".join([*said[-20:], sentence])
         record = outcome.record_of(self.job, status, reason, None, self.progress)
-        record = record.model_copy(update={"cost": {"process_seconds": time.monotonic() - self.started}})
-        written = records.write(self.job.out, record, None)
+        record = record.model_copy(
+            update={"cost": {"process_seconds": time.monotonic() - self.started}}
+        )
+        written = store.write(self.job.out, record, None)
         checkpoint.path_of(self.job).unlink(missing_ok=True)
         return record, [self.spec, *written]
 
     def verdict(self, code: int, timeout: float | None) -> tuple[Status, str]:
         """Status and sentence for a process that ended without a record."""
-        where = f"; it was at epoch {self.epoch} of {self.planned}" if self.epoch else " in its first epoch"
+        where = (
+            f"; it was at epoch {self.epoch} of {self.planned}"
+            if self.epoch
+            else " in its first epoch"
+        )
         if self.timed_out:
             return "timeout", f"ran longer than --timeout {timeout:g} seconds{where}"
         if code >= 0:
-            return "failed", f"its process ended with exit code {code} before its record was written{where}"
+            return (
+                "failed",
+                f"its process ended with exit code {code} before its record was written{where}",
+            )
         name = signal.Signals(-code).name
         if -code == signal.SIGKILL and environment.oom_kills() > self.oom_kills:
             return "oom", f"out of memory: the system killed its process{where}"

@@ -8,21 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from benchmark import outcome, records
 from benchmark.catalog import UsageError
-from benchmark.checkpoint import Progress
-from benchmark.evaluate import Ranking
-from benchmark.metrics import DEPTH
+from benchmark.evaluation.metrics import DEPTH
+from benchmark.evaluation.ranking import Ranking
+from benchmark.evaluation.truth import ROWS
+from benchmark.records import store
+from benchmark.run import outcome
+from benchmark.run.checkpoint import Progress
+from benchmark.run.clock import Clock
 from benchmark.spec import PROTOCOL, Job, TrialSpec
-from benchmark.timing import Clock
-from benchmark.truth import ROWS
 from datasets.cache import Prepared
 from datasets.errors import DataError
 from datasets.split import Fold
 from models.registry import MODELS
 
 
-def evaluate(name: str, lists: Path, dataset: str, data: dict[str, Any], prepared: Prepared, out: Path) -> list[Path]:
+def evaluate(
+    name: str, lists: Path, dataset: str, data: dict[str, Any], prepared: Prepared, out: Path
+) -> list[Path]:
     """Score the lists in a Parquet file and write their record into ``out``; returns the paths written.
 
     Columns: ``user``, the position in the test fold; ``items``, a list of raw item ids, the best first. Every user
@@ -31,11 +34,15 @@ def evaluate(name: str, lists: Path, dataset: str, data: dict[str, Any], prepare
     Raises UsageError for the name of a model, DataError if the file does not hold such lists.
     """
     if not name or name in MODELS or name in ROWS:
-        raise UsageError(f"--name {name!r} is taken by a row of this project's own; give the lists another name")
+        raise UsageError(
+            f"--name {name!r} is taken by a row of this project's own; give the lists another name"
+        )
     try:
         content = lists.read_bytes()
     except OSError as error:
-        raise DataError(f"{lists} cannot be read ({error.strerror}); name a Parquet file of lists") from error
+        raise DataError(
+            f"{lists} cannot be read ({error.strerror}); name a Parquet file of lists"
+        ) from error
     spec = TrialSpec(
         protocol=PROTOCOL,
         model=name,
@@ -48,10 +55,12 @@ def evaluate(name: str, lists: Path, dataset: str, data: dict[str, Any], prepare
         device=None,
         precision=None,
     )
-    job = Job(spec=spec, label=f"{name} (external)", data=data, split=prepared.folder, out=out, threads=1)
+    job = Job(
+        spec=spec, label=f"{name} (external)", data=data, split=prepared.folder, out=out, threads=1
+    )
     ranking = rank(read(lists, prepared.split.test), prepared.split.test, lists)
     record = outcome.record_of(job, "ok", None, ranking, Progress(Clock(None)))
-    return records.write(out, record.model_copy(update={"cost": {}}), ranking)
+    return store.write(out, record.model_copy(update={"cost": {}}), ranking)
 
 
 def read(path: Path, fold: Fold) -> dict[int, np.ndarray]:
@@ -80,7 +89,9 @@ def _offsets(column: Any) -> np.ndarray:
     """Where each list begins in the flattened values, of a list column of any kind."""
     import pyarrow.compute as pc
 
-    lengths = pc.call_function("list_value_length", [column]).fill_null(0).to_numpy(zero_copy_only=False)
+    lengths = (
+        pc.call_function("list_value_length", [column]).fill_null(0).to_numpy(zero_copy_only=False)
+    )
     return np.concatenate([[0], lengths.cumsum()]).astype(np.int64)
 
 
@@ -108,13 +119,20 @@ def rank(lists: dict[int, np.ndarray], fold: Fold, path: Path) -> Ranking:
         place = order[np.minimum(np.searchsorted(item_ids, raw, sorter=order), len(item_ids) - 1)]
         for wrong, why in (
             (item_ids[place] != raw, f"is none of the {len(item_ids)} items of the split"),
-            (np.isin(place, _items(history, user)), "is in that user's history and is not to be recommended"),
+            (
+                np.isin(place, _items(history, user)),
+                "is in that user's history and is not to be recommended",
+            ),
             (~_first(place), "is named twice"),
         ):
             if wrong.any():
-                raise DataError(f"the item {raw[wrong][0]} in the list of user {user} in {path} {why}; leave it out")
+                raise DataError(
+                    f"the item {raw[wrong][0]} in the list of user {user} in {path} {why}; leave it out"
+                )
         top[row, : len(place)] = place
-    hit = np.array([np.isin(top[row], _items(target, user)) for row, user in enumerate(users.tolist())])
+    hit = np.array(
+        [np.isin(top[row], _items(target, user)) for row, user in enumerate(users.tolist())]
+    )
     sizes = (np.diff(matrix.indptr)[users] for matrix in (history, target))
     return Ranking(users, *sizes, top=top, hit=hit, tied=None)
 

@@ -54,7 +54,9 @@ def configured(name: str, defaults: B, given: Mapping[str, Any]) -> B:
     for option in given:
         if option not in options:
             known = ", ".join(options) or "none"
-            raise UsageError(f"{name} has no option {option!r}{suggestion(option, options)}; its options: {known}")
+            raise UsageError(
+                f"{name} has no option {option!r}{suggestion(option, options)}; its options: {known}"
+            )
     values = defaults.model_dump()
     for option, value in given.items():
         *path, last = option.split(".")
@@ -96,8 +98,14 @@ def assign(
             continue
         takers = [name for name, has in options.items() if key in has]
         if not takers and dot:
-            what = "is not among the chosen ones" if name in known else f"is unknown{suggestion(name, given)}"
-            raise UsageError(f"{flag} {setting}: the model or data set {name!r} {what}; chosen: {', '.join(given)}")
+            what = (
+                "is not among the chosen ones"
+                if name in known
+                else f"is unknown{suggestion(name, given)}"
+            )
+            raise UsageError(
+                f"{flag} {setting}: the model or data set {name!r} {what}; chosen: {', '.join(given)}"
+            )
         if not takers:
             near = suggestion(key, [option for has in options.values() for option in has])
             raise UsageError(
@@ -134,4 +142,8 @@ def label(name: str, config: BaseModel, defaults: BaseModel) -> str:
 
 def named(name: str, options: Mapping[str, Any]) -> str:
     """``name`` with options in brackets, if there are any."""
-    return f"{name}[{','.join(f'{key}={value}' for key, value in options.items())}]" if options else name
+    return (
+        f"{name}[{','.join(f'{key}={value}' for key, value in options.items())}]"
+        if options
+        else name
+    )

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, ValidationError
 
 from benchmark.catalog import UsageError, suggestion
-from benchmark.launch import ROOT
+from benchmark.paths import ROOT
 from benchmark.spec import Strict
 from datasets.registry import canonical
 

@@ -10,7 +10,7 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from benchmark.metrics import DEPTH
+from benchmark.evaluation.metrics import DEPTH
 from datasets.split import Fold
 
 Score = Callable[[csr_matrix, np.ndarray], Tensor]
@@ -51,7 +51,8 @@ def evaluate(score: Score, fold: Fold) -> Ranking:
     users = np.flatnonzero(np.diff(target.indptr)).astype(np.int32)
     batch = max(1, SCORE_BYTES // (4 * target.shape[1]))
     parts = [
-        _evaluate_batch(score, history, target, users[start : start + batch]) for start in range(0, len(users), batch)
+        _evaluate_batch(score, history, target, users[start : start + batch])
+        for start in range(0, len(users), batch)
     ]
     top, hit, tied = (np.concatenate(column) for column in zip(*parts, strict=True))
     sizes = (np.diff(matrix.indptr)[users] for matrix in (history, target))
@@ -79,7 +80,9 @@ def _evaluate_batch(
 
 def _entries(matrix: csr_matrix, device: torch.device) -> tuple[Tensor, Tensor]:
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    return torch.from_numpy(rows).to(device), torch.from_numpy(matrix.indices.astype(np.int64)).to(device)
+    return torch.from_numpy(rows).to(device), torch.from_numpy(matrix.indices.astype(np.int64)).to(
+        device
+    )
 
 
 def _checked(scores: Tensor, shape: tuple[int, int], users: np.ndarray) -> Tensor:

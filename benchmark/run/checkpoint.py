@@ -20,8 +20,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from benchmark import environment
+from benchmark.run.clock import Clock
 from benchmark.spec import Job, Strict
-from benchmark.timing import Clock
 from datasets import atomic
 from models.base import Recommender
 
@@ -55,11 +55,12 @@ class Progress:
         seconds = self.clock.seconds()
         if self.best_epoch:
             laps = self.clock.laps
-            seconds["to_best_seconds"] = sum(laps["preparation"]) + sum(laps["training"][: self.best_epoch])
+            seconds["to_best_seconds"] = sum(laps["preparation"]) + sum(
+                laps["training"][: self.best_epoch]
+            )
         used = {"weights_bytes": self.weights_bytes, "process_peak_bytes": self.peak_bytes}
-        if (
-            self.clock.device == "cuda"
-        ):  # of this process: one that goes on from a checkpoint needs as much as the first
+        # of this process: one that goes on from a checkpoint needs as much as the first
+        if self.clock.device == "cuda":
             used["gpu_peak_bytes"] = torch.cuda.max_memory_allocated()
         return seconds | used
 
@@ -105,7 +106,9 @@ def write(job: Job, model: Recommender[Any], progress: Progress) -> None:
     )
     tensors = model.state()
     if progress.best_epoch != model.epoch:
-        tensors |= {f"best/{name}": tensor for name, tensor in (progress.best_weights or {}).items()}
+        tensors |= {
+            f"best/{name}": tensor for name, tensor in (progress.best_weights or {}).items()
+        }
     packed = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     atomic.write(path_of(job), save(packed, {"header": header.model_dump_json()}))
 
@@ -116,11 +119,22 @@ def resume(job: Job, model: Recommender[Any], progress: Progress) -> None:
     if found is None:
         return
     header, tensors = found
-    best = {name.removeprefix("best/"): tensor for name, tensor in tensors.items() if name.startswith("best/")}
-    model.restore({name: tensor for name, tensor in tensors.items() if not name.startswith("best/")}, header.epoch)
+    best = {
+        name.removeprefix("best/"): tensor
+        for name, tensor in tensors.items()
+        if name.startswith("best/")
+    }
+    model.restore(
+        {name: tensor for name, tensor in tensors.items() if not name.startswith("best/")},
+        header.epoch,
+    )
     progress.clock.laps |= header.laps
     progress.others = environment.OtherWork(header.wall_seconds, header.other_seconds)
-    progress.started, progress.resumed, progress.earlier_peak_bytes = header.started, True, header.peak_bytes
+    progress.started, progress.resumed, progress.earlier_peak_bytes = (
+        header.started,
+        True,
+        header.peak_bytes,
+    )
     progress.curve = header.curve
     progress.best_epoch, progress.best_validation = header.best_epoch, header.best_validation
     progress.best_weights = best or copy_of(model.weights)

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmark.paths import ROOT
+
 _ahead: list[Launched] = []
 
 
@@ -31,14 +32,22 @@ def variables(threads: int) -> dict[str, str]:
     """
     pools = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     waiting = {"GOMP_SPINCOUNT": 1000, "OPENBLAS_THREAD_TIMEOUT": 4}
-    allocator = {"MALLOC_MMAP_THRESHOLD_": 2**32, "MALLOC_TRIM_THRESHOLD_": 2**36, "MALLOC_TOP_PAD_": 2**26}
-    return {name: str(value) for name, value in (dict.fromkeys(pools, threads) | waiting | allocator).items()}
+    allocator = {
+        "MALLOC_MMAP_THRESHOLD_": 2**32,
+        "MALLOC_TRIM_THRESHOLD_": 2**36,
+        "MALLOC_TOP_PAD_": 2**26,
+    }
+    return {
+        name: str(value)
+        for name, value in (dict.fromkeys(pools, threads) | waiting | allocator).items()
+    }
 
 
 def surroundings(threads: int) -> dict[str, str]:
     """This process's environment with those variables, less all that may pin a library's threads or kernels."""
     pins = ("OPENBLAS_", "MKL_", "OMP_", "GOMP_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(pins)} | variables(threads)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(pins)}
+    return kept | variables(threads)
 
 
 @dataclass(eq=False)

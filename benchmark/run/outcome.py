@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from benchmark import environment
-from benchmark.checkpoint import Progress
-from benchmark.evaluate import Ranking, ScoreError
-from benchmark.metrics import HEADLINE, SELECTION, standard_error
-from benchmark.records import Estimate, Record, Status
+from benchmark.evaluation.metrics import HEADLINE, SELECTION, standard_error
+from benchmark.evaluation.ranking import Ranking, ScoreError
+from benchmark.records.store import Estimate, Record, Status
+from benchmark.run.checkpoint import Progress
 from benchmark.spec import Job
 
 
@@ -24,7 +24,9 @@ class Diverged(Exception):
     """Training left the region where numbers mean anything; one sentence."""
 
 
-def record_of(job: Job, status: Status, reason: str | None, ranking: Ranking | None, progress: Progress) -> Record:
+def record_of(
+    job: Job, status: Status, reason: str | None, ranking: Ranking | None, progress: Progress
+) -> Record:
     """All that a trial's record says, but for the hash of its per-user results."""
     share = progress.others.share()
     return Record(
@@ -78,7 +80,9 @@ def failure(error: BaseException) -> tuple[Status, str]:
         return "diverged", str(error)
     if isinstance(error, SystemExit):
         return "failed", f"the model called sys.exit({error.code!r})"
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(
+        error
+    ):
         return "oom", f"out of memory: {error}"
     return "failed", "".join(traceback.format_exception(error)).strip()
 
@@ -87,7 +91,12 @@ def line(record: Record) -> str:
     """The result of a trial on one line."""
     if record.status != "ok":
         return f"{record.status}: {record.sentence}"
-    seconds = sum(record.cost.get(f"{part}_seconds", 0.0) for part in ("preparation", "training", "validation", "test"))
+    seconds = sum(
+        record.cost.get(f"{part}_seconds", 0.0)
+        for part in ("preparation", "training", "validation", "test")
+    )
     epoch = f" at epoch {record.best_epoch} of {len(record.curve)}" if len(record.curve) > 1 else ""
     score = record.metrics[str(SELECTION)].mean if record.metrics else record.best_validation
-    return f"{'' if record.metrics else 'validation '}{SELECTION} {score:.4f}{epoch}, {seconds:.0f} s"
+    return (
+        f"{'' if record.metrics else 'validation '}{SELECTION} {score:.4f}{epoch}, {seconds:.0f} s"
+    )

@@ -11,8 +11,9 @@ from selectors import EVENT_READ, DefaultSelector
 
 from tqdm import tqdm
 
-from benchmark import outcome, records
-from benchmark.child import Child, Settled, stamp_of
+from benchmark.records import store
+from benchmark.run import outcome
+from benchmark.run.child import Child, Settled, stamp_of
 from benchmark.spec import Job
 from datasets import atomic
 
@@ -27,8 +28,8 @@ def unsettled(jobs: Iterable[Job], force: bool, retry: bool) -> list[Job]:
     """
     chosen = []
     for job in jobs:
-        path = records.path_of(job.out, job.spec.id)
-        if force or not path.exists() or (records.read(path).status != "ok" and retry):
+        path = store.path_of(job.out, job.spec.id)
+        if force or not path.exists() or (store.read(path).status != "ok" and retry):
             chosen.append(job)
     return chosen
 
@@ -47,7 +48,9 @@ def tidy(settled: Iterable[Job]) -> None:
 class Run:
     """A queue of trials, those under way, and what has been written."""
 
-    def __init__(self, todo: Sequence[Job], at_once: int, timeout: float | None, fresh: bool) -> None:
+    def __init__(
+        self, todo: Sequence[Job], at_once: int, timeout: float | None, fresh: bool
+    ) -> None:
         self.queue = deque((job, stamp_of(job)) for job in todo)
         self.at_once, self.timeout, self.fresh = at_once, timeout, fresh
         self.running: list[Child] = []
@@ -112,7 +115,9 @@ class Display:
     def __init__(self, total: int) -> None:
         self.total, self.done, self.started = total, 0, time.monotonic()
         form = "{desc} {percentage:3.0f}% |{bar:20}| {elapsed}, {remaining} left{postfix}"
-        self.bar = tqdm(total=total, bar_format=form, leave=False, disable=not sys.stderr.isatty() or not total)
+        self.bar = tqdm(
+            total=total, bar_format=form, leave=False, disable=not sys.stderr.isatty() or not total
+        )
 
     def show(self, running: Sequence[Child]) -> None:
         """How far it is: every trial counts alike, one under way by its epochs."""
@@ -130,7 +135,9 @@ class Display:
             print(f"[{self.done}/{self.total}] {job.title}: {what}{tail}", flush=True)
 
 
-def run(todo: Sequence[Job], at_once: int = 1, timeout: float | None = None, fresh: bool = False) -> list[Path]:
+def run(
+    todo: Sequence[Job], at_once: int = 1, timeout: float | None = None, fresh: bool = False
+) -> list[Path]:
     """Run every trial, ``at_once`` at a time, each at most ``timeout`` seconds; returns the paths of all files written.
 
     ``fresh`` disregards checkpoints. A trial that another run settles meanwhile is left to it. Raises DataError if a

@@ -10,10 +10,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from benchmark import environment, options, suite, truth
+from benchmark import environment
 from benchmark.catalog import UsageError, data_sets, look_up
+from benchmark.evaluation import truth
+from benchmark.plan import options, suite
+from benchmark.plan.suite import Setting, Suite
 from benchmark.spec import PROTOCOL, Job, TrialSpec, code_hash
-from benchmark.suite import Setting, Suite
 from datasets.cache import Prepared
 from datasets.registry import DATASETS
 from models.base import Device, Precision
@@ -77,7 +79,9 @@ def resolve(
     names = own.models if model_names is None else model_names
     data = data_sets(own.datasets if dataset_names is None else dataset_names)
     models = {n: look_up("model", n, MODELS) for n in (MODELS if names is None else names)}
-    data_defaults, model_defaults = ({n: entry.config for n, entry in chosen.items()} for chosen in (data, models))
+    data_defaults, model_defaults = (
+        {n: entry.config for n, entry in chosen.items()} for chosen in (data, models)
+    )
     known = [*DATASETS, *MODELS]
     given = options.assign("--set", settings, data_defaults, model_defaults, known)
     points = options.assign("--grid", tried, {}, model_defaults, known)
@@ -89,8 +93,13 @@ def resolve(
         return planned(entry, list(paper.of(name, model)), list(own.of(name, model)), said, point)
 
     def plans(name: str) -> list[Planned]:
-        made = [plan(entry, name, n, point) for n, entry in models.items() for point in options.points(points[n])]
-        return list({planned.label: planned for planned in made}.values())  # 1 and 1.0 may be one value
+        made = [
+            plan(entry, name, n, point)
+            for n, entry in models.items()
+            for point in options.points(points[n])
+        ]
+        # 1 and 1.0 may be one value
+        return list({planned.label: planned for planned in made}.values())
 
     return Grid(
         [plan(entry, name, None, {}) for name, entry in data.items()],
@@ -110,7 +119,9 @@ def planned(
     point: Mapping[str, Any],
 ) -> Planned:
     """The defaults, over them what was published, the suite's own settings, what was ``given``, a grid's ``point``."""
-    usual = options.configured(entry.name, entry.config, {option: value for option, value, _ in published})
+    usual = options.configured(
+        entry.name, entry.config, {option: value for option, value, _ in published}
+    )
     asked = {option: value for option, value, _ in own} | dict(given) | dict(point)
     origins = {option: source for option, _, source in [*published, *own]}
     origins |= dict.fromkeys(given, "--set") | dict.fromkeys(point, "--grid")
@@ -120,9 +131,13 @@ def planned(
 def check_device(device: str, precision: str) -> None:
     """Raises UsageError if the device is not there or cannot multiply in that precision."""
     if device == "cuda" and not torch.cuda.is_available():
-        raise UsageError("--device cuda: torch finds no CUDA device on this machine; leave the option out")
+        raise UsageError(
+            "--device cuda: torch finds no CUDA device on this machine; leave the option out"
+        )
     if precision == "tf32" and (device == "cpu" or not torch.cuda.is_available()):
-        raise UsageError("--precision tf32: only a CUDA device has such products; use fp32 or bf16 on the CPU")
+        raise UsageError(
+            "--precision tf32: only a CUDA device has such products; use fp32 or bf16 on the CPU"
+        )
 
 
 @dataclass(frozen=True)
@@ -141,7 +156,9 @@ def jobs(grid: Grid, data: Planned, prepared: Prepared, process: Process) -> lis
     """The trials on one data set: each model with each seed, a deterministic one once; and the rows of its truth."""
     name = data.entry.name
     specs = [
-        (model.label, spec) for model in grid.models[name] for spec in specs_of(model, grid, name, prepared.split_hash)
+        (model.label, spec)
+        for model in grid.models[name]
+        for spec in specs_of(model, grid, name, prepared.split_hash)
     ]
     if prepared.split.truth and grid.stage == "test":
         specs += [(row, truth_spec(row, name, prepared.split_hash)) for row in truth.ROWS]
@@ -168,13 +185,23 @@ def specs_of(model: Planned, grid: Grid, dataset: str, split_hash: str) -> list[
 
     Where several devices are asked for, those that the model does not run on are left out, if it runs on another.
     """
-    resolved: list[Device] = list(dict.fromkeys(device_for(model.entry, asked) for asked in grid.devices))
-    devices: list[Device] = [device for device in resolved if device in model.entry.devices] or resolved[:1]
+    resolved: list[Device] = list(
+        dict.fromkeys(device_for(model.entry, asked) for asked in grid.devices)
+    )
+    devices: list[Device] = [
+        device for device in resolved if device in model.entry.devices
+    ] or resolved[:1]
     seeds = [None] if model.entry.deterministic else grid.seeds
-    return [spec_of(model, seed, device, grid, dataset, split_hash) for device in devices for seed in seeds]
+    return [
+        spec_of(model, seed, device, grid, dataset, split_hash)
+        for device in devices
+        for seed in seeds
+    ]
 
 
-def spec_of(model: Planned, seed: int | None, device: Device, grid: Grid, dataset: str, split_hash: str) -> TrialSpec:
+def spec_of(
+    model: Planned, seed: int | None, device: Device, grid: Grid, dataset: str, split_hash: str
+) -> TrialSpec:
     """The identity of one trial of a model."""
     return TrialSpec(
         protocol=PROTOCOL,

@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 from scipy.special import softmax
 from torch import Tensor
 
-from benchmark.evaluate import Score
+from benchmark.evaluation.ranking import Score
 from datasets.split import Truth
 
 SHOWN = 0.8
@@ -35,7 +35,8 @@ def bayes(truth: Truth) -> Score:
     Every item that a user has is taken to be shown with probability 0.8 independently of the others, where the
     split shows 0.8 of them, rounded up. So an item not shown is to be found with probability .2 p / (1 - .8 p).
     """
-    p = -np.expm1(-truth.activity[:, None, None] * truth.q).reshape(-1, truth.q.shape[1])  # (types x activities, I)
+    # (types x activities, I)
+    p = -np.expm1(-truth.activity[:, None, None] * truth.q).reshape(-1, truth.q.shape[1])
     shown, hidden = SHOWN * p, 1 - SHOWN * p
     evidence = (np.log(shown) - np.log(hidden)).T
     constant = np.log(hidden).sum(axis=1)

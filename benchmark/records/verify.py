@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark import records
-from benchmark.metrics import DEPTH, Metric, standard_error
-from benchmark.records import Record
+from benchmark.evaluation.metrics import DEPTH, Metric, standard_error
+from benchmark.records import store
+from benchmark.records.store import Record
 from datasets.errors import DataError
 
 TOLERANCE = 1e-9
@@ -22,7 +22,7 @@ TOLERANCE = 1e-9
 
 def faults(folder: Path) -> tuple[int, list[str]]:
     """How many records there are, in folders within it too, and a sentence for each thing that is wrong."""
-    paths = sorted(path for path in folder.rglob("*.json") if path.parent.name != records.SPECS)
+    paths = sorted(path for path in folder.rglob("*.json") if path.parent.name != store.SPECS)
     found = [fault for path in paths for fault in of_file(path)]
     known = {path.with_suffix("") for path in paths}
     found += [
@@ -36,7 +36,7 @@ def faults(folder: Path) -> tuple[int, list[str]]:
 def of_file(path: Path) -> Iterator[str]:
     """What is wrong with one record and its per-user file."""
     try:
-        record = records.read(path)
+        record = store.read(path)
         yield from (f"{path.name}: {fault}" for fault in of_record(record, path))
         if record.per_user and record.metrics:
             yield from (f"{path.name}: {fault}" for fault in of_results(record, path.parent))
@@ -71,7 +71,7 @@ def of_results(record: Record, folder: Path) -> Iterator[str]:
     assert record.per_user is not None
     if Path(record.per_user.file).name != record.per_user.file:
         return  # told already; a path out of the folder is not followed
-    users, _, hit, targets = records.per_user(folder, record)
+    users, _, hit, targets = store.per_user(folder, record)
     if len(users) != record.data.get("test_users") or (np.diff(users) <= 0).any():
         yield f"its per-user file has {len(users)} users in {record.data.get('test_users')} test users, each due once"
     if (targets < 1).any() or (hit.sum(axis=1) > np.minimum(targets, DEPTH)).any():

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
-from benchmark.evaluate import Ranking
-from benchmark.metrics import DEPTH
+from benchmark.evaluation.metrics import DEPTH
+from benchmark.evaluation.ranking import Ranking
 from benchmark.spec import Strict, TrialSpec
 from datasets import atomic
 from datasets.errors import DataError
@@ -90,7 +90,9 @@ class Record(Strict):
         return (self.reason or "").splitlines()[-1]
 
 
-def write(folder: Path, record: Record, ranking: Ranking | None, weights: bytes | None = None) -> list[Path]:
+def write(
+    folder: Path, record: Record, ranking: Ranking | None, weights: bytes | None = None
+) -> list[Path]:
     """Write the record, and what there is of per-user results, top-100 lists and weights; returns the paths.
 
     All appear together, the JSON last; what an older record of the trial had goes first, so that no record is ever
@@ -103,7 +105,9 @@ def write(folder: Path, record: Record, ranking: Ranking | None, weights: bytes 
     if ranking is not None:
         contents[folder / f"{record.id}.top.parquet"] = _top(ranking)
         contents[folder / f"{record.id}.parquet"] = hits_parquet = _hits(ranking)
-        per_user = PerUser(file=f"{record.id}.parquet", sha256=hashlib.sha256(hits_parquet).hexdigest())
+        per_user = PerUser(
+            file=f"{record.id}.parquet", sha256=hashlib.sha256(hits_parquet).hexdigest()
+        )
         record = record.model_copy(update={"per_user": per_user})
     contents[json_path] = (json.dumps(record.model_dump(mode="json"), indent=1) + "\n").encode()
     atomic.replace(contents, old=[json_path.with_suffix(suffix) for suffix in SUFFIXES])
@@ -191,7 +195,9 @@ def per_user(folder: Path, record: Record) -> Results:
         places = ranks.flatten().to_numpy().astype(np.int64)
         hit = np.zeros((len(table), DEPTH), dtype=bool)
         if len(places) and not 1 <= places.min() <= places.max() <= DEPTH:
-            raise ValueError(f"ranks from {places.min()} to {places.max()}, and not from 1 to {DEPTH}")
+            raise ValueError(
+                f"ranks from {places.min()} to {places.max()}, and not from 1 to {DEPTH}"
+            )
         hit[np.repeat(np.arange(len(table)), lengths), places - 1] = True
         user, history, targets = (table[name].to_numpy() for name in ("user", "history", "targets"))
         return Results(user, history, hit, targets)
@@ -205,7 +211,14 @@ def _hits(ranking: Ranking) -> bytes:
     users, places = np.nonzero(ranking.hit)
     offsets = np.searchsorted(users, np.arange(len(ranking.user) + 1)).astype(np.int32)
     ranks = pa.ListArray.from_arrays(_array(offsets), _array((places + 1).astype(np.uint8)))
-    return _parquet({"user": ranking.user, "history": ranking.history, "targets": ranking.targets, "ranks": ranks})
+    return _parquet(
+        {
+            "user": ranking.user,
+            "history": ranking.history,
+            "targets": ranking.targets,
+            "ranks": ranks,
+        }
+    )
 
 
 def _top(ranking: Ranking) -> bytes:
@@ -220,7 +233,9 @@ def _array(values: np.ndarray) -> pa.Array:
     """Without ``pa.array``, which imports pandas to see whether it is given one of its own."""
     import pyarrow as pa
 
-    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
+    return pa.Array.from_buffers(
+        pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)]
+    )
 
 
 def _parquet(columns: dict[str, Any]) -> bytes:
@@ -228,6 +243,9 @@ def _parquet(columns: dict[str, Any]) -> bytes:
     import pyarrow.parquet as pq
 
     buffer = io.BytesIO()
-    arrays = {name: _array(column) if isinstance(column, np.ndarray) else column for name, column in columns.items()}
+    arrays = {
+        name: _array(column) if isinstance(column, np.ndarray) else column
+        for name, column in columns.items()
+    }
     pq.write_table(pa.table(arrays), buffer, compression="zstd")
     return buffer.getvalue()

@@ -19,11 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark import checkpoint, environment
-from benchmark.checkpoint import Progress, copy_of
-from benchmark.evaluate import Ranking, evaluate
-from benchmark.metrics import SELECTION
-from benchmark.outcome import Diverged, Unavailable
+from benchmark import environment
+from benchmark.evaluation.metrics import SELECTION
+from benchmark.evaluation.ranking import Ranking, evaluate
+from benchmark.run import checkpoint
+from benchmark.run.checkpoint import Progress, copy_of
+from benchmark.run.outcome import Diverged, Unavailable
 from benchmark.spec import Job
 from datasets.split import Split
 from models.base import Compute, Config, Log, Recommender
@@ -62,8 +63,12 @@ def build(trial: Trial, entry: Entry, progress: Progress) -> Recommender[Any]:
     """
     job, spec = trial.job, trial.job.spec
     if spec.device not in entry.devices:
-        raise Unavailable(f"{spec.model} is not available on {spec.device}, only on {', '.join(entry.devices)}")
-    compute = Compute(spec.device, spec.precision or "fp32", job.threads, environment.by_numpy(spec.device))
+        raise Unavailable(
+            f"{spec.model} is not available on {spec.device}, only on {', '.join(entry.devices)}"
+        )
+    compute = Compute(
+        spec.device, spec.precision or "fp32", job.threads, environment.by_numpy(spec.device)
+    )
     seed_everything(spec.seed, 0)
     with progress.clock("construction"):
         model = entry.model(trial.config, trial.split.train.shape, compute)

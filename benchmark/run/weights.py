@@ -24,9 +24,13 @@ def pack(model: Recommender[Any], job: Job, split: Split) -> bytes:
     header = {
         "spec": job.spec.model_dump_json(),
         "shape": json.dumps(split.train.shape),
-        "item_ids": json.dumps([i.decode("latin-1") if isinstance(i, bytes) else int(i) for i in ids]),
+        "item_ids": json.dumps(
+            [i.decode("latin-1") if isinstance(i, bytes) else int(i) for i in ids]
+        ),
     }
-    return save({name: tensor.detach().contiguous() for name, tensor in model.weights.items()}, header)
+    return save(
+        {name: tensor.detach().contiguous() for name, tensor in model.weights.items()}, header
+    )
 
 
 def load(path: str | Path, device: str = "cpu") -> tuple[Recommender[Any], np.ndarray]:
@@ -41,9 +45,18 @@ def load(path: str | Path, device: str = "cpu") -> tuple[Recommender[Any], np.nd
         spec = TrialSpec.model_validate_json(header["spec"])
         shape, item_ids = tuple(json.loads(header["shape"])), json.loads(header["item_ids"])
         entry = MODELS[spec.model]
-        model = entry.model(type(entry.config)(**spec.config), shape, Compute("cuda" if device == "cuda" else "cpu"))
+        model = entry.model(
+            type(entry.config)(**spec.config), shape, Compute("cuda" if device == "cuda" else "cpu")
+        )
         model.load(tensors)
-    except (OSError, safetensors.SafetensorError, KeyError, ValueError, ValidationError, RuntimeError) as error:
+    except (
+        OSError,
+        safetensors.SafetensorError,
+        KeyError,
+        ValueError,
+        ValidationError,
+        RuntimeError,
+    ) as error:
         raise DataError(
             f"{path} is not a weights file that this checkout can read ({error}); train again with --keep-weights"
         ) from error

@@ -8,10 +8,10 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
-from benchmark import options
 from benchmark.catalog import UsageError
-from benchmark.grid import Grid, Planned
-from benchmark.records import Record
+from benchmark.plan import options
+from benchmark.plan.plan import Grid, Planned
+from benchmark.records.store import Record
 
 RISE = 80
 """Epochs in which the heuristic's first run takes beta from 0 to 1 (Liang et al. 2018, figure 1)."""
@@ -36,12 +36,23 @@ def swept(asked: Grid, betas: Mapping[str, Sequence[float]]) -> Grid:
 
     def points(model: Planned) -> list[Planned]:
         caps = betas.get(model.entry.name, ())
-        annealed = [changed(model, "--beta-sweep", beta_cap=cap, total_anneal_steps=None) for cap in caps]
-        constant = [changed(model, "--beta-sweep", beta_cap=cap, total_anneal_steps=0) for cap in caps if cap]
+        annealed = [
+            changed(model, "--beta-sweep", beta_cap=cap, total_anneal_steps=None) for cap in caps
+        ]
+        constant = [
+            changed(model, "--beta-sweep", beta_cap=cap, total_anneal_steps=0)
+            for cap in caps
+            if cap
+        ]
         return [model, *annealed, *constant]
 
-    swept = {name: [point for model in of for point in points(model)] for name, of in asked.models.items()}
-    return replace(asked, models={name: list({p.label: p for p in of}.values()) for name, of in swept.items()})
+    swept = {
+        name: [point for model in of for point in points(model)]
+        for name, of in asked.models.items()
+    }
+    return replace(
+        asked, models={name: list({p.label: p for p in of}.values()) for name, of in swept.items()}
+    )
 
 
 def vaes(asked: Grid) -> list[str]:
@@ -69,7 +80,11 @@ def annealed_to_1(asked: Grid, users: Mapping[str, int]) -> Grid:
 
     vaes(asked)
     return replace(
-        asked, models={name: [first(model, name) for model in of if is_vae(model)] for name, of in asked.models.items()}
+        asked,
+        models={
+            name: [first(model, name) for model in of if is_vae(model)]
+            for name, of in asked.models.items()
+        },
     )
 
 
@@ -81,12 +96,24 @@ def stopped_at_best(first: Grid, found: Sequence[Record]) -> Grid:
     """
 
     def second(model: Planned, name: str) -> Iterable[Planned]:
-        curves = [r.curve for r in found if (r.spec.dataset, r.label, r.status) == (name, model.label, "ok")]
+        curves = [
+            r.curve
+            for r in found
+            if (r.spec.dataset, r.label, r.status) == (name, model.label, "ok")
+        ]
         if not curves:
             return []
-        mean = [fmean(point["validation"] for point in epoch) for epoch in zip(*curves, strict=True)]
-        return [changed(model, "--beta-heuristic", beta_cap=curves[0][mean.index(max(mean))]["beta"])]
+        mean = [
+            fmean(point["validation"] for point in epoch) for epoch in zip(*curves, strict=True)
+        ]
+        return [
+            changed(model, "--beta-heuristic", beta_cap=curves[0][mean.index(max(mean))]["beta"])
+        ]
 
     return replace(
-        first, models={name: [m for model in of for m in second(model, name)] for name, of in first.models.items()}
+        first,
+        models={
+            name: [m for model in of for m in second(model, name)]
+            for name, of in first.models.items()
+        },
     )

@@ -13,8 +13,8 @@ import torch
 from scipy.sparse import csr_matrix, vstack
 from torch import Tensor
 
-from benchmark.evaluate import Ranking, Score, evaluate, mix
-from benchmark.metrics import HEADLINE, SELECTION, Metric, standard_error
+from benchmark.evaluation.metrics import HEADLINE, SELECTION, Metric, standard_error
+from benchmark.evaluation.ranking import Ranking, Score, evaluate, mix
 from datasets.cache import Prepared
 from datasets.split import Fold, Interactions
 from models.base import Compute, Config, Log, Recommender
@@ -51,7 +51,10 @@ def perfect(prepared: Prepared) -> Iterator[Result]:
     ranking = evaluate(lambda history, users: torch.from_numpy(target[users].toarray()), fold)
     for metric in HEADLINE:
         worst = float(metric(ranking.hit, ranking.targets).min())
-        yield Result(abs(worst - 1) < 1e-12, f"perfect scorer: {metric} is 1 for every user (smallest {worst:.6f})")
+        yield Result(
+            abs(worst - 1) < 1e-12,
+            f"perfect scorer: {metric} is 1 for every user (smallest {worst:.6f})",
+        )
 
 
 def constant(prepared: Prepared) -> Iterator[Result]:
@@ -62,21 +65,28 @@ def constant(prepared: Prepared) -> Iterator[Result]:
     by_popularity[np.argsort(-popularity, kind="stable")] = np.arange(len(popularity))
     for order, fold in (
         ("", split.test),
-        (", items by popularity", permuted(split.test, np.arange(split.test.target.shape[0]), by_popularity)),
+        (
+            ", items by popularity",
+            permuted(split.test, np.arange(split.test.target.shape[0]), by_popularity),
+        ),
     ):
         items = fold.target.shape[1]
         ranking = evaluate(lambda history, users, items=items: torch.zeros(len(users), items), fold)
         for metric in HEADLINE:
             difference = metric(ranking.hit, ranking.targets) - chance(metric, ranking, items)
             away = float(difference.mean()) / standard_error(difference)
-            yield Result(abs(away) <= 3, f"constant scorer{order}: {metric} is {away:+.1f} standard errors from chance")
+            yield Result(
+                abs(away) <= 3,
+                f"constant scorer{order}: {metric} is {away:+.1f} standard errors from chance",
+            )
 
 
 def chance(metric: Metric, ranking: Ranking, items: int) -> np.ndarray:
     """What a random order of each user's candidates gives in expectation: (N,)."""
     candidates = (items - ranking.history)[:, None]
     everywhere = np.arange(1, ranking.hit.shape[1] + 1) <= candidates
-    rate = ranking.targets / candidates[:, 0]  # of a hit at any rank; both metrics are linear in hits
+    # of a hit at any rank; both metrics are linear in hits
+    rate = ranking.targets / candidates[:, 0]
     return rate * metric(everywhere, ranking.targets)
 
 
@@ -90,7 +100,8 @@ def permutations(prepared: Prepared) -> Iterator[Result]:
     moved = evaluate(distinct(np.argsort(new_user), new_item), permuted(fold, new_user, new_item))
     back = np.argsort(np.argsort(new_user[evaluate(distinct(), fold).user]))
     yield Result(
-        np.array_equal(moved.hit[back], expected), "users and items renumbered: the same hits at the same ranks"
+        np.array_equal(moved.hit[back], expected),
+        "users and items renumbered: the same hits at the same ranks",
     )
     transforms: dict[str, Callable[[Tensor], Tensor]] = {
         "2 x - 3 I, all negative": lambda x: 2 * x - 3 * items,
@@ -99,7 +110,9 @@ def permutations(prepared: Prepared) -> Iterator[Result]:
     }
     for name, transform in transforms.items():
         hit = evaluate(lambda h, u, t=transform: t(distinct()(h, u)), fold).hit
-        yield Result(np.array_equal(hit, expected), f"scores under {name}: the same hits at the same ranks")
+        yield Result(
+            np.array_equal(hit, expected), f"scores under {name}: the same hits at the same ranks"
+        )
 
 
 def distinct(old_user: np.ndarray | None = None, new_item: np.ndarray | None = None) -> Score:
@@ -107,7 +120,12 @@ def distinct(old_user: np.ndarray | None = None, new_item: np.ndarray | None = N
 
     def score(history: csr_matrix, users: np.ndarray) -> Tensor:
         known = torch.from_numpy(users if old_user is None else old_user[users])
-        scores = mix(known[:, None], torch.arange(history.shape[1])).argsort(dim=1).argsort(dim=1).float()
+        scores = (
+            mix(known[:, None], torch.arange(history.shape[1]))
+            .argsort(dim=1)
+            .argsort(dim=1)
+            .float()
+        )
         if new_item is not None:
             scores[:, new_item] = scores.clone()
         return scores
@@ -120,7 +138,9 @@ def permuted(fold: Fold, new_user: np.ndarray, new_item: np.ndarray) -> Fold:
 
     def move(part: Interactions) -> Interactions:
         user, item = new_user[part.user].astype(np.int32), new_item[part.item].astype(np.int32)
-        return Interactions(user, item, part.user_ids[np.argsort(new_user)], part.item_ids[np.argsort(new_item)])
+        return Interactions(
+            user, item, part.user_ids[np.argsort(new_user)], part.item_ids[np.argsort(new_item)]
+        )
 
     return Fold(move(fold.history), move(fold.target))
 
@@ -157,7 +177,10 @@ def leak(prepared: Prepared) -> Iterator[Result]:
     split = prepared.split
     both = csr_matrix(split.test.history.matrix + split.test.target.matrix)
     found = {}
-    for name, train in (("as it is", split.train.matrix), ("leaking", csr_matrix(vstack([split.train.matrix, both])))):
+    for name, train in (
+        ("as it is", split.train.matrix),
+        ("leaking", csr_matrix(vstack([split.train.matrix, both]))),
+    ):
         canary = Canary(train.shape[1])
         canary.train_epoch(canary.prepare(train))
         for fold in (split.validation, split.test):
@@ -184,7 +207,8 @@ def popularity(prepared: Prepared) -> Iterator[Result]:
     ):
         for metric, value, expected in zip(HEADLINE, got, values or (), strict=False):
             yield Result(
-                abs(value - expected) <= tolerance, f"popularity: {metric} is {value:.4f}, by {source} {expected:.4f}"
+                abs(value - expected) <= tolerance,
+                f"popularity: {metric} is {value:.4f}, by {source} {expected:.4f}",
             )
 
 
@@ -210,4 +234,10 @@ def plain_popularity(prepared: Prepared) -> tuple[float, ...]:
     return tuple((sums / users).tolist())
 
 
-CHECKS: tuple[Callable[[Prepared], Iterator[Result]], ...] = (perfect, constant, permutations, leak, popularity)
+CHECKS: tuple[Callable[[Prepared], Iterator[Result]], ...] = (
+    perfect,
+    constant,
+    permutations,
+    leak,
+    popularity,
+)

@@ -1,0 +1,1 @@
+"""Scores -> hit ranks -> metrics."""

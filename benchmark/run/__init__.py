@@ -1,0 +1,1 @@
+"""Trials to run -> their records."""
