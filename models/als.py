@@ -17,7 +17,7 @@ Differences from the paper:
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -26,18 +26,18 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from models.base import Compute, Config, Log, Recommender
+from models.base import Compute, Config, Log, Recommender, Search
 from models.registry import register
 
 
 class ALSConfig(Config):
     """Options of ALS."""
 
-    factors: PositiveInt = 256
+    factors: Annotated[PositiveInt, Search(32, 512, log=True)] = 256
     """K, numbers per user and item (tuned on ml1m validation)."""
-    alpha: PositiveFloat = 5.0
+    alpha: Annotated[PositiveFloat, Search(1, 50, log=True)] = 5.0
     """Weight of a one, where a zero weighs 1 (tuned on ml1m validation; no published value)."""
-    regularization: PositiveFloat = 50.0
+    regularization: Annotated[PositiveFloat, Search(0.1, 200, log=True)] = 50.0
     """Weight of the squared norms, the same for every user and item (tuned on ml1m validation; no published value).
 
     Where users and items have fewer interactions less is better; too much leaves all factors at 0.
@@ -63,9 +63,14 @@ class ALS(Recommender[ALSConfig]):
         super().__init__(config, shape, compute)
         self.net = {}
 
-    @property
-    def planned(self) -> int:
-        return self.config.epochs
+    @classmethod
+    def memory(cls, config: ALSConfig, shape: tuple[int, int]) -> int:
+        factors = 4 * config.factors * sum(shape)
+        best, checkpoint = (
+            2,
+            2,
+        )  # the best factors and their successor; what a checkpoint is written from
+        return factors * (1 + best + checkpoint)
 
     def weighted(self, matrix: csr_matrix) -> csr_matrix:
         """c where ``matrix`` has ones; implicit's own alpha is left at 1, for its GPU build forgets it in training."""
@@ -91,7 +96,7 @@ class ALS(Recommender[ALSConfig]):
         return {"loss": float(losses[0]) * total / users}  # implicit divides by the sum of c
 
     @torch.no_grad()
-    def score(self, history: csr_matrix) -> Tensor:
+    def score(self, history: csr_matrix, users: np.ndarray | None = None) -> Tensor:
         with threadpool_limits(1, "blas"):
             factors = self.implicit().recalculate_user(
                 np.arange(history.shape[0]), self.weighted(history)

@@ -20,15 +20,16 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import Annotated, ClassVar, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
-from models.base import Compute, Config, Log, Recommender
+from models.base import Compute, Config, Log, Recommender, Search, trained_bytes
 from models.batches import CSR
 from models.layers import Dense
 from models.likelihoods import Likelihood, Start
@@ -37,6 +38,8 @@ L = TypeVar("L", bound=Likelihood)
 
 ACTIVE = 0.01
 """Nats that a latent unit must tell of a user, by the epoch's mean of its KL, to be counted as active."""
+ARRAYS = 6
+"""Arrays of (batch, I) that an update holds at a time: f, what the loss makes of it, and their gradients."""
 
 
 class AutoencoderConfig(Config, Generic[L]):
@@ -44,15 +47,15 @@ class AutoencoderConfig(Config, Generic[L]):
 
     likelihood: L
     """Of a user's items given the decoder's output."""
-    output_bias: Start = "paper"
+    output_bias: Annotated[Start, Search()] = "paper"
     """Where the decoder's last bias starts: near 0 as in the paper, or at the f that expects the items' frequencies."""
-    latent: PositiveInt = 200
+    latent: Annotated[PositiveInt, Search(50, 400, log=True)] = 200
     """K, units in the bottleneck (paper, section 4.2)."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    dropout: Annotated[float, Field(ge=0, lt=1), Search(0.1, 0.9)] = 0.5
     """Probability that an item of the input is left out while training (paper, section 4.2)."""
-    l2: NonNegativeFloat = 0.0
+    l2: Annotated[NonNegativeFloat, Search(1e-7, 1e-2, log=True)] = 0.0
     """Weight of sum ||W||_F^2 over weight matrices, inside the loss."""
-    learning_rate: PositiveFloat = 1e-3
+    learning_rate: Annotated[PositiveFloat, Search(1e-4, 1e-2, log=True)] = 1e-3
     """Of Adam with (0.9, 0.999) and eps 1e-8 (code)."""
     batch: PositiveInt = 500
     """Users per update (paper, section 4.2)."""
@@ -65,7 +68,7 @@ class VAEConfig(AutoencoderConfig[L], Generic[L]):
 
     hidden: PositiveInt = 600
     """Units of the layer on either side of the bottleneck (paper, section 4.2)."""
-    beta_cap: NonNegativeFloat = 0.2
+    beta_cap: Annotated[NonNegativeFloat, Search(0, 1)] = 0.2
     """Largest weight of the KL term (code: 0.2 on ML-20M)."""
     total_anneal_steps: NonNegativeInt | None = None
     """Updates over which beta would reach 1; 0: beta is the cap from the start; none: 0.8 x planned updates / cap."""
@@ -74,7 +77,7 @@ class VAEConfig(AutoencoderConfig[L], Generic[L]):
 class DAEConfig(AutoencoderConfig[L], Generic[L]):
     """Options of the DAE."""
 
-    l2: NonNegativeFloat = 2e-5
+    l2: Annotated[NonNegativeFloat, Search(1e-7, 1e-2, log=True)] = 2e-5
     """Weight of sum ||W||_F^2 (code: 0.01 / 500); it stays the same for other batch sizes."""
 
 
@@ -82,32 +85,40 @@ A = TypeVar("A", bound="AutoencoderConfig[Likelihood]")
 
 
 class Autoencoder(Recommender[A]):
-    """Training and scoring, as both autoencoders do them; ``encode``, ``loss`` and the layers differ."""
+    """Training and scoring, as both autoencoders do them; the layers and the loss differ."""
 
     net: nn.ModuleDict
-    optimizer: torch.optim.Adam
-    output: ClassVar[str]
-    """Name of the last layer, which gives f."""
 
     def __init__(self, config: A, shape: tuple[int, int], compute: Compute) -> None:
         super().__init__(config, shape, compute)
-        self.net = self.layers(shape[1]).to(compute.device)
-        self.optimizer = torch.optim.Adam(
+        sizes = self.sizes(config, shape[1])
+        *_, self.output = sizes
+        layers = {
+            name: Dense(*size, compute if name == self.output else None)
+            for name, size in sizes.items()
+        }
+        self.net = nn.ModuleDict(layers).to(compute.device)
+        self.adam = torch.optim.Adam(
             self.net.parameters(), lr=config.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True
         )
-
-    @property
-    def planned(self) -> int:
-        return self.config.epochs
+        self.optimizers = {"adam": self.adam}
 
     @property
     def updates_per_epoch(self) -> int:
         """Batches in an epoch, a partial last one included."""
         return math.ceil(self.shape[0] / self.config.batch)
 
+    @classmethod
     @abstractmethod
-    def layers(self, items: int) -> nn.ModuleDict:
-        """The layers by name, freshly initialised."""
+    def sizes(cls, config: A, items: int) -> dict[str, tuple[int, int]]:
+        """Inputs and outputs of each layer by its name; the last layer gives f."""
+
+    @classmethod
+    def memory(cls, config: A, shape: tuple[int, int]) -> int:
+        users, items = shape
+        sizes = cls.sizes(config, items).values()
+        parameters = sum((inputs + 1) * outputs for inputs, outputs in sizes)
+        return trained_bytes(parameters) + 4 * ARRAYS * min(config.batch, users) * items
 
     @abstractmethod
     def mean(self, h: Tensor) -> Tensor:
@@ -134,9 +145,9 @@ class Autoencoder(Recommender[A]):
         updates = self.epoch * self.updates_per_epoch
         for x in data.shuffled(self.config.batch):
             loss, terms = self.loss(x, updates)
-            self.optimizer.zero_grad()
+            self.adam.zero_grad()
             loss.backward()
-            self.optimizer.step()
+            self.adam.step()
             updates += 1
             for name, value in {"loss": loss.detach(), **terms}.items():
                 sums[name] = sums.get(name, 0) + value * len(x)
@@ -153,7 +164,7 @@ class Autoencoder(Recommender[A]):
         self.net.get_parameter(f"{self.output}.bias").copy_(self.config.likelihood.start(p))
 
     @torch.no_grad()
-    def score(self, history: csr_matrix) -> Tensor:
+    def score(self, history: csr_matrix, users: np.ndarray | None = None) -> Tensor:
         x = CSR.of(history, self.compute.device)
         return self.decode(self.mean(x.sparse(normalize(x))))
 
@@ -178,18 +189,15 @@ def normalize(x: CSR) -> Tensor:
 class VAE(Autoencoder[VAEConfig[Likelihood]]):
     """I-hidden-K-hidden-I with tanh; the encoder's last layer gives mu and log sigma^2 in one matrix."""
 
-    output = "decoder_2"
-
-    def layers(self, items: int) -> nn.ModuleDict:
-        hidden, latent = self.config.hidden, self.config.latent
-        return nn.ModuleDict(
-            {
-                "encoder_1": Dense(items, hidden),
-                "encoder_2": Dense(hidden, 2 * latent),
-                "decoder_1": Dense(latent, hidden),
-                "decoder_2": Dense(hidden, items, self.compute),
-            }
-        )
+    @classmethod
+    def sizes(cls, config: VAEConfig[Likelihood], items: int) -> dict[str, tuple[int, int]]:
+        hidden, latent = config.hidden, config.latent
+        return {
+            "encoder_1": (items, hidden),
+            "encoder_2": (hidden, 2 * latent),
+            "decoder_1": (latent, hidden),
+            "decoder_2": (hidden, items),
+        }
 
     def encode(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """mu and log sigma^2 of q(z | x): input h (B, I) -> two of (B, K)."""
@@ -212,9 +220,8 @@ class VAE(Autoencoder[VAEConfig[Likelihood]]):
     def beta(self, updates: int) -> float:
         """Weight of the KL term after so many updates."""
         cap = self.config.beta_cap
-        return (
-            min(cap, updates / self.total_anneal_steps) if cap and self.total_anneal_steps else cap
-        )
+        steps = self.total_anneal_steps if cap else 0
+        return min(cap, updates / steps) if steps else cap
 
     def loss(self, x: CSR, updates: int) -> tuple[Tensor, dict[str, Tensor]]:
         mu, logvar = self.encode(self.corrupted(x))
@@ -227,10 +234,10 @@ class VAE(Autoencoder[VAEConfig[Likelihood]]):
 
     def logged(self, means: dict[str, Tensor]) -> Log:
         kl = means["kl"]
-        of_units = {"kl": float(kl.sum()), "active_units": float((kl > ACTIVE).sum())}
         return {
             "loss": float(means["loss"]),
-            **of_units,
+            "kl": float(kl.sum()),
+            "active_units": float((kl > ACTIVE).sum()),
             "beta": self.beta((self.epoch + 1) * self.updates_per_epoch - 1),
         }
 
@@ -238,15 +245,9 @@ class VAE(Autoencoder[VAEConfig[Likelihood]]):
 class DAE(Autoencoder[DAEConfig[Likelihood]]):
     """I-K-I with tanh at the bottleneck and a linear output."""
 
-    output = "decoder"
-
-    def layers(self, items: int) -> nn.ModuleDict:
-        return nn.ModuleDict(
-            {
-                "encoder": Dense(items, self.config.latent),
-                "decoder": Dense(self.config.latent, items, self.compute),
-            }
-        )
+    @classmethod
+    def sizes(cls, config: DAEConfig[Likelihood], items: int) -> dict[str, tuple[int, int]]:
+        return {"encoder": (items, config.latent), "decoder": (config.latent, items)}
 
     def mean(self, h: Tensor) -> Tensor:
         return torch.tanh(self.net["encoder"](h))

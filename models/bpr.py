@@ -21,6 +21,7 @@ Differences from the paper:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from models.base import Compute, Config, Log, Recommender
+from models.base import Compute, Config, Log, Recommender, Search
 from models.batches import CSR
 from models.registry import register
 
@@ -46,17 +47,17 @@ NEGATIVES_SEED = 0
 class BPRConfig(Config):
     """Options of BPR."""
 
-    factors: PositiveInt = 128
+    factors: Annotated[PositiveInt, Search(32, 256, log=True)] = 128
     """K, numbers per user and item, besides the item's bias (tuned on ml1m validation)."""
-    learning_rate: PositiveFloat = 0.02
+    learning_rate: Annotated[PositiveFloat, Search(0.005, 0.2, log=True)] = 0.02
     """Of stochastic gradient descent, one pair at a time (tuned on ml1m validation)."""
-    regularization: PositiveFloat = 0.01
+    regularization: Annotated[PositiveFloat, Search(0.001, 0.1, log=True)] = 0.01
     """Weight of the squared norms of a drawn pair in training (implicit: 0.01; tuned on ml1m validation)."""
     epochs: PositiveInt = 150
     """Times as many draws as there are interactions (tuned on ml1m validation)."""
     negatives: PositiveInt = 3
     """Sampled for each item, for the fold-in (ours; more change little)."""
-    fold_in_regularization: PositiveFloat = 0.25
+    fold_in_regularization: Annotated[PositiveFloat, Search(0.05, 1, log=True)] = 0.25
     """Weight of half a new user's squared norm, beside the mean over her pairs (ours; tuned on ml1m validation)."""
 
 
@@ -74,9 +75,16 @@ class BPR(Recommender[BPRConfig]):
         super().__init__(config, shape, compute)
         self.net = {}
 
-    @property
-    def planned(self) -> int:
-        return self.config.epochs
+    @classmethod
+    def memory(cls, config: BPRConfig, shape: tuple[int, int]) -> int:
+        users, items = shape
+        learned = 4 * (users + items) * (config.factors + 1) + 8 * items * config.negatives
+        best, checkpoint = (
+            2,
+            2,
+        )  # the best factors and their successor; what a checkpoint is written from
+        fold_in = 8 * items * (config.factors + 1) + 3 * 8 * NUMBERS
+        return learned * (1 + best + checkpoint) + fold_in
 
     def train_epoch(self, data: csr_matrix) -> Log:
         from implicit.bpr import BayesianPersonalizedRanking
@@ -106,7 +114,7 @@ class BPR(Recommender[BPRConfig]):
         return {"auc": correct / max(1, data.nnz - skipped)}
 
     @torch.no_grad()
-    def score(self, history: csr_matrix) -> Tensor:
+    def score(self, history: csr_matrix, users: np.ndarray | None = None) -> Tensor:
         return self.fold_in(CSR.of(history)).float() @ self.net["item"].T
 
     def fold_in(self, x: CSR) -> Tensor:

@@ -11,6 +11,8 @@ matrix: the Gram matrix is written block by block, LAPACK's spotrf and spotri in
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import torch
 from pydantic import PositiveFloat
@@ -18,7 +20,7 @@ from scipy.linalg import get_lapack_funcs
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from models.base import Compute, Config, Log, Recommender
+from models.base import Compute, Config, Log, Recommender, Search
 from models.batches import CSR
 from models.registry import register
 
@@ -32,7 +34,7 @@ beyond its buffer on some CPUs (its issue 2562); here one of 26,744 crashed."""
 class EASEConfig(Config):
     """Options of EASE."""
 
-    l2: PositiveFloat = 500.0
+    l2: Annotated[PositiveFloat, Search(10, 5000, log=True)] = 500.0
     """Lambda, the weight of ||B||^2. 500 is the published value for ML-20M."""
 
 
@@ -51,6 +53,12 @@ class EASE(Recommender[EASEConfig]):
         super().__init__(config, shape, compute)
         self.net = {}
 
+    @classmethod
+    def memory(cls, config: EASEConfig, shape: tuple[int, int]) -> int:
+        items = shape[1]
+        copies = 1 if items <= LARGEST else 2  # an inverse by quarters copies them
+        return 4 * items * (copies * items + 3 * min(BLOCK, items))
+
     def train_epoch(self, data: csr_matrix) -> Log:
         # torch aligns it; NumPy and LAPACK work on it
         matrix = torch.empty(self.shape[1], self.shape[1])
@@ -62,7 +70,7 @@ class EASE(Recommender[EASEConfig]):
         self.net = {"B": matrix}
         return {}
 
-    def score(self, history: csr_matrix) -> Tensor:
+    def score(self, history: csr_matrix, users: np.ndarray | None = None) -> Tensor:
         return CSR.of(history).sparse() @ self.net["B"]
 
 

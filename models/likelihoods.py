@@ -8,14 +8,14 @@ gradient is x - E[x | f], with E[x | f] = dA/df.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
 import torch.nn.functional as F
 from pydantic import PositiveFloat, model_validator
 from torch import Tensor
 
-from models.base import Config
+from models.base import Config, Search
 from models.batches import CSR
 
 Start = Literal["paper", "item"]
@@ -105,7 +105,7 @@ class Gaussian(Likelihood):
 
     c0: PositiveFloat = 1.0
     """Confidence in a zero (the paper's values are not published; only c1 / c0 and the other terms' weights matter)."""
-    c1: PositiveFloat = 2.0
+    c1: Annotated[PositiveFloat, Search(1.2, 20, log=True)] = 2.0
     """Confidence in a one, above c0."""
 
     @model_validator(mode="after")

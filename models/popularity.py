@@ -37,10 +37,14 @@ class Popularity(Recommender[PopularityConfig]):
         super().__init__(config, shape, compute)
         self.net = {"count": torch.zeros(shape[1], device=compute.device)}
 
+    @classmethod
+    def memory(cls, config: PopularityConfig, shape: tuple[int, int]) -> int:
+        return 2 * 4 * shape[1]  # the counts, as whole numbers and as scores
+
     def train_epoch(self, data: csr_matrix) -> Log:
         count = np.bincount(data.indices, minlength=self.shape[1]).astype(np.float32)
         self.net["count"] = torch.from_numpy(count).to(self.compute.device)
         return {}
 
-    def score(self, history: csr_matrix) -> Tensor:
+    def score(self, history: csr_matrix, users: np.ndarray | None = None) -> Tensor:
         return self.net["count"].expand(history.shape[0], -1)

@@ -10,8 +10,8 @@ import torch
 from scipy.sparse import csr_matrix
 
 from benchmark.run.training import train_epoch
-from models.autoencoder import DAE, VAE, DAEConfig, VAEConfig, normalize
-from models.base import Compute
+from models.autoencoder import ARRAYS, DAE, VAE, DAEConfig, VAEConfig, normalize
+from models.base import Compute, trained_bytes
 from models.batches import CSR
 from models.layers import Dense, Product, by_numpy
 from models.likelihoods import Likelihood, Multinomial
@@ -261,12 +261,9 @@ def test_users_are_shuffled_in_every_epoch_and_each_comes_once(x):
 )
 def test_parameter_counts_on_ml20m(make, config, count):
     with torch.device("meta"):
-        net = make.layers(type("Bare", (make,), {"__init__": _bare})(config), 20_108)
+        net = make(config, (500, 20_108), Compute("meta")).net
     assert sum(p.numel() for p in net.parameters()) == count
-
-
-def _bare(self, config) -> None:
-    self.config, self.compute = config, Compute()
+    assert make.memory(config, (500, 20_108)) == trained_bytes(count) + 4 * ARRAYS * 500 * 20_108
 
 
 def test_initialisation():
@@ -329,7 +326,7 @@ def test_one_training_step(make, x):
 
 
 def test_adam_has_the_papers_options():
-    group = vae().optimizer.param_groups[0]
+    group = vae().adam.param_groups[0]
     assert (group["lr"], group["betas"], group["eps"], group["weight_decay"]) == (
         1e-3,
         (0.9, 0.999),
@@ -441,9 +438,9 @@ def test_no_update_waits_for_the_gpu(x, gpu):
     torch.cuda.set_sync_debug_mode("error")
     try:
         for batch in batches:
-            model.optimizer.zero_grad()
+            model.adam.zero_grad()
             model.loss(batch, 1)[0].backward()
-            model.optimizer.step()
+            model.adam.step()
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

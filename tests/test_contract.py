@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from scipy.sparse import csr_matrix, save_npz
 
 from benchmark.paths import ROOT
+from benchmark.plan.options import configured, flat, searches
 from benchmark.plan.plan import MODELS
 from tests.fit import checkerboard, make, train
 
@@ -157,6 +158,22 @@ def test_options_are_frozen_documented_and_closed(name, matrix):
     for option in type(config).model_fields:
         with pytest.raises(ValidationError):
             setattr(config, option, 1)
+
+
+def test_memory_is_a_number_that_the_weights_fit_in(name, matrix):
+    model = train(make(name, matrix.shape), matrix)
+    memory = model.memory(model.config, matrix.shape)
+    assert memory is None or memory >= sum(tensor.nbytes for tensor in model.weights.values())
+
+
+def test_an_options_search_range_holds_values_that_it_takes(name):
+    entry = MODELS[name]
+    for option, search in searches(entry.config).items():
+        for value in (search.low, search.high) if search.low is not None else ():
+            whole = isinstance(flat(entry.config)[option], int)
+            configured(name, entry.config, {option: round(value) if whole else value})
+        assert search.low is None or search.low < search.high
+        assert search.low or not search.log
 
 
 def test_the_file_says_objective_source_and_differences(name):

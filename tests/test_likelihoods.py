@@ -173,7 +173,7 @@ def test_the_last_bias_starts_at_the_items_frequencies_where_that_is_asked_for(n
     models = {bias: make(name, matrix.shape, output_bias=bias) for bias in ("paper", "item")}
     for model in models.values():
         model.config = model.config.model_copy(update={"learning_rate": 0.0})
-        model.optimizer.param_groups[0]["lr"] = 0.0
+        model.adam.param_groups[0]["lr"] = 0.0
         train_epoch(model, model.prepare(matrix), seed=0)
     count = np.bincount(matrix.indices, minlength=matrix.shape[1])
     p = torch.from_numpy((count + 1) / (matrix.shape[0] + 2))

@@ -163,7 +163,7 @@ class Canary(Recommender[Config]):
         self.rows = csr_matrix(vstack([self.rows, data]))
         return {}
 
-    def score(self, history: csr_matrix) -> Tensor:
+    def score(self, history: csr_matrix, users: np.ndarray | None = None) -> Tensor:
         size, seen = np.diff(self.rows.indptr), np.diff(history.indptr)
         overlap = (history @ self.rows.T).toarray()
         whole = (overlap == seen[:, None]) & (size - seen[:, None] == size // 5)

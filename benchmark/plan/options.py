@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from benchmark.catalog import UsageError, suggestion
 from datasets.registry import canonical
+from models.base import Search
 
 B = TypeVar("B", bound=BaseModel)
 
@@ -45,6 +46,18 @@ def descriptions(config: BaseModel) -> dict[str, str]:
             found |= {f"{key}.{inner}": about for inner, about in descriptions(value).items()}
         else:
             found[key] = field.description or ""
+    return found
+
+
+def searches(config: BaseModel) -> dict[str, Search]:
+    """The range in which tuning looks for each option of ``flat`` that is worth tuning."""
+    found: dict[str, Search] = {}
+    for key, field in type(config).model_fields.items():
+        if isinstance(inner := getattr(config, key), BaseModel):
+            found |= {f"{key}.{name}": search for name, search in searches(inner).items()}
+        for search in field.metadata:
+            if isinstance(search, Search):
+                found[key] = search
     return found
 
 
