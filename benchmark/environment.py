@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,10 @@ import psutil
 import torch
 
 from benchmark.paths import ROOT
-from benchmark.run.launch import variables
 from models.base import Device, Precision
 
+FAST_BF16_FAMILY = 25
+"""AMD's CPU family from which on bf16 products were seen to be faster than fp32 ones (docs/performance.md)."""
 BESIDE_OTHERS = 0.10
 """Share of all cores from which on other processes' work makes a timing worthless."""
 
@@ -45,44 +45,46 @@ def by_numpy(device: Device) -> frozenset[Precision]:
 
 
 def has_bf16() -> bool:
-    """Whether the CPU multiplies bfloat16 numbers in hardware, as far as the system says."""
-    flags = cpuinfo().get("flags", cpuinfo().get("Features", "")).split()
-    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags)
+    """Whether the CPU has instructions for bfloat16, as far as the system says."""
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(_flags())
 
 
-def facts(device: str | None, threads: int) -> dict[str, Any]:
-    """Where and with what a trial runs; everything a stranger needs to judge or repeat a timing."""
-    return {
-        **git(),
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "versions": {name: version(name) for name in ("torch", "numpy", "scipy")},
-        "cpu": cpu_model(),
-        "cores": os.cpu_count(),
-        "memory_bytes": psutil.virtual_memory().total,
-        "gpu": torch.cuda.get_device_name() if device == "cuda" else None,
-        "threads": threads,
-        "variables": {name: os.environ[name] for name in variables(threads) if name in os.environ},
-        "blas": blas(),
-        "matrix_product": matrix_product(),
-    }
+def auto_precision() -> tuple[Precision, str]:
+    """The precision that ``--precision auto`` means on this CPU, and the rule that says so.
+
+    It is a rule of CPU facts, never a timing, so that a run means the same whatever else the machine does.
+    """
+    family = int(cpuinfo().get("cpu family", 0))
+    if "amx_bf16" in _flags():
+        return "bf16", "bf16: the CPU has AMX, a matrix unit for it"
+    if not has_bf16():
+        return "fp32", "fp32: the CPU has no instructions for bf16"
+    if cpuinfo().get("vendor_id") == "AuthenticAMD" and family >= FAST_BF16_FAMILY:
+        return (
+            "bf16",
+            f"bf16: AMD's CPUs of family {FAST_BF16_FAMILY} and later multiply it faster than fp32",
+        )
+    return "fp32", "fp32: bf16 products are known to be faster only with AMX or on AMD's later CPUs"
+
+
+def _flags() -> set[str]:
+    """The instructions that the CPU has, by Linux's names."""
+    return set(cpuinfo().get("flags", cpuinfo().get("Features", "")).split())
 
 
 @cache
-def git() -> dict[str, Any]:
-    """Commit of this checkout and whether tracked files differ from it; nulls outside a repository."""
+def git() -> tuple[str | None, bool | None]:
+    """The commit of this checkout, and whether tracked files differ from it; None outside a repository."""
 
     def ask(*words: str) -> str:
         run = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True)
         return run.stdout.strip()
 
     try:
-        return {
-            "commit": ask("rev-parse", "HEAD"),
-            "dirty": bool(ask("status", "--porcelain", "--untracked-files=no")),
-        }
+        changed = ask("status", "--porcelain", "--untracked-files=no")
+        return ask("rev-parse", "HEAD"), bool(changed)
     except (OSError, subprocess.CalledProcessError):
-        return {"commit": None, "dirty": None}
+        return None, None
 
 
 def cpu_model() -> str:

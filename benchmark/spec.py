@@ -22,6 +22,23 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+HASHED = frozenset(
+    (
+        "protocol",
+        "model",
+        "config",
+        "code",
+        "dataset",
+        "split_hash",
+        "seed",
+        "stage",
+        "device",
+        "precision",
+    )
+)
+"""The fields of TrialSpec in every id, by names that they keep for ever."""
+
+
 class TrialSpec(Strict):
     """One training of one model on one split with one seed."""
 
@@ -43,19 +60,46 @@ class TrialSpec(Strict):
 
     @property
     def id(self) -> str:
-        """16 hex digits of the sha256 of the canonical JSON."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """16 hex digits of the sha256 of the canonical JSON.
+
+        A field that came after the first records is left out at its default, so that their ids stay.
+        """
+        content = self.model_dump(mode="json")
+        later = {
+            key
+            for key in content.keys() - HASHED
+            if content[key] == type(self).model_fields[key].default
+        }
+        hashed = {key: value for key, value in content.items() if key not in later}
+        canonical = json.dumps(hashed, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+class Data(Strict):
+    """What a record says of its data set: the options of the split, and sizes."""
+
+    options: dict[str, Any]
+    users: int | None = None
+    """Users in all parts of the split; None in some records of version 1, as below."""
+    interactions: int | None = None
+    """Interactions in all parts of the split."""
+    training_users: int
+    items: int
+    training_interactions: int
+    validation_users: int
+    """Validation users with something to find."""
+    test_users: int
+    """Test users with something to find."""
+    raw_sha256: str | None
+    notes: tuple[str, ...]
+    """What a person should know of the split: repeats dropped, archive unverified."""
 
 
 class Job(Strict):
     """A trial and what its process must know but its numbers do not depend on: the content of SPEC.json."""
 
     spec: TrialSpec
-    label: str
-    """The model with the options that differ from its defaults: ``mult-vae[latent=100]``."""
-    data: dict[str, Any]
-    """What a record says of the data set."""
+    data: Data
     split: Path
     """Folder of the cached split."""
     out: Path
@@ -63,18 +107,12 @@ class Job(Strict):
     threads: int
     """CPU threads."""
     alone: bool = True
-    """No other trial of the same run runs at the same time."""
+    """Whether no other trial of the same run runs at the same time."""
     checkpoint_seconds: float = 60.0
     """Shortest time between two checkpoints."""
     keep_weights: bool = False
     plugins: tuple[Path, ...] = ()
     """Files that register models, or what models are made of."""
-
-    @property
-    def title(self) -> str:
-        """Data set, model and seed, for a person."""
-        seed = "" if self.spec.seed is None else f" seed {self.spec.seed}"
-        return f"{self.data['label']} {self.label}{seed}"
 
 
 def code_hash(*paths: Path) -> str:

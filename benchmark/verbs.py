@@ -6,92 +6,54 @@ import argparse
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmark import plugins
+from benchmark import plugins, suite
 from benchmark.catalog import UsageError, data_sets, look_up
+from benchmark.conduct import conduct, prepare, prepared, train
 from benchmark.evaluation.metrics import HEADLINE, Metric
+from benchmark.labels import flat
 from benchmark.paths import ROOT
-from benchmark.plan import dry_run, options, plan, study, suite
-from benchmark.plan.plan import DATASETS, MODELS, Grid, Planned, Process
+from benchmark.plan import choose, dry_run, options, study
+from benchmark.plan import plan as plans
+from benchmark.plan.plan import Plan
+from benchmark.plan.study import Study
 from benchmark.records import store
-from benchmark.records.store import Record
-from benchmark.run import local
-from benchmark.spec import PROTOCOL
-from datasets import cache, own
-from datasets.cache import Prepared
-from datasets.errors import DataError
-from datasets.registry import canonical
+from benchmark.records.record import Record
+from datasets import own
+from datasets.registry import DATASETS, canonical
+from models.registry import MODELS
 from models.variants import LIKELIHOODS
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train what has no record yet, print the tables and every path written; 1 if a selected trial failed."""
-    asked = resolve(arguments)
-    if arguments.dry_run and arguments.beta_heuristic:
-        raise UsageError(
-            "--beta-heuristic: where beta stops is not known before the first run; leave --dry-run out"
-        )
+    """Train what has no record yet, print the tables and what was written; 1 if a selected trial failed."""
+    written: list[Path] = []
+    study = study_of(arguments, partial(prepared, data_dir=arguments.data_dir, written=written))
     if arguments.dry_run:
-        return dry_run.show(asked, arguments)
+        return dry_run.show(next(study), arguments)
     if arguments.out.exists() and not arguments.out.is_dir():
         raise UsageError(
             f"--out {arguments.out} is a file, and records need a folder; name another"
         )
-    prepared = {
-        data.entry.name: each
-        for data, each in zip(asked.datasets, prepare_all(asked, arguments.data_dir), strict=True)
-    }
-    if arguments.beta_heuristic:
-        asked = study.annealed_to_1(
-            asked, {name: each.split.train.shape[0] for name, each in prepared.items()}
-        )
-    selected, written = train(asked, prepared, arguments)
-    if arguments.beta_heuristic:
-        second, more = train(study.stopped_at_best(asked, selected), prepared, arguments)
-        selected, written = list({r.id: r for r in [*selected, *second]}.values()), written + more
+    selected = conduct(study, partial(train, arguments=arguments, written=written))
     from benchmark.report import files  # not before the first trial has started
 
     print(f"\n{files.markdown(selected, arguments.out, HEADLINE)}")
     written += files.write(selected, arguments.out, HEADLINE, arguments.out / "report")
-    written = [each.folder for each in prepared.values() if each.made] + written
     if written:
         print("\nWritten:", *written, sep="\n  ")
     return int(any(record.status != "ok" for record in selected))
 
 
-def train(
-    asked: Grid, prepared: dict[str, Prepared], arguments: argparse.Namespace
-) -> tuple[list[Record], list[Path]]:
-    """Run what has no record yet; returns the records of all trials and the paths of the files written."""
-    process = Process(
-        arguments.out,
-        arguments.threads,
-        arguments.jobs,
-        arguments.checkpoint_seconds,
-        arguments.keep_weights,
-        tuple(path.resolve() for path in arguments.plugin),
-    )
-    jobs = [
-        job
-        for data in asked.datasets
-        for job in plan.jobs(asked, data, prepared[data.entry.name], process)
-    ]
-    todo = local.unsettled(jobs, arguments.force, arguments.retry)
-    print(f"trials: {len(jobs) - len(todo)} done before, {len(todo)} to run", flush=True)
-    local.tidy(job for job in jobs if job not in todo)
-    written = local.run(
-        todo, arguments.jobs, arguments.timeout, fresh=arguments.force or arguments.retry
-    )
-    return [store.read(store.path_of(job.out, job.spec.id)) for job in jobs], written
-
-
-def resolve(arguments: argparse.Namespace) -> Grid:
-    """What a run is asked for; without a suite, data sets or models, what suites/demo.toml says."""
+def study_of(arguments: argparse.Namespace, prepare: Callable[[Plan], Plan]) -> Study:
+    """The study that a run is asked for; without a suite, data sets or models, what suites/demo.toml says."""
     name = arguments.suite or (None if arguments.datasets else "demo")
     own = suite.load(name) if name else None
-    asked = plan.resolve(
+    plan = choose.plan(
         arguments.datasets,
         arguments.models,
         arguments.seeds,
@@ -99,38 +61,22 @@ def resolve(arguments: argparse.Namespace) -> Grid:
         arguments.device,
         arguments.precision,
         own,
-        arguments.grid,
     )
-    caps: list[float] = arguments.beta_sweep
-    if caps:
-        return study.swept(asked, dict.fromkeys(study.vaes(asked), caps))
-    if own and not (arguments.grid or arguments.beta_heuristic):
-        return study.swept(asked, own.beta_sweep)
-    return asked
+    if arguments.grid:
+        return study.grid(plan, arguments.grid)
+    if arguments.beta_heuristic:
+        return study.beta_heuristic(plan, not_prepared if arguments.dry_run else prepare)
+    if arguments.beta_sweep:
+        caps: list[float] = arguments.beta_sweep
+        return study.beta_sweep(plan, dict.fromkeys(study.vaes(plan), caps))
+    return study.beta_sweep(plan, own.beta_sweep) if own else study.plain(plan)
 
 
-def prepare_all(asked: Grid, data_dir: Path) -> list[Prepared]:
-    """The split of every data set; raises DataError with a sentence for each that cannot be had."""
-    found, missing = [], []
-    for data in asked.datasets:
-        try:
-            found.append(prepare(data, data_dir))
-        except DataError as error:
-            missing.append(str(error))
-    if missing:
-        raise DataError("\n".join(missing))
-    return found
-
-
-def prepare(data: Planned, data_dir: Path) -> Prepared:
-    """The split of a data set; its notes are printed."""
-    name = data.entry.name
-    made = cache.prepare(
-        name, data.entry.dataset(data.config), data_dir, cache.default_folder(), PROTOCOL
+def not_prepared(plan: Plan) -> Plan:
+    """What a dry run has for a study that must see the data first."""
+    raise UsageError(
+        "--beta-heuristic: where beta stops is not known before the first run; leave --dry-run out"
     )
-    for note in made.notes:
-        print(f"{name}: {note}")
-    return made
 
 
 def report(arguments: argparse.Namespace) -> int:
@@ -178,7 +124,7 @@ def chosen(
 def _names(record: Record, kind: str) -> set[str]:
     """What a person may call the ``kind`` of thing that a record is of."""
     if kind == "data set":
-        return {record.spec.dataset, record.data["label"]}
+        return {record.spec.dataset, record.data_label}
     return {record.spec.model, record.label}
 
 
@@ -206,9 +152,9 @@ def evaluate(arguments: argparse.Namespace) -> int:
     from benchmark.report import files
     from benchmark.run import external
 
-    (data,) = plan.resolve([arguments.dataset], [], settings=arguments.set).datasets
+    data = choose.data_set(arguments.dataset, arguments.set)
     prepared = prepare(data, arguments.data_dir)
-    described = plan.describe(data, prepared)
+    described = plans.describe(data, prepared)
     written = external.evaluate(
         arguments.name, arguments.lists, data.entry.name, described, prepared, arguments.out
     )
@@ -229,7 +175,7 @@ def list_all(arguments: argparse.Namespace) -> int:
         for name, (entry, *kinds) in entries.items():
             print(f"  {name}: {entry.about}{plugins.origin(*kinds)}")
             meanings = options.descriptions(entry.config)
-            for option, value in options.flat(entry.config).items():
+            for option, value in flat(entry.config).items():
                 print(f"    {option} = {value!r:<8} {meanings[option]}")
         print()
     print("likelihoods, each with models NAME-vae and NAME-dae:")
@@ -273,7 +219,7 @@ def export_split(arguments: argparse.Namespace) -> int:
     """Write the six files of a split, and print their hashes as sha256sum does."""
     from datasets import fetch, pro_sg
 
-    (data,) = plan.resolve([arguments.name], [], settings=arguments.set).datasets
+    data = choose.data_set(arguments.name, arguments.set)
     made = prepare(data, arguments.data_dir)
     for path in sorted(pro_sg.write(made.split, arguments.folder)):
         print(f"{fetch.sha256(path)}  {path}")
@@ -285,5 +231,5 @@ def selftest(arguments: argparse.Namespace) -> int:
     """Check evaluator and protocol; 1 if anything came out otherwise than it must."""
     from benchmark.evaluation.selftest import examine
 
-    (data,) = plan.resolve([arguments.dataset], []).datasets
+    data = choose.data_set(arguments.dataset)
     return examine(data.entry.name, prepare(data, arguments.data_dir))

@@ -39,13 +39,13 @@ class Hangs(Popularity):
 
 @add("not-finite")
 class NotFinite(Popularity):
-    def score(self, history):
+    def score(self, history, users=None):
         return super().score(history) * float("nan")
 
 
 @add("wrong-shape")
 class WrongShape(Popularity):
-    def score(self, history):
+    def score(self, history, users=None):
         return super().score(history)[:, 1:]
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 
-from benchmark.plan import plan
 from benchmark.plan.options import configured
 from benchmark.run.training import seed_everything, train_epoch
 from models.base import Compute, Recommender
+from models.registry import MODELS
 
 EPOCHS = 4
 SMALL = {"als": {"regularization": 1.0}}
@@ -22,7 +22,7 @@ SMALL = {"als": {"regularization": 1.0}}
 
 def make(name: str, shape: tuple[int, int], **options: Any) -> Recommender[Any]:
     """A registered model, small enough for a test, freshly initialised with seed 0; it takes the options it has."""
-    entry = plan.MODELS[name]
+    entry = MODELS[name]
     small = {
         "epochs": EPOCHS,
         "batch": 25,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from statistics import fmean, stdev
+from types import SimpleNamespace
 
 import pytest
 
 from benchmark.catalog import UsageError
 from benchmark.cli import main
-from benchmark.plan import plan, study
-from benchmark.plan.plan import Grid
+from benchmark.plan import choose, study
+from benchmark.plan.plan import Plan
 from benchmark.records import store
-from benchmark.records.store import Record
+from benchmark.records.record import Record
 from benchmark.report import figures, format, sweep
 from tests.conftest import RISE
 
@@ -26,25 +28,38 @@ def swept(sweep_folder) -> list[Record]:
 
 def heuristic(found: list[Record], first: bool) -> list[Record]:
     """Its first or second runs."""
-    steps = RISE * math.ceil(found[0].data["training_users"] / 50)
+    steps = RISE * math.ceil(found[0].data.training_users / 50)
     mine = [r for r in found if r.spec.config["total_anneal_steps"] == steps]
     return [r for r in mine if (r.spec.config["beta_cap"] == 1) == first]
 
 
-def asked(*models: str, **options) -> Grid:
-    return plan.resolve(["ml1m"], list(models), [0], **options)
+def asked(*models: str, **options) -> Plan:
+    return choose.plan(["ml1m"], list(models), [0], **options)
 
 
-def options_of(of: Grid) -> dict[str, tuple[float, int | None]]:
+def options_of(of: Plan) -> dict[str, tuple[float, int | None]]:
+    (ml1m,) = of.lineups
     return {
-        model.label: (model.config.beta_cap, model.config.total_anneal_steps)
-        for model in of.models["ml1m"]
+        ml1m.label(model): (model.config.beta_cap, model.config.total_anneal_steps)
+        for model in ml1m.models
         if study.is_vae(model)
     }
 
 
+def swept_plan(plan: Plan, caps: dict[str, list[float]]) -> Plan:
+    (made,) = study.beta_sweep(plan, caps)
+    return made
+
+
+def prepared(plan: Plan) -> Plan:
+    """With a split of as many training users as ml1m has."""
+    train = SimpleNamespace(shape=(4834, 3497))
+    split = SimpleNamespace(split=SimpleNamespace(train=train), split_hash="0" * 64)
+    return replace(plan, lineups=[replace(each, prepared=split) for each in plan.lineups])
+
+
 def test_a_sweep_has_each_cap_annealed_by_the_rule_and_constant():
-    made = study.swept(asked("mult-vae", "ease"), {"mult-vae": [0, 0.2, 1]})
+    made = swept_plan(asked("mult-vae", "ease"), {"mult-vae": [0, 0.2, 1]})
     assert options_of(made) == {
         "mult-vae": (0.2, None),
         "mult-vae[beta_cap=0.0]": (0, None),
@@ -52,12 +67,12 @@ def test_a_sweep_has_each_cap_annealed_by_the_rule_and_constant():
         "mult-vae[total_anneal_steps=0]": (0.2, 0),
         "mult-vae[beta_cap=1.0,total_anneal_steps=0]": (1, 0),
     }
-    assert [model.label for model in made.models["ml1m"]][-1] == "ease"
+    assert [made.lineups[0].label(model) for model in made.lineups[0].models][-1] == "ease"
 
 
 def test_on_the_papers_data_sets_a_caps_slope_is_its_own():
-    made = study.swept(plan.resolve(["ml20m"], ["mult-vae"], [0]), {"mult-vae": [0.2, 1]})
-    (own, annealed, full, *_) = made.models["ml20m"]
+    made = swept_plan(choose.plan(["ml20m"], ["mult-vae"], [0]), {"mult-vae": [0.2, 1]})
+    (own, annealed, full, *_) = made.lineups[0].models
     assert [m.config.total_anneal_steps for m in (own, annealed, full)] == [200_000, None, None]
     assert annealed.origins["total_anneal_steps"] == "--beta-sweep"
 
@@ -67,7 +82,7 @@ def test_every_vae_that_is_chosen_is_swept():
     with pytest.raises(UsageError, match="no chosen model has a beta; name a VAE"):
         study.vaes(asked("ease", "mult-dae"))
     with pytest.raises(UsageError, match="ease has no option 'beta_cap'"):
-        study.swept(asked("ease"), {"ease": [1]})
+        swept_plan(asked("ease"), {"ease": [1]})
 
 
 @pytest.mark.parametrize(
@@ -117,7 +132,8 @@ def test_the_papers_suite_has_a_sweep(capsys):
 
 
 def test_the_heuristics_first_run_reaches_1_at_epoch_80():
-    (first,) = study.annealed_to_1(asked("mult-vae", "ease"), {"ml1m": 4834}).models["ml1m"]
+    plan = next(study.beta_heuristic(asked("mult-vae", "ease"), prepared))
+    (first,) = plan.lineups[0].models
     assert (first.config.beta_cap, first.config.total_anneal_steps) == (1, 80 * 10)
 
 
@@ -140,8 +156,9 @@ def test_the_heuristics_second_run_stops_at_the_best_beta(swept):
 
 
 def test_without_a_first_run_there_is_no_second(swept):
-    first = study.annealed_to_1(asked("mult-vae"), {"ml1m": 4834})
-    assert study.stopped_at_best(first, swept).models == {"ml1m": []}
+    heuristic = study.beta_heuristic(asked("mult-vae"), prepared)
+    next(heuristic)
+    assert heuristic.send(swept).lineups[0].models == []
 
 
 def test_the_table_of_a_sweep_is_of_the_epochs_that_were_selected(swept):

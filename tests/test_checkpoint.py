@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from benchmark import environment
-from benchmark.records import store
+from benchmark.records.record import Record
 from benchmark.run import checkpoint, training, trial
 from benchmark.run.clock import Clock
+from benchmark.run.progress import Progress
 from benchmark.run.training import Trial
 from tests.fit import make
 from tests.test_trial import Toy, ToyConfig, trial_of
@@ -35,8 +36,10 @@ def run_until(t: Trial, epoch: int) -> None:
         trial.run(t, stop)
 
 
-def run(t: Trial) -> store.Record:
-    return trial.run(t, lambda *_: None)[0]
+def run(t: Trial) -> Record:
+    result = trial.run(t, lambda *_: None)
+    trial.write(t.job, result)
+    return result.record
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 3])
@@ -47,7 +50,7 @@ def test_goes_on_with_all_it_knew(epoch, toy, tmp_path):
     resumed = run(toy)
     assert len(Toy.calls) == 4 - epoch + 1  # the epochs that were left, and the test
     assert (resumed.resumed, whole.resumed) == (True, False)
-    for field in ("curve", "best_epoch", "best_validation", "best_beta", "metrics"):
+    for field in ("curve", "best_epoch", "best_validation", "metrics"):
         assert getattr(resumed, field) == getattr(whole, field)
     assert (tmp_path / f"{resumed.id}.parquet").read_bytes() == (
         tmp_path / f"whole/{whole.id}.parquet"
@@ -73,9 +76,9 @@ def test_clock_and_other_work_are_carried_on(toy, monkeypatch):
     monkeypatch.setattr(checkpoint, "read", lambda job: (changed, found[1]))
     monkeypatch.setattr(environment.os, "cpu_count", lambda: 2)
     record = run(toy)
-    assert record.cost["training_seconds"] == pytest.approx(300, abs=5)
-    assert record.cost["first_epoch_seconds"] == 100
-    assert record.cost["process_peak_bytes"] == 2**50
+    assert record.cost.training_seconds == pytest.approx(300, abs=5)
+    assert record.cost.first_epoch_seconds == 100
+    assert record.cost.process_peak_bytes == 2**50
     assert (record.other_work, record.beside_others) == (0.25, True)
     assert record.started.startswith("2020")
 
@@ -138,10 +141,10 @@ def test_a_networks_state_is_whole(toy, small_split, tmp_path):
     data = model.prepare(small_split.train.matrix)
     for _ in range(2):
         training.train_epoch(model, data, seed=0)
-    progress = checkpoint.Progress(Clock("cpu"), best_epoch=2, best_validation=0.5)
+    progress = Progress(Clock("cpu"), best_epoch=2, best_validation=0.5)
     checkpoint.write(toy.job, model, progress)
     other = make("mult-vae", small_split.train.shape)
-    checkpoint.resume(toy.job, other, checkpoint.Progress(Clock("cpu")))
+    checkpoint.resume(toy.job, other, Progress(Clock("cpu")))
     assert other.epoch == 2
     assert model.state().keys() == other.state().keys()
     assert all(torch.equal(tensor, other.state()[name]) for name, tensor in model.state().items())

@@ -11,16 +11,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmark import suite
 from benchmark.catalog import UsageError, look_up
 from benchmark.cli import main, parser
 from benchmark.evaluation.metrics import HEADLINE, Metric, standard_error
 from benchmark.evaluation.truth import ROWS as BOUNDS
 from benchmark.paths import ROOT
-from benchmark.plan import options, plan, suite
+from benchmark.plan import choose, options, plan
 from benchmark.records import store
 from benchmark.report import format
 from benchmark.report.table import results, rows
+from benchmark.spec import PROTOCOL
 from benchmark.stats import best
+from datasets.registry import DATASETS
+from models.registry import MODELS
 from tests.conftest import DATA, run_tiny
 
 
@@ -224,12 +228,13 @@ def test_without_cuda_asking_for_it_is_refused(capsys, monkeypatch):
 
 def test_auto_resolves_device_and_precision(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    vae, ease = plan.MODELS["mult-vae"], plan.MODELS["ease"]
+    vae, ease = MODELS["mult-vae"], MODELS["ease"]
     assert [plan.device_for(vae, d) for d in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
     assert [plan.device_for(ease, d) for d in ("auto", "cpu", "cuda")] == ["cpu", "cpu", "cuda"]
     asked = ("auto", "fp32", "tf32", "bf16")
-    for there, usual in ((True, "bf16"), (False, "fp32")):
-        monkeypatch.setattr("benchmark.environment.has_bf16", lambda there=there: there)
+    for usual in ("bf16", "fp32"):
+        rule = (usual, "a rule")
+        monkeypatch.setattr("benchmark.environment.auto_precision", lambda rule=rule: rule)
         assert [plan.precision_for(vae, p, "cpu") for p in asked] == [usual, "fp32", "tf32", "bf16"]
         assert [plan.precision_for(vae, p, "cuda") for p in asked] == [
             "fp32",
@@ -242,10 +247,10 @@ def test_auto_resolves_device_and_precision(monkeypatch):
 
 def test_two_devices_are_two_trials_where_the_model_has_both(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    asked = plan.resolve(
+    asked = choose.plan(
         ["ml1m"], ["mult-vae", "ease"], [0, 1], devices=["cpu", "cuda", "cpu"], precision="fp32"
     )
-    vae, ease = asked.models["ml1m"]
+    vae, ease = asked.lineups[0].models
     specs = plan.specs_of(vae, asked, "ml1m", "")
     assert [(spec.device, spec.seed) for spec in specs] == [
         ("cpu", 0),
@@ -254,7 +259,7 @@ def test_two_devices_are_two_trials_where_the_model_has_both(monkeypatch):
         ("cuda", 1),
     ]
     assert [spec.device for spec in plan.specs_of(ease, asked, "ml1m", "")] == ["cpu"]
-    alone = plan.resolve(["ml1m"], ["ease"], [0], devices=["cuda"])
+    alone = choose.plan(["ml1m"], ["ease"], [0], devices=["cuda"])
     # a row that says it cannot
     assert [spec.device for spec in plan.specs_of(ease, alone, "ml1m", "")] == ["cuda"]
 
@@ -356,7 +361,7 @@ def test_rows_never_mix_what_must_be_apart(finished):
 def test_list_shows_every_option(capsys):
     assert main(["list"]) == 0
     text = capsys.readouterr().out
-    for entry in (*plan.DATASETS.values(), *plan.MODELS.values()):
+    for entry in (*DATASETS.values(), *MODELS.values()):
         assert f"  {entry.name}: " in text
         assert all(f"    {option} = " in text for option in options.flat(entry.config))
 
@@ -383,10 +388,8 @@ def test_export_split_writes_what_training_reads(tmp_path, capsys, own_cache):
 
     assert main(["export-split", "synthetic", str(tmp_path / "six")]) == 0
     text = capsys.readouterr().out
-    entry = plan.DATASETS["synthetic"]
-    made = cache.prepare(
-        "synthetic", entry.dataset(entry.config), tmp_path, own_cache, plan.PROTOCOL
-    )
+    entry = DATASETS["synthetic"]
+    made = cache.prepare("synthetic", entry.dataset(entry.config), tmp_path, own_cache, PROTOCOL)
     assert not made.made  # the export made it
     assert f"split {made.split_hash}" in text
     assert {p.name: p.read_bytes() for p in (tmp_path / "six").iterdir()} == dict(
@@ -427,4 +430,4 @@ def test_who_reads_the_output_may_stop_as_head_does():
 
 def test_look_up_suggests():
     with pytest.raises(UsageError, match="did you mean 'ease'"):
-        look_up("model", "EASE", plan.MODELS)
+        look_up("model", "EASE", MODELS)

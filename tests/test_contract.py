@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix, save_npz
 
 from benchmark.paths import ROOT
 from benchmark.plan.options import configured, flat, searches
-from benchmark.plan.plan import MODELS
+from models.registry import MODELS
 from tests.fit import checkerboard, make, train
 
 pytestmark = [pytest.mark.contract, pytest.mark.parametrize("name", MODELS)]

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from benchmark.catalog import data_sets
-from benchmark.plan import plan
+from benchmark.plan import choose
 from datasets import cache, fetch, pro_sg
 from datasets.errors import DataError
 from datasets.registry import ALIASES, DATASETS
@@ -150,7 +150,7 @@ def test_known_aliases():
 
 def test_an_option_may_be_set_by_an_alias():
     for key in ("ml1m", "ml-1m", "movielens-1m"):
-        (data,) = plan.resolve(["ml-1m"], [], settings=[f"{key}.held_out=300"]).datasets
+        data = choose.data_set("ml-1m", [f"{key}.held_out=300"])
         assert data.config.held_out == 300
 
 

@@ -124,7 +124,8 @@ def test_the_bits_of_als_do_not_depend_on_threads(x, threads):
 
 
 def test_als_asks_for_a_gpu_only_where_implicit_can_use_one():
-    from benchmark.plan.plan import MODELS, device_for
+    from benchmark.plan.plan import device_for
+    from models.registry import MODELS
 
     assert MODELS["als"].devices == (("cpu", "cuda") if find_spec("rmm") else ("cpu",))
     assert MODELS["bpr"].devices == ("cpu",)

@@ -11,7 +11,7 @@ import torch
 from scipy.sparse import csr_matrix
 
 from benchmark.catalog import UsageError
-from benchmark.plan import plan
+from benchmark.plan import choose
 from benchmark.run.outcome import Diverged
 from benchmark.run.training import check_loss, train_epoch
 from models.autoencoder import DAE, DAEConfig
@@ -143,7 +143,7 @@ def test_the_gaussian_trusts_ones_more_than_zeros(c1):
     with pytest.raises(
         UsageError, match=rf"gaussian-dae.likelihood = .*'c1': {c1}.* will not do: c1, .*above c0"
     ):
-        plan.resolve(["ml1m"], ["gaussian-dae"], settings=[f"gaussian-dae.likelihood.c1={c1}"])
+        choose.plan(["ml1m"], ["gaussian-dae"], settings=[f"gaussian-dae.likelihood.c1={c1}"])
 
 
 @pytest.mark.contract

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from benchmark.cli import main
-from benchmark.plan import plan
+from benchmark.conduct import prepare
+from benchmark.plan import choose
 from benchmark.records import store
-from benchmark.verbs import prepare
 from datasets import pro_sg
 from datasets.errors import DataError
 from tests.raw_files import rows, write_table
@@ -30,7 +30,7 @@ def words(found: pd.DataFrame) -> pd.DataFrame:
 def files_of(path: Path, *settings: str, name: str = "file:mine") -> dict[str, str]:
     """The six files of what is at ``path``."""
     given = [f"{name}.{setting}" for setting in (f"held_out={HELD_OUT}", *settings)]
-    made = prepare(plan.resolve([f"file:{path}"], [], settings=given).datasets[0], Path("nowhere"))
+    made = prepare(choose.data_set(f"file:{path}", given), Path("nowhere"))
     return {name: content.decode() for name, content in pro_sg.files(made.split)}
 
 
@@ -184,7 +184,7 @@ def test_missing_file_other_ending_and_equal_names(tmp_path, capsys):
     ):
         assert main(["--datasets", *asked, *out]) == 2
         assert sentence in capsys.readouterr().err
-    assert len(plan.resolve([f"file:{tmp_path}/a.csv"] * 2, []).datasets) == 1
+    assert len(choose.plan([f"file:{tmp_path}/a.csv"] * 2, []).lineups) == 1
 
 
 def exported(tmp_path: Path) -> Path:
@@ -283,7 +283,7 @@ def test_no_path_reaches_a_record(tmp_path):
     assert main(["--datasets", f"file:{path}", *words]) == 0
     (record,) = store.read_all(out)
     assert (record.spec.dataset, record.label) == ("file:mine", "popularity")
-    assert record.data["label"] == f"file:mine[held_out={HELD_OUT}]"
+    assert record.data_label == f"file:mine[held_out={HELD_OUT}]"
     text = json.dumps(record.model_dump(mode="json"))
     assert "secret-place" not in text
     assert "mine.csv" not in text

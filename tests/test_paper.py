@@ -14,14 +14,14 @@ from scipy.stats import ttest_rel
 from benchmark.catalog import UsageError
 from benchmark.cli import main
 from benchmark.evaluation.metrics import HEADLINE, SELECTION, standard_error
-from benchmark.plan import plan
 from benchmark.records import store
-from benchmark.records.store import Record
+from benchmark.records.record import Record
 from benchmark.report import curves, figures, format, paper
 from benchmark.report.compare import compared, standings
 from benchmark.report.published import NAMES, PROTOCOL, VALUES, published, verdict
 from benchmark.report.table import rows
 from benchmark.stats import Summary
+from models.registry import MODELS
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_only_the_same_protocol_is_published_and_the_papers_own_comes_first(tmp_
 
 def test_every_name_here_is_a_models_and_every_published_one_is_in_the_file():
     lines = [line.split(",") for line in NAMES.read_text().splitlines()[1:]]
-    assert {model for _, model in lines} <= set(plan.MODELS)
+    assert {model for _, model in lines} <= set(MODELS)
     values = VALUES.read_text()
     assert all(f",{name}," in values for name, _ in lines)
 
@@ -171,7 +171,10 @@ def test_differences_are_of_users_and_their_signs_are_the_rows(found, finished):
 
 def test_standings_rank_what_is_on_every_data_set(found, finished):
     assert standings(found, finished) == []
-    twice = [*found, *(as_ml20m(r, label=r.label) for r in found if r.spec.model != "bpr")]
+    twice = [
+        *found,
+        *(as_ml20m(r, label=r.label) for r in found if r.spec.model != "bpr"),
+    ]
     (table,) = standings(twice, finished)
     assert not any("bpr" in row[0] for row in table.cells)
     assert [row[1] for row in table.cells] == [

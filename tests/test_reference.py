@@ -9,18 +9,20 @@ import numpy as np
 import pytest
 
 from benchmark import environment
+from benchmark.conduct import prepared
 from benchmark.evaluation.metrics import HEADLINE
+from benchmark.evaluation.truth import code_of
 from benchmark.paths import ROOT
-from benchmark.plan import options, plan
+from benchmark.plan import choose, plan
 from benchmark.records import store
 from benchmark.report.parity import differences
 from benchmark.report.precision import compared
 from benchmark.report.readme import REFERENCE
 from benchmark.report.sweep import MODES, sweeps
 from benchmark.report.table import rows
-from benchmark.run import local
+from benchmark.run.local import Local
 from benchmark.spec import PROTOCOL
-from benchmark.verbs import prepare
+from models.registry import MODELS
 from tests import test_golden
 
 FOUND = store.read_all(REFERENCE)
@@ -39,26 +41,35 @@ def of(model: str, precision: str = "fp32", dataset: str = "ml1m") -> list[store
     return [
         r
         for r in FOUND
-        if (r.data["label"], r.label, r.spec.precision) == (dataset, model, precision)
+        if (
+            r.data_label,
+            r.label,
+            r.spec.precision,
+        )
+        == (dataset, model, precision)
     ]
 
 
 def seeds(dataset: str, model: str) -> list[int | None]:
     """Of every record of a model, in any precision."""
-    found = [r.spec.seed for r in FOUND if (r.data["label"], r.label) == (dataset, model)]
+    found = [r.spec.seed for r in FOUND if (r.data_label, r.label) == (dataset, model)]
     return sorted(found, key=lambda seed: seed or 0)
 
 
 def test_every_model_has_its_seeds():
-    assert {r.data["label"] for r in FOUND} == {"ml1m", "ml-latest-small", "gowalla"}
-    for model, entry in plan.MODELS.items():
+    assert {r.data_label for r in FOUND} == {
+        "ml1m",
+        "ml-latest-small",
+        "gowalla",
+    }
+    for model, entry in MODELS.items():
         usual = [None] if entry.deterministic else list(range(5))
         assert seeds("ml-latest-small", model) == usual
         if model not in TEN:
             assert seeds("ml1m", model) == usual
     for model, precision in itertools.product(TEN, ("fp32", "bf16")):
         assert sorted(r.spec.seed or 0 for r in of(model, precision)) == list(range(10))
-    assert {r.label for r in FOUND if r.data["label"] == "gowalla"} == SHORT
+    assert {r.label for r in FOUND if r.data_label == "gowalla"} == SHORT
     assert all(seeds("gowalla", model) in ([None], [0]) for model in SHORT)
 
 
@@ -77,18 +88,14 @@ def test_they_are_of_this_code(folder):
     for record in store.read_all(REFERENCE / folder):
         assert (record.spec.protocol, record.spec.code) == (
             PROTOCOL,
-            plan.code_of(record.spec.model),
-        )
-        usual = plan.MODELS[record.spec.model].config
-        assert record.label == options.label(
-            record.spec.model, type(usual)(**record.spec.config), usual
+            code_of(record.spec.model),
         )
 
 
 @pytest.mark.parametrize("folder", ["", "rehearsal", "sweep", "output-bias", "tuning"])
 def test_they_are_of_a_clean_commit(folder):
     for record in store.read_all(REFERENCE / folder):
-        assert record.environment["dirty"] is False
+        assert record.environment.dirty is False
         assert record.id == record.spec.id
 
 
@@ -101,7 +108,7 @@ def test_what_ran_at_the_size_of_ml20m_is_kept_apart():
             "file:ml20m-rehearsal",
             1,
         )
-        assert record.data["training_users"] > 115_000
+        assert record.data.training_users > 115_000
 
 
 def test_the_beta_sweep_is_whole_and_figure_1_has_its_runs():
@@ -125,7 +132,7 @@ def test_the_defaults_are_the_best_of_what_was_tried():
     for model in ("als", "bpr", "gaussian-vae", "gaussian-dae"):
         tried = [r for r in store.read_all(REFERENCE / "tuning") if r.spec.model == model]
         best = max(tried, key=lambda r: r.best_validation or 0)
-        assert best.spec.config == plan.MODELS[model].config.model_dump(mode="json")
+        assert best.spec.config == MODELS[model].config.model_dump(mode="json")
 
 
 def test_no_point_of_a_grid_saw_a_test_user():
@@ -213,19 +220,18 @@ def test_every_quantity_of_the_authors_is_compared():
 @pytest.mark.realdata
 def test_mult_vae_seed_0_trained_again_has_the_same_hit_ranks(data_dir, tmp_path):
     (record,) = [r for r in of("mult-vae") if r.spec.seed == 0]
-    if (here := environment.cpu_model()) != record.environment["cpu"]:
+    if (here := environment.cpu_model()) != record.environment.cpu:
         pytest.skip(
-            f"the reference record is of another CPU: {record.environment['cpu']}, here {here}"
+            f"the reference record is of another CPU: {record.environment.cpu}, here {here}"
         )
-    threads = record.environment["threads"]
+    threads = record.environment.threads
     if (os.cpu_count() or 1) < threads:
         pytest.skip(f"the reference record used {threads} threads")
-    asked = plan.resolve(["ml1m"], ["mult-vae"], [0], precision="fp32", devices=["cpu"])
-    (ml1m,) = asked.datasets
-    (again,) = plan.jobs(asked, ml1m, prepare(ml1m, data_dir), plan.Process(tmp_path, threads))
+    asked = choose.plan(["ml1m"], ["mult-vae"], [0], precision="fp32", devices=["cpu"])
+    (again,) = plan.jobs(prepared(asked, data_dir, []), plan.Process(tmp_path, threads))
     assert again.spec.id == record.id
-    local.run([again])
+    list(Local().run([again]))
     made = store.read(tmp_path / f"{record.id}.json")
-    assert made.environment["matrix_product"] == record.environment["matrix_product"]
+    assert made.environment.matrix_product == record.environment.matrix_product
     for got, want in zip(store.hits(tmp_path, made), store.hits(REFERENCE, record), strict=True):
         assert np.array_equal(got, want)

@@ -13,7 +13,7 @@ from scipy.stats import ttest_rel
 
 from benchmark.evaluation.metrics import HEADLINE, Metric
 from benchmark.records import store
-from benchmark.records.store import Record
+from benchmark.records.record import Record
 from benchmark.report import curves, files, format, precision
 from benchmark.report.format import Table
 from benchmark.report.table import results, rows
@@ -227,11 +227,11 @@ def test_costs_of_a_trial(found):
     )
     assert float(shown["total (s)"]) == pytest.approx(total, rel=0.01)
     assert float(shown["users/s"]) == pytest.approx(
-        record.data["test_users"] / record.cost["test_seconds"], rel=0.01
+        record.data.test_users / record.cost.test_seconds, rel=0.01
     )
     assert (
-        record.cost["to_best_seconds"]
-        <= record.cost["preparation_seconds"] + record.cost["training_seconds"]
+        record.cost.to_best_seconds
+        <= record.cost.preparation_seconds + record.cost.training_seconds
     )
 
 
@@ -317,7 +317,12 @@ def test_curves_have_a_line_for_each_row_and_quantity(found):
     ]
     with_loss = {r.label for r in found if r.spec.model in ("als", "mult-vae", "mult-dae")}
     vae = {r.label for r in of(found, "mult-vae")}
-    assert drawn == [{r.label for r in found} - {"oracle", "bayes"}, with_loss, vae, vae]
+    assert drawn == [
+        {r.label for r in found} - {"oracle", "bayes"},
+        with_loss,
+        vae,
+        vae,
+    ]
     mean = next(line for line in figure.axes[1].lines if line.get_label() in vae)
     losses = [[point["loss"] for point in r.curve] for r in of(found, "mult-vae")]
     assert list(mean.get_ydata()) == pytest.approx(

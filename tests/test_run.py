@@ -198,7 +198,7 @@ def test_a_spec_reproduces_its_trial_by_hand(undisturbed, tmp_path):
     run = subprocess.run(command, cwd=ROOT, env=pinned, capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
     after = trained(undisturbed)
-    assert all(pool in before.environment["blas"] for pool in after.environment["blas"])
+    assert all(pool in before.environment.blas for pool in after.environment.blas)
     assert after.finished > before.finished
     assert (after.id, after.per_user, after.curve) == (before.id, before.per_user, before.curve)
     (tmp_path / "spec.json").write_text(spec.read_text().replace(before.spec.code, "0" * 16))

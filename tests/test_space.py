@@ -14,9 +14,9 @@ import pytest
 
 from benchmark import cli
 from benchmark.paths import ROOT
-from benchmark.plan.plan import DATASETS
 from benchmark.run import trial
 from datasets import atomic, cache
+from datasets.registry import DATASETS
 from tests.conftest import DATA, run_tiny
 
 SENTENCE = re.compile(

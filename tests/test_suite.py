@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from benchmark import suite
 from benchmark.catalog import UsageError
 from benchmark.cli import main
 from benchmark.paths import ROOT
-from benchmark.plan import plan, suite
-from benchmark.plan.suite import Suite
+from benchmark.plan import choose
+from benchmark.plan.plan import Lineup, Plan
+from benchmark.suite import Suite
+from models.registry import MODELS
 
 OWN = """
 about = "Mine."
@@ -35,8 +38,13 @@ def own(tmp_path) -> Suite:
     return suite.load(str(tmp_path / "own.toml"))
 
 
-def options_of(asked: plan.Grid, dataset: str, model: str) -> dict:
-    (found,) = [planned for planned in asked.models[dataset] if planned.entry.name == model]
+def lineup(asked: Plan, dataset: str) -> Lineup:
+    (found,) = [lineup for lineup in asked.lineups if lineup.dataset == dataset]
+    return found
+
+
+def options_of(asked: Plan, dataset: str, model: str) -> dict:
+    (found,) = [one for one in lineup(asked, dataset).models if one.entry.name == model]
     return found.config.model_dump()
 
 
@@ -44,9 +52,9 @@ def test_every_suite_here_can_be_resolved():
     names = [path.stem for path in (ROOT / "suites").glob("*.toml")]
     assert sorted(names) == ["demo", "paper"]
     for name in names:
-        asked = plan.resolve(asked=suite.load(name))
-        assert asked.datasets
-        assert all(asked.models[data.entry.name] for data in asked.datasets)
+        asked = choose.plan(asked=suite.load(name))
+        assert asked.lineups
+        assert all(lineup.models for lineup in asked.lineups)
 
 
 def test_published_settings_are_those_of_the_papers():
@@ -61,46 +69,45 @@ def test_published_settings_are_those_of_the_papers():
         ("netflix", "ease"): {"l2": 1000},
         ("msd", "ease"): {"l2": 200},
     }
-    asked = plan.resolve(["ml20m", "netflix", "msd"])
+    asked = choose.plan(["ml20m", "netflix", "msd"])
     assert asked.seeds == [0, 1, 2]
     for (dataset, model), want in published.items():
         got = options_of(asked, dataset, model)
         assert {option: got[option] for option in want} == want, (dataset, model)
-    for planned in (p for models in asked.models.values() for p in models):
-        assert planned.label == planned.entry.name  # what was published is no deviation
+    for each in asked.lineups:
+        for model in each.models:
+            assert each.label(model) == model.entry.name  # what was published is no deviation
 
 
 def test_they_hold_in_every_suite_and_elsewhere_defaults_do():
     demo = suite.load("demo")
-    assert options_of(plan.resolve(["msd"], asked=demo), "msd", "ease")["l2"] == 200
+    assert options_of(choose.plan(["msd"], asked=demo), "msd", "ease")["l2"] == 200
     assert (
-        options_of(plan.resolve(["ml1m"], asked=demo), "ml1m", "mult-vae")["total_anneal_steps"]
+        options_of(choose.plan(["ml1m"], asked=demo), "ml1m", "mult-vae")["total_anneal_steps"]
         is None
     )
 
 
 def test_what_a_person_says_comes_before_the_suite_and_that_before_what_was_published(own):
-    asked = plan.resolve(settings=["mult-vae.epochs=5"], asked=own)
-    (data,) = asked.datasets
-    vae = asked.models["ml1m"][1]
-    assert (data.label, asked.seeds) == ("ml1m[held_out=300]", [3, 4])
+    asked = choose.plan(settings=["mult-vae.epochs=5"], asked=own)
+    (ml1m,) = asked.lineups
+    vae = ml1m.models[1]
+    assert (ml1m.data_label, asked.seeds) == ("ml1m[held_out=300]", [3, 4])
     assert (vae.config.latent, vae.config.epochs, vae.config.hidden) == (50, 5, 600)
     assert (vae.origins["latent"], vae.origins["epochs"], vae.origins.get("hidden")) == (
         "a small one",
         "--set",
         None,
     )
-    assert vae.label == "mult-vae[latent=50,epochs=5]"
-    assert [
-        p.entry.name
-        for p in plan.resolve(["synthetic"], ["popularity"], asked=own).models["synthetic"]
-    ] == ["popularity"]
+    assert ml1m.label(vae) == "mult-vae[latent=50,epochs=5]"
+    chosen = choose.plan(["synthetic"], ["popularity"], asked=own)
+    assert [m.entry.name for m in lineup(chosen, "synthetic").models] == ["popularity"]
 
 
 def test_a_suite_sets_the_options_of_a_likelihood():
     text = OWN.replace("mult-vae", "gaussian-vae").replace("latent = 50", '"likelihood.c1" = 7')
     path_free = suite.parse("own", text)
-    assert plan.resolve(asked=path_free).models["ml1m"][1].config.likelihood.c1 == 7
+    assert lineup(choose.plan(asked=path_free), "ml1m").models[1].config.likelihood.c1 == 7
 
 
 @pytest.mark.parametrize(
@@ -135,7 +142,7 @@ def test_without_options_a_run_is_the_demo_and_with_data_sets_the_paper(capsys):
     assert "seed 2" not in demo
     assert main(["--datasets", "ml20m", "netflix", "--dry-run"]) == 0
     paper = capsys.readouterr().out
-    assert all(f"\n  {name}\n" in paper for name in plan.MODELS)
+    assert all(f"\n  {name}\n" in paper for name in MODELS)
     assert "seed 2" in paper
     assert "total_anneal_steps = 200000  (the authors' notebook" in paper
     assert "total_anneal_steps = 200000  (not published for this data set" in paper

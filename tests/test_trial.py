@@ -14,18 +14,19 @@ import torch
 
 from benchmark import environment
 from benchmark.evaluation.metrics import SELECTION
-from benchmark.plan import plan
+from benchmark.plan import choose, plan
 from benchmark.plan.options import configured
-from benchmark.plan.plan import MODELS
 from benchmark.records import store
 from benchmark.run import training, trial
-from benchmark.run.checkpoint import Progress, copy_of
 from benchmark.run.clock import Clock
+from benchmark.run.facts import facts
+from benchmark.run.progress import Progress, copy_of
 from benchmark.run.training import Trial
-from benchmark.spec import Job, TrialSpec, code_hash
+from benchmark.spec import Data, Job, TrialSpec, code_hash
 from datasets.cache import Prepared
+from datasets.split import Fold, Interactions, Split
 from models.base import Compute, Config, Recommender
-from models.registry import Entry
+from models.registry import MODELS, Entry
 
 
 class ToyConfig(Config):
@@ -47,15 +48,11 @@ class Toy(Recommender[ToyConfig]):
         self.net = {"quality": torch.zeros(1)}
         type(self).calls = []
 
-    @property
-    def planned(self) -> int:
-        return self.config.epochs
-
     def train_epoch(self, data):
         self.net["quality"].fill_(self.quality[self.epoch])
         return {"loss": 1.0, "beta": 0.1 * (self.epoch + 1)}
 
-    def score(self, history):
+    def score(self, history, users=None):
         type(self).calls.append(f"{self.net['quality'].item():.1f}")
         noise = torch.linspace(0, 1, history.shape[1]).flip(0).expand(*history.shape)
         counts = torch.linspace(0, 1, history.shape[1])
@@ -81,16 +78,26 @@ def trial_of(model, config, split, devices=("cpu",), seed: int | None = 3) -> Tr
         device="cpu",
         precision="fp32",
     )
-    data = {"label": "small", "test_users": len(np.unique(split.test.target.user))}
-    job = Job(
-        spec=spec, label="toy", data=data, split=Path(), out=Path(), threads=torch.get_num_threads()
+    data = Data(
+        options={},
+        training_users=split.train.shape[0],
+        items=split.train.shape[1],
+        training_interactions=len(split.train),
+        validation_users=len(np.unique(split.validation.target.user)),
+        test_users=len(np.unique(split.test.target.user)) if split.test else 0,
+        raw_sha256=None,
+        notes=(),
     )
+    threads = torch.get_num_threads()
+    job = Job(spec=spec, data=data, split=Path(), out=Path(), threads=threads)
     return Trial(job, entry, config, split)
 
 
 def run(t: Trial, out: Path, **changes):
     job = t.job.model_copy(update={"out": out, **changes})
-    return trial.run(replace(t, job=job), lambda *_: None)[0]
+    result = trial.run(replace(t, job=job), lambda *_: None)
+    trial.write(job, result)
+    return result.record
 
 
 def test_a_point_of_a_grid_is_scored_on_validation_users_and_knows_no_test_users(toy, tmp_path):
@@ -104,8 +111,8 @@ def test_a_point_of_a_grid_is_scored_on_validation_users_and_knows_no_test_users
     )
     assert record.best_validation == max(point["validation"] for point in record.curve)
     assert Toy.calls == ["0.2", "0.9", "0.9", "0.1"]
-    assert record.cost["weights_bytes"] == 4
-    assert "test_seconds" not in record.cost
+    assert record.cost.weights_bytes == 4
+    assert record.cost.test_seconds is None
     assert run(blind, tmp_path).status == "failed"  # any other trial needs them
 
 
@@ -117,7 +124,6 @@ def test_the_first_epoch_with_the_maximum_is_tested_once(toy, tmp_path):
     best = validation.index(max(validation))
     assert validation[1] == validation[2]
     assert (record.best_epoch, record.best_validation) == (best + 1, max(validation))
-    assert record.best_beta == pytest.approx(0.1 * (best + 1))
     expected = f"{Toy.quality[best]:.1f}"
     assert Toy.calls == ["0.2", "0.9", "0.9", "0.1", expected]  # four validations, then one test
 
@@ -132,7 +138,7 @@ def test_a_model_trains_on_all_training_users_and_is_chosen_on_validation_users(
             seen["prepare"].append(train)
             return train
 
-        def score(self, history):
+        def score(self, history, users=None):
             seen["score"].append(history)
             return super().score(history)
 
@@ -219,12 +225,12 @@ class NotANumber(Toy):
 
 
 class BadScores(Toy):
-    def score(self, history):
+    def score(self, history, users=None):
         return super().score(history) * (math.nan if self.epoch == 2 else 1)
 
 
 class WrongShape(Toy):
-    def score(self, history):
+    def score(self, history, users=None):
         return super().score(history)[:, 1:]
 
 
@@ -257,7 +263,7 @@ def test_a_device_that_the_model_does_not_have_is_a_row(small_split, tmp_path):
 
 def test_a_record_tells_the_size_of_its_data(small_split, tmp_path):
     prepared = Prepared(small_split, "0" * 64, (), None, tmp_path, made=False)
-    (data,) = plan.resolve(["synthetic"], []).datasets
+    data = choose.data_set("synthetic")
     told = plan.describe(data, prepared)
     users, items = small_split.train.shape
     everything = [len(small_split.train)]
@@ -266,9 +272,9 @@ def test_a_record_tells_the_size_of_its_data(small_split, tmp_path):
         for fold in (small_split.validation, small_split.test)
         for part in vars(fold).values()
     ]
-    assert (told["users"], told["training_users"], told["items"]) == (users + 60, users, items)
-    assert (told["interactions"], told["training_interactions"]) == (sum(everything), everything[0])
-    assert told["validation_users"] <= 30 >= told["test_users"]
+    assert (told.users, told.training_users, told.items) == (users + 60, users, items)
+    assert (told.interactions, told.training_interactions) == (sum(everything), everything[0])
+    assert told.validation_users <= 30 >= told.test_users
 
 
 def test_an_interrupt_passes_and_leaves_nothing(small_split, tmp_path):
@@ -283,7 +289,7 @@ def test_the_clock_runs_around_the_models_work_only(toy, tmp_path, monkeypatch):
             ticks[0] += 10
             return super().train_epoch(data)
 
-        def score(self, history):
+        def score(self, history, users=None):
             ticks[0] += 1000
             return super().score(history)
 
@@ -297,7 +303,7 @@ def test_the_clock_runs_around_the_models_work_only(toy, tmp_path, monkeypatch):
     record = run(trial_of(Slow, ToyConfig(), toy.split), tmp_path)
     assert (record.best_epoch, len(record.curve)) == (1, 4)
     cost = record.cost
-    assert cost["to_best_seconds"] == 7 + 10
+    assert cost.to_best_seconds == 7 + 10
     want = {
         "preparation": 7,
         "training": 40,
@@ -306,13 +312,38 @@ def test_the_clock_runs_around_the_models_work_only(toy, tmp_path, monkeypatch):
         "first_epoch": 10,
         "median_epoch": 10,
     }
-    assert {name: cost[f"{name}_seconds"] for name in want} == want
+    assert {name: getattr(cost, f"{name}_seconds") for name in want} == want
+
+
+def test_the_clock_does_not_see_the_matrices_being_built(toy, tmp_path, monkeypatch):
+    class SlowPart(Interactions):
+        @property
+        def matrix(self):
+            if "built" not in vars(self):
+                ticks[0] += 1000
+                vars(self)["built"] = Interactions(**columns(self)).matrix
+            return vars(self)["built"]
+
+    def columns(part):
+        return {name: getattr(part, name) for name in ("user", "item", "user_ids", "item_ids")}
+
+    def slow(fold):
+        return Fold(SlowPart(**columns(fold.history)), SlowPart(**columns(fold.target)))
+
+    ticks = [0.0]
+    monkeypatch.setattr("benchmark.run.clock.time.perf_counter", lambda: ticks[0])
+    split = Split(
+        SlowPart(**columns(toy.split.train)), slow(toy.split.validation), slow(toy.split.test)
+    )
+    record = run(trial_of(Toy, ToyConfig(), split), tmp_path)
+    assert ticks == [5 * 1000]
+    assert record.cost.total_seconds == 0
 
 
 def test_a_gpu_trial_tells_the_memory_that_tensors_took(monkeypatch):
     monkeypatch.setattr("torch.cuda.max_memory_allocated", lambda: 123)
-    assert Progress(Clock("cuda")).cost()["gpu_peak_bytes"] == 123
-    assert "gpu_peak_bytes" not in Progress(Clock("cpu")).cost()
+    assert Progress(Clock("cuda")).cost().gpu_peak_bytes == 123
+    assert Progress(Clock("cpu")).cost().gpu_peak_bytes is None
 
 
 def test_clock_leaves_out_a_block_that_raises():
@@ -377,10 +408,11 @@ def test_tf32_ends_where_training_does():
 
 
 def test_facts_are_there_and_are_json():
-    facts = environment.facts("cpu", torch.get_num_threads())
-    json.dumps(facts)
-    assert facts["threads"] == torch.get_num_threads()
-    assert facts["matrix_product"].startswith("torch 2")
+    told = facts("cpu", torch.get_num_threads())
+    json.dumps(told.model_dump(mode="json"))
+    assert told.threads == torch.get_num_threads()
+    assert told.matrix_product.startswith("torch 2")
+    assert told.precision_rule == environment.auto_precision()[1]
     assert environment.process_peak_bytes() > 2**25
 
 

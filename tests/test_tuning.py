@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmark.cli import main
-from benchmark.plan import options, plan
+from benchmark.plan import choose, options, study
 from benchmark.records import store
 from benchmark.records.verify import faults
 from benchmark.report.tuning import tunings
@@ -28,18 +28,16 @@ def test_every_combination_is_a_point():
         {"a": 2, "b": "x"},
         {"a": 2, "b": None},
     ]
-    asked = plan.resolve(
-        ["ml1m"],
-        ["ease", "gaussian-vae"],
-        settings=["epochs=3"],
-        tried=["likelihood.c1=2,3,2.0", "ease.l2=5"],
-    )
-    assert [planned.label for planned in asked.models["ml1m"]] == [
+    asked = choose.plan(["ml1m"], ["ease", "gaussian-vae"], settings=["epochs=3"])
+    (made,) = study.grid(asked, ["likelihood.c1=2,3,2.0", "ease.l2=5"])
+    (ml1m,) = made.lineups
+    assert [ml1m.label(model) for model in ml1m.models] == [
         "ease[l2=5.0]",
         "gaussian-vae[likelihood.c1=2.0,epochs=3]",
         "gaussian-vae[likelihood.c1=3.0,epochs=3]",
     ]
-    assert asked.models["ml1m"][1].origins == {"epochs": "--set", "likelihood.c1": "--grid"}
+    assert ml1m.models[1].origins == {"epochs": "--set", "likelihood.c1": "--grid"}
+    assert made.stage == "validation"
 
 
 def test_its_records_hold_no_test_users_results(tuned):
@@ -48,7 +46,7 @@ def test_its_records_hold_no_test_users_results(tuned):
     assert {r.spec.stage for r in found} == {"validation"}
     for record in found:
         assert (record.status, record.metrics, record.per_user) == ("ok", None, None)
-        assert "test_seconds" not in record.cost
+        assert record.cost.test_seconds is None
         assert record.best_validation == record.curve[0]["validation"]
     assert not list(tuned.glob("*.parquet"))
     assert faults(tuned) == (4, [])

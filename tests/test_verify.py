@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmark.cli import main
+from benchmark.records import store
+from benchmark.records.record import checksum
 
 
 @pytest.fixture
@@ -23,7 +26,9 @@ def folder(finished, tmp_path) -> Path:
 
 
 def change(path: Path, **fields) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+    """Alter the record, and its checksum with it, as a forger would."""
+    content = json.loads(path.read_text()) | fields
+    path.write_text(json.dumps(content | {"checksum": checksum(content)}))
 
 
 def network(folder: Path) -> Path:
@@ -31,7 +36,7 @@ def network(folder: Path) -> Path:
     return next(
         p
         for p in sorted(folder.glob("*.json"))
-        if json.loads(p.read_text())["label"].startswith("mult-vae")
+        if json.loads(p.read_text())["spec"]["model"] == "mult-vae"
     )
 
 
@@ -91,6 +96,14 @@ FAULTS = {
         "status ok does not go with",
     ),
     "an unknown field": (lambda p: change(p, note="x"), "is not a whole record"),
+    "a changed number": (
+        lambda p: p.write_text(p.read_text().replace('"resumed": false', '"resumed": true')),
+        "was altered after it was written",
+    ),
+    "no checksum": (
+        lambda p: p.write_text(re.sub(r',\s*"checksum": "\w+"', "", p.read_text())),
+        "was altered after it was written",
+    ),
     "a cut record": (lambda p: p.write_text(p.read_text()[:99]), "is not a record"),
     "no per-user file": (lambda p: p.with_suffix(".parquet").unlink(), "is missing"),
     "an altered per-user file": (
@@ -168,3 +181,41 @@ def test_a_file_without_a_record_is_named(folder, capsys):
     said = capsys.readouterr().out
     assert f"{path.stem}.parquet belongs to no record" in said
     assert "11 records checked, 2 faults" in said
+
+
+def as_version_1(path: Path) -> None:
+    """Write a record as older checkouts did: with labels and the best beta, without a checksum."""
+    content = json.loads(path.read_text())
+    del content["checksum"], content["environment"]["precision_rule"]
+    content["data"] |= {"label": "as it was called"}
+    content["cost"] = {k: float(v) for k, v in content["cost"].items() if v is not None}
+    content |= {"record_version": 1, "label": "as it was called", "best_beta": 0.1}
+    path.write_text(json.dumps(content))
+
+
+def test_records_of_version_1_are_read_verified_and_tabulated_as_before(folder, capsys):
+    assert main(["report", "--out", str(folder), "--to", str(folder / "new")]) == 0
+    before = {path.stem: store.read(path) for path in folder.glob("*.json")}
+    for path in folder.glob("*.json"):
+        as_version_1(path)
+    for path in folder.glob("*.json"):
+        record, was = store.read(path), before[path.stem]
+        assert (record.record_version, record.checksum) == (1, None)
+        assert (record.label, record.data, record.cost) == (was.label, was.data, was.cost)
+    capsys.readouterr()
+    assert main(["verify", str(folder)]) == 0
+    assert "12 records checked, 0 faults" in capsys.readouterr().out
+    assert main(["report", "--out", str(folder), "--to", str(folder / "old")]) == 0
+    new, old = (sorted((folder / name).iterdir()) for name in ("new", "old"))
+    assert [path.name for path in new] == [path.name for path in old]
+    assert all(a.read_bytes() == b.read_bytes() for a, b in zip(new, old, strict=True))
+
+
+@pytest.mark.parametrize("data", [None, "x", []])
+def test_a_broken_record_of_version_1_is_a_sentence(data, folder, capsys):
+    path = network(folder)
+    as_version_1(path)
+    content = json.loads(path.read_text()) | {"data": data}
+    path.write_text(json.dumps(content))
+    assert main(["report", "--out", str(folder)]) == 2
+    assert "is not a whole record (data" in capsys.readouterr().err

@@ -6,6 +6,7 @@ Both rank with the generator's own probabilities p_ti(a) = 1 - exp(-a q_ti), for
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,7 +15,9 @@ from scipy.special import softmax
 from torch import Tensor
 
 from benchmark.evaluation.ranking import Score
+from benchmark.spec import code_hash
 from datasets.split import Truth
+from models.registry import MODELS
 
 SHOWN = 0.8
 """Share of a held-out user's items that are in the history."""
@@ -51,3 +54,10 @@ def bayes(truth: Truth) -> Score:
 
 ROWS: dict[str, Callable[[Truth], Score]] = {"oracle": oracle, "bayes": bayes}
 """By the name that stands in the table."""
+
+
+def code_of(row: str) -> str | None:
+    """``code_hash`` of the files behind a row's name, a model's or one of ROWS; None if there are none."""
+    if row in ROWS:
+        return code_hash(Path(__file__))
+    return code_hash(*MODELS[row].files) if row in MODELS else None

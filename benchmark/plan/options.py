@@ -1,4 +1,4 @@
-"""Options of models and data sets: from ``NAME.OPTION=VALUE`` to validated configs, and back to a label.
+"""Options of models and data sets: from ``NAME.OPTION=VALUE`` to validated configs.
 
 A config may hold another (a model's likelihood); its options are written with dots, as ``likelihood.c1``.
 """
@@ -13,28 +13,12 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from benchmark.catalog import UsageError, suggestion
-from datasets.registry import canonical
+from benchmark.labels import flat
+from datasets.registry import DATASETS, canonical
 from models.base import Search
+from models.registry import MODELS
 
 B = TypeVar("B", bound=BaseModel)
-
-
-def flat(config: BaseModel) -> dict[str, Any]:
-    """Every option by its dotted name, in order, with its value as JSON has it."""
-    return flat_values(config.model_dump(mode="json"))
-
-
-def flat_values(nested: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of dictionaries inside others by their dotted names."""
-
-    def walk(values: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, Any]]:
-        for key, value in values.items():
-            if isinstance(value, dict):
-                yield from walk(value, f"{prefix}{key}.")
-            else:
-                yield prefix + key, value
-
-    return dict(walk(nested, ""))
 
 
 def descriptions(config: BaseModel) -> dict[str, str]:
@@ -91,12 +75,11 @@ def assign(
     settings: Iterable[str],
     data: Mapping[str, BaseModel],
     models: Mapping[str, BaseModel],
-    known: Iterable[str],
 ) -> dict[str, dict[str, str]]:
     """The options given to each name by ``NAME.OPTION=TEXT``, or ``OPTION=TEXT`` for every model that has it.
 
-    ``flag`` is of the command line; ``data`` and ``models`` are the chosen ones with their defaults, ``known`` all
-    names that could be chosen.
+    ``flag`` is the command line's; ``data`` and ``models`` are the chosen ones with their defaults. Raises UsageError
+    for a text of another form, or one that names no option of theirs.
     """
     given: dict[str, dict[str, str]] = {name: {} for name in (*data, *models)}
     options = {name: flat(config) for name, config in models.items()}
@@ -113,7 +96,7 @@ def assign(
         if not takers and dot:
             what = (
                 "is not among the chosen ones"
-                if name in known
+                if name in {*DATASETS, *MODELS}
                 else f"is unknown{suggestion(name, given)}"
             )
             raise UsageError(
@@ -145,18 +128,3 @@ def points(tried: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     values = ([value_of(text) for text in texts.split(",")] for texts in tried.values())
     for point in itertools.product(*values):
         yield dict(zip(tried, point, strict=True))
-
-
-def label(name: str, config: BaseModel, defaults: BaseModel) -> str:
-    """``name``, with the options that differ from the defaults: ``mult-vae[latent=100]``."""
-    usual = flat(defaults)
-    return named(name, {key: value for key, value in flat(config).items() if value != usual[key]})
-
-
-def named(name: str, options: Mapping[str, Any]) -> str:
-    """``name`` with options in brackets, if there are any."""
-    return (
-        f"{name}[{','.join(f'{key}={value}' for key, value in options.items())}]"
-        if options
-        else name
-    )

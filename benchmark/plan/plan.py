@@ -1,53 +1,74 @@
-"""From what a person asks for to a list of trials."""
+"""A plan: data sets, the models that are to be trained on each, and how; and the trials that come of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 import torch
+from pydantic import BaseModel
 
-from benchmark import environment
-from benchmark.catalog import UsageError, data_sets, look_up
+from benchmark import environment, labels
 from benchmark.evaluation import truth
-from benchmark.plan import options, suite
-from benchmark.plan.suite import Setting, Suite
-from benchmark.spec import PROTOCOL, Job, TrialSpec, code_hash
+from benchmark.evaluation.truth import code_of
+from benchmark.spec import PROTOCOL, Data, Job, TrialSpec
+from datasets.base import DatasetConfig
 from datasets.cache import Prepared
-from datasets.registry import DATASETS
-from models.base import Device, Precision
-from models.registry import MODELS, Entry
+from datasets.registry import Entry as DataEntry
+from models.base import Config, Device, Precision
+from models.registry import Entry as ModelEntry
+
+E = TypeVar("E", ModelEntry, DataEntry)
+C = TypeVar("C", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Planned:
-    """A model or data set with its options on the way to a run."""
+class Chosen(Generic[E, C]):
+    """A model or data set of the registry with its options."""
 
-    entry: Any
-    """Of the registry."""
-    config: Any
-    """All options."""
-    usual: Any
-    """The same without what a person or a suite of one's own asked for: a label names what differs from these."""
+    entry: E
+    config: C
     origins: dict[str, str]
     """Where the value of an option comes from, if not from the defaults."""
 
-    @property
-    def label(self) -> str:
-        """The name, with the options that differ from the usual ones."""
-        return options.label(self.entry.name, self.config, self.usual)
+
+ChosenData = Chosen[DataEntry, DatasetConfig]
+ChosenModel = Chosen[ModelEntry, Config]
 
 
 @dataclass(frozen=True)
-class Grid:
-    """Every name looked up and every option validated; nothing read or trained yet."""
+class Lineup:
+    """A data set and the models that are to be trained on it."""
 
-    datasets: list[Planned]
-    models: dict[str, list[Planned]]
-    """By the name of the data set, whose published settings they start from."""
+    data: ChosenData
+    models: list[ChosenModel]
+    prepared: Prepared | None = None
+    """The split; None before it is made or read."""
+
+    @property
+    def dataset(self) -> str:
+        """The name of the data set."""
+        return self.data.entry.name
+
+    @property
+    def data_label(self) -> str:
+        """What the data set is called, with the options that are not the usual ones."""
+        return labels.of_data(self.dataset, self.data.config.model_dump(mode="json"))
+
+    def label(self, model: ChosenModel) -> str:
+        """What one of the models is called here, with the options that are not the usual ones."""
+        options = model.config.model_dump(mode="json")
+        return labels.of_model(model.entry.name, options, self.dataset)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is to do: every name looked up and every option validated, nothing trained yet."""
+
+    lineups: list[Lineup]
     seeds: list[int]
     devices: list[str]
     """"auto", or some of Device."""
@@ -56,88 +77,26 @@ class Grid:
     stage: Literal["test", "validation"] = "test"
     """"validation": points of a grid, which never see the test users."""
 
-
-def resolve(
-    dataset_names: Iterable[str] | None = None,
-    model_names: Iterable[str] | None = None,
-    seeds: Iterable[int] | None = None,
-    settings: Iterable[str] = (),
-    devices: Sequence[str] = ("auto",),
-    precision: str = "auto",
-    asked: Suite | None = None,
-    tried: Iterable[str] = (),
-) -> Grid:
-    """What a person asks for, as objects; what is not said is as the suite ``asked`` says, else as suites/paper.toml.
-
-    ``tried`` are options with several values, ``NAME.OPTION=VALUE,VALUE``: a model is there with each combination.
-
-    Raises UsageError if a name is unknown, an option or its value is wrong, or the device is not there or cannot
-    multiply in that precision.
-    """
-    paper = suite.load(suite.PAPER)
-    own = asked or paper
-    names = own.models if model_names is None else model_names
-    data = data_sets(own.datasets if dataset_names is None else dataset_names)
-    models = {n: look_up("model", n, MODELS) for n in (MODELS if names is None else names)}
-    data_defaults, model_defaults = (
-        {n: entry.config for n, entry in chosen.items()} for chosen in (data, models)
-    )
-    known = [*DATASETS, *MODELS]
-    given = options.assign("--set", settings, data_defaults, model_defaults, known)
-    points = options.assign("--grid", tried, {}, model_defaults, known)
-    for device in devices:
-        check_device(device, precision)
-
-    def plan(entry: Any, name: str, model: str | None, point: Mapping[str, Any]) -> Planned:
-        said = {option: options.value_of(text) for option, text in given[model or name].items()}
-        return planned(entry, list(paper.of(name, model)), list(own.of(name, model)), said, point)
-
-    def plans(name: str) -> list[Planned]:
-        made = [
-            plan(entry, name, n, point)
-            for n, entry in models.items()
-            for point in options.points(points[n])
-        ]
-        # 1 and 1.0 may be one value
-        return list({planned.label: planned for planned in made}.values())
-
-    return Grid(
-        [plan(entry, name, None, {}) for name, entry in data.items()],
-        {name: plans(name) for name in data},
-        list(dict.fromkeys(own.seeds if seeds is None else seeds)),
-        list(dict.fromkeys(devices)),
-        precision,
-        "validation" if tried else "test",
-    )
-
-
-def planned(
-    entry: Any,
-    published: Sequence[Setting],
-    own: Sequence[Setting],
-    given: Mapping[str, Any],
-    point: Mapping[str, Any],
-) -> Planned:
-    """The defaults, over them what was published, the suite's own settings, what was ``given``, a grid's ``point``."""
-    usual = options.configured(
-        entry.name, entry.config, {option: value for option, value, _ in published}
-    )
-    asked = {option: value for option, value, _ in own} | dict(given) | dict(point)
-    origins = {option: source for option, _, source in [*published, *own]}
-    origins |= dict.fromkeys(given, "--set") | dict.fromkeys(point, "--grid")
-    return Planned(entry, options.configured(entry.name, usual, asked), usual, origins)
-
-
-def check_device(device: str, precision: str) -> None:
-    """Raises UsageError if the device is not there or cannot multiply in that precision."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UsageError(
-            "--device cuda: torch finds no CUDA device on this machine; leave the option out"
+    def with_models(self, change: Callable[[Lineup, ChosenModel], Iterable[ChosenModel]]) -> Plan:
+        """The plan with other models in place of each one; of equal ones, only the first stays."""
+        return replace(
+            self,
+            lineups=[
+                replace(
+                    lineup,
+                    models=distinct(m for model in lineup.models for m in change(lineup, model)),
+                )
+                for lineup in self.lineups
+            ],
         )
-    if precision == "tf32" and (device == "cpu" or not torch.cuda.is_available()):
-        raise UsageError(
-            "--precision tf32: only a CUDA device has such products; use fp32 or bf16 on the CPU"
-        )
+
+
+def distinct(models: Iterable[ChosenModel]) -> list[ChosenModel]:
+    """The models without repeats of the same name and options: 1 and 1.0 may be one value."""
+    found: dict[tuple[str, str], ChosenModel] = {}
+    for model in models:
+        found.setdefault((model.entry.name, model.config.model_dump_json()), model)
+    return list(found.values())
 
 
 @dataclass(frozen=True)
@@ -152,22 +111,12 @@ class Process:
     plugins: tuple[Path, ...] = ()
 
 
-def jobs(grid: Grid, data: Planned, prepared: Prepared, process: Process) -> list[Job]:
-    """The trials on one data set: each model with each seed, a deterministic one once; and the rows of its truth."""
-    name = data.entry.name
-    specs = [
-        (model.label, spec)
-        for model in grid.models[name]
-        for spec in specs_of(model, grid, name, prepared.split_hash)
-    ]
-    if prepared.split.truth and grid.stage == "test":
-        specs += [(row, truth_spec(row, name, prepared.split_hash)) for row in truth.ROWS]
-    described = describe(data, prepared)
+def jobs(plan: Plan, process: Process) -> list[Job]:
+    """Every trial of a plan whose splits are prepared: each model with each seed, and the rows of the truth."""
     return [
         Job(
             spec=spec,
-            label=shown,
-            data=described,
+            data=describe(lineup.data, prepared),
             split=prepared.folder,
             out=process.out.resolve(),
             threads=process.threads,
@@ -176,31 +125,46 @@ def jobs(grid: Grid, data: Planned, prepared: Prepared, process: Process) -> lis
             keep_weights=process.keep_weights,
             plugins=process.plugins,
         )
-        for shown, spec in specs
+        for lineup in plan.lineups
+        if (prepared := lineup.prepared)
+        for spec in specs_of_lineup(plan, lineup, prepared)
     ]
 
 
-def specs_of(model: Planned, grid: Grid, dataset: str, split_hash: str) -> list[TrialSpec]:
+def specs_of_lineup(plan: Plan, lineup: Lineup, prepared: Prepared) -> list[TrialSpec]:
+    """The trials on one data set; of generated data also the rows of its truth."""
+    split_hash = prepared.split_hash
+    specs = [
+        spec
+        for model in lineup.models
+        for spec in specs_of(model, plan, lineup.dataset, split_hash)
+    ]
+    if prepared.split.truth and plan.stage == "test":
+        specs += [truth_spec(row, lineup.dataset, split_hash) for row in truth.ROWS]
+    return specs
+
+
+def specs_of(model: ChosenModel, plan: Plan, dataset: str, split_hash: str) -> list[TrialSpec]:
     """A model's trials: with each seed, a deterministic one once, on each device.
 
     Where several devices are asked for, those that the model does not run on are left out, if it runs on another.
     """
     resolved: list[Device] = list(
-        dict.fromkeys(device_for(model.entry, asked) for asked in grid.devices)
+        dict.fromkeys(device_for(model.entry, asked) for asked in plan.devices)
     )
     devices: list[Device] = [
         device for device in resolved if device in model.entry.devices
     ] or resolved[:1]
-    seeds = [None] if model.entry.deterministic else grid.seeds
+    seeds = [None] if model.entry.deterministic else plan.seeds
     return [
-        spec_of(model, seed, device, grid, dataset, split_hash)
+        spec_of(model, seed, device, plan, dataset, split_hash)
         for device in devices
         for seed in seeds
     ]
 
 
 def spec_of(
-    model: Planned, seed: int | None, device: Device, grid: Grid, dataset: str, split_hash: str
+    model: ChosenModel, seed: int | None, device: Device, plan: Plan, dataset: str, split_hash: str
 ) -> TrialSpec:
     """The identity of one trial of a model."""
     return TrialSpec(
@@ -211,9 +175,9 @@ def spec_of(
         dataset=dataset,
         split_hash=split_hash,
         seed=seed,
-        stage=grid.stage,
+        stage=plan.stage,
         device=device,
-        precision=precision_for(model.entry, grid.precision, device),
+        precision=precision_for(model.entry, plan.precision, device),
     )
 
 
@@ -232,45 +196,38 @@ def truth_spec(row: str, dataset: str, split_hash: str) -> TrialSpec:
     )
 
 
-def code_of(model: str) -> str | None:
-    """``code_hash`` of the files behind a row's name; None if there is none."""
-    if model in truth.ROWS:
-        return code_hash(Path(truth.__file__))
-    return code_hash(*MODELS[model].files) if model in MODELS else None
-
-
-def device_for(model: Entry, asked: str) -> Device:
+def device_for(model: ModelEntry, asked: str) -> Device:
     """Where ``model`` runs: what was asked for, even if it cannot; "auto" is a GPU where both sides have it."""
     if asked == "auto":
         return "cuda" if "cuda" in model.devices and torch.cuda.is_available() else "cpu"
     return "cuda" if asked == "cuda" else "cpu"
 
 
-def precision_for(model: Entry, asked: str, device: Device) -> Precision:
+def precision_for(model: ModelEntry, asked: str, device: Device) -> Precision:
     """What was asked for where the model has products that it changes, else fp32.
 
-    "auto" is bf16 on a CPU with instructions for it, where models rank as well (README, "Speed"); elsewhere fp32.
+    "auto" is fp32 on a GPU, and on a CPU what ``environment.auto_precision`` says.
     """
-    if asked == "auto" and device == "cpu" and environment.has_bf16():
-        asked = "bf16"
+    if asked == "auto" and device == "cpu":
+        asked, _ = environment.auto_precision()
     known = model.precisions
     return known[known.index(asked)] if asked in known else "fp32"
 
 
-def describe(data: Planned, prepared: Prepared) -> dict[str, Any]:
+def describe(data: ChosenData, prepared: Prepared) -> Data:
     """What a record says of its data set."""
     split = prepared.split
     users, items = split.train.shape
-    return {
-        "label": data.label,
-        "options": data.config.model_dump(mode="json"),
-        "users": users + len(split.validation.history.user_ids) + len(split.test.history.user_ids),
-        "interactions": sum(map(len, split.parts.values())),
-        "training_users": users,
-        "items": items,
-        "training_interactions": len(split.train),
-        "validation_users": len(np.unique(split.validation.target.user)),
-        "test_users": len(np.unique(split.test.target.user)),
-        "raw_sha256": prepared.raw_sha256,
-        "notes": list(prepared.notes),
-    }
+    held_out = len(split.validation.history.user_ids) + len(split.test.history.user_ids)
+    return Data(
+        options=data.config.model_dump(mode="json"),
+        users=users + held_out,
+        interactions=sum(map(len, split.parts.values())),
+        training_users=users,
+        items=items,
+        training_interactions=len(split.train),
+        validation_users=len(np.unique(split.validation.target.user)),
+        test_users=len(np.unique(split.test.target.user)),
+        raw_sha256=prepared.raw_sha256,
+        notes=prepared.notes,
+    )

@@ -1,119 +1,131 @@
-"""Beta of the VAEs: a sweep over its cap, and the paper's heuristic, which finds the cap in one run."""
+"""Studies: which trials a run is made of. Some plan their next trials by the records of the first.
+
+A study is a generator: it yields a plan, and receives the records of the plan's trials for the next one.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
-from typing import Any
 
 from benchmark.catalog import UsageError
 from benchmark.plan import options
-from benchmark.plan.plan import Grid, Planned
-from benchmark.records.store import Record
+from benchmark.plan.choose import changed
+from benchmark.plan.plan import ChosenModel, Lineup, Plan
+from benchmark.records.record import Record
+
+Study = Generator[Plan, list[Record], None]
 
 RISE = 80
 """Epochs in which the heuristic's first run takes beta from 0 to 1 (Liang et al. 2018, figure 1)."""
 
 
-def is_vae(model: Planned) -> bool:
+def plain(plan: Plan) -> Study:
+    """Each model as it is."""
+    yield plan
+
+
+def grid(plan: Plan, tried: Iterable[str]) -> Study:
+    """Each model with every combination of the values in ``tried``, scored on the validation users alone.
+
+    ``tried`` holds texts like ``NAME.OPTION=VALUE,VALUE``. Raises UsageError if one names no option of a model.
+    """
+    defaults = {
+        model.entry.name: model.config for lineup in plan.lineups for model in lineup.models
+    }
+    texts = options.assign("--grid", tried, {}, defaults)
+
+    def points(lineup: Lineup, model: ChosenModel) -> Iterable[ChosenModel]:
+        for point in options.points(texts[model.entry.name]):
+            yield changed(model, "--grid", point)
+
+    yield replace(plan.with_models(points), stage="validation")
+
+
+def beta_sweep(plan: Plan, caps: Mapping[str, Sequence[float]]) -> Study:
+    """Each model as it is; those in ``caps`` also with each cap of beta, annealed to it and constant.
+
+    Raises UsageError for one that is no VAE, or a cap that it does not take.
+    """
+
+    def points(lineup: Lineup, model: ChosenModel) -> Iterable[ChosenModel]:
+        yield model
+        of_model = caps.get(model.entry.name, ())
+        for cap in of_model:
+            yield changed(model, "--beta-sweep", {"beta_cap": cap, "total_anneal_steps": None})
+        for cap in filter(None, of_model):
+            yield changed(model, "--beta-sweep", {"beta_cap": cap, "total_anneal_steps": 0})
+
+    yield plan.with_models(points)
+
+
+def beta_heuristic(plan: Plan, prepare: Callable[[Plan], Plan]) -> Study:
+    """The paper's way to a cap of beta: each VAE annealed to 1, then up to the beta at which it did best.
+
+    ``prepare`` adds the splits to a plan. Raises UsageError if no chosen model is a VAE, or one has too few
+    epochs to get to 1.
+    """
+    vaes(plan)
+    first = prepare(plan).with_models(annealed_to_1)
+    records = yield first
+    yield stopped_at_best(first, records)
+
+
+def is_vae(model: ChosenModel) -> bool:
     """Whether it has a beta."""
     return "beta_cap" in type(model.config).model_fields
 
 
-def changed(model: Planned, why: str, **values: Any) -> Planned:
-    """``model`` with other options. Raises UsageError for values that it does not take."""
-    config = options.configured(model.entry.name, model.config, values)
-    return replace(model, config=config, origins=model.origins | dict.fromkeys(values, why))
-
-
-def swept(asked: Grid, betas: Mapping[str, Sequence[float]]) -> Grid:
-    """Each model in ``betas`` as it is, and with each cap: annealed to it over 80 % of the updates, and constant.
-
-    Others stay as they are. Raises UsageError for one that is no VAE, or a cap that it does not take.
-    """
-
-    def points(model: Planned) -> list[Planned]:
-        caps = betas.get(model.entry.name, ())
-        annealed = [
-            changed(model, "--beta-sweep", beta_cap=cap, total_anneal_steps=None) for cap in caps
-        ]
-        constant = [
-            changed(model, "--beta-sweep", beta_cap=cap, total_anneal_steps=0)
-            for cap in caps
-            if cap
-        ]
-        return [model, *annealed, *constant]
-
-    swept = {
-        name: [point for model in of for point in points(model)]
-        for name, of in asked.models.items()
-    }
-    return replace(
-        asked, models={name: list({p.label: p for p in of}.values()) for name, of in swept.items()}
-    )
-
-
-def vaes(asked: Grid) -> list[str]:
+def vaes(plan: Plan) -> list[str]:
     """Names of the chosen models that have a beta; raises UsageError if none has."""
-    found = {model.entry.name for of in asked.models.values() for model in of if is_vae(model)}
-    if not found:
+    models = [model for lineup in plan.lineups for model in lineup.models]
+    if not (found := {model.entry.name for model in models if is_vae(model)}):
         raise UsageError("no chosen model has a beta; name a VAE, as in --models mult-vae")
     return sorted(found)
 
 
-def annealed_to_1(asked: Grid, users: Mapping[str, int]) -> Grid:
-    """The heuristic's first run of each VAE; ``users`` are the training users of each data set.
+def annealed_to_1(lineup: Lineup, model: ChosenModel) -> Iterable[ChosenModel]:
+    """The heuristic's first run of a VAE; nothing for another model.
 
-    Raises UsageError if no chosen model is a VAE, or one has too few epochs to get there.
+    Raises UsageError if the model has too few epochs to get there.
     """
-
-    def first(model: Planned, name: str) -> Planned:
-        if model.config.epochs < RISE:
-            raise UsageError(
-                f"--beta-heuristic raises beta to 1 over {RISE} epochs, and {model.label} has {model.config.epochs}; "
-                f"set {RISE} or more"
-            )
-        steps = RISE * math.ceil(users[name] / model.config.batch)
-        return changed(model, "--beta-heuristic", beta_cap=1.0, total_anneal_steps=steps)
-
-    vaes(asked)
-    return replace(
-        asked,
-        models={
-            name: [first(model, name) for model in of if is_vae(model)]
-            for name, of in asked.models.items()
-        },
-    )
+    if not is_vae(model):
+        return
+    options = model.config.model_dump()
+    if options["epochs"] < RISE:
+        raise UsageError(
+            f"--beta-heuristic raises beta to 1 over {RISE} epochs, and {lineup.label(model)} has "
+            f"{options['epochs']}; set {RISE} or more"
+        )
+    assert lineup.prepared, "the number of training users is read from the split"
+    users, _ = lineup.prepared.split.train.shape
+    steps = RISE * math.ceil(users / options["batch"])
+    yield changed(model, "--beta-heuristic", {"beta_cap": 1.0, "total_anneal_steps": steps})
 
 
-def stopped_at_best(first: Grid, found: Sequence[Record]) -> Grid:
+def stopped_at_best(first: Plan, records: Sequence[Record]) -> Plan:
     """The heuristic's second run: the same slope, up to the beta at which the ``first`` runs did best.
 
     That is the beta in force at the end of the epoch with the best validation score, the mean over seeds and
     devices. A model whose first runs all failed has no second one.
     """
 
-    def second(model: Planned, name: str) -> Iterable[Planned]:
+    def second(lineup: Lineup, model: ChosenModel) -> Iterable[ChosenModel]:
+        assert lineup.prepared, "the first runs had a split"
+        ran = lineup.prepared.split_hash, model.entry.name, model.config.model_dump(mode="json")
         curves = [
-            r.curve
-            for r in found
-            if (r.spec.dataset, r.label, r.status) == (name, model.label, "ok")
+            record.curve
+            for record in records
+            if (record.spec.split_hash, record.spec.model, record.spec.config) == ran
+            and record.status == "ok"
         ]
-        if not curves:
-            return []
-        mean = [
-            fmean(point["validation"] for point in epoch) for epoch in zip(*curves, strict=True)
-        ]
-        return [
-            changed(model, "--beta-heuristic", beta_cap=curves[0][mean.index(max(mean))]["beta"])
-        ]
+        if curves:
+            mean = [
+                fmean(point["validation"] for point in epoch) for epoch in zip(*curves, strict=True)
+            ]
+            beta = curves[0][mean.index(max(mean))]["beta"]
+            yield changed(model, "--beta-heuristic", {"beta_cap": beta})
 
-    return replace(
-        first,
-        models={
-            name: [m for model in of for m in second(model, name)]
-            for name, of in first.models.items()
-        },
-    )
+    return first.with_models(second)

@@ -9,15 +9,16 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from pydantic import ValidationError
 
 from benchmark.evaluation.metrics import DEPTH
 from benchmark.evaluation.ranking import Ranking
-from benchmark.spec import Strict, TrialSpec
+from benchmark.records.record import VERSION, PerUser, Record, checksum, from_version_1
 from datasets import atomic
 from datasets.errors import DataError
 
@@ -25,98 +26,58 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-VERSION = 1
 SPECS = "specs"
 """Folder beside the records, of what each trial was asked for."""
 SUFFIXES = (".json", ".parquet", ".top.parquet", ".safetensors")
-"""Of a trial's files; only the first two are always there for a trial that is ok."""
-Status = Literal["ok", "failed", "oom", "timeout", "diverged"]
+"""The ends of the names of a trial's files; only the first two are always there for a trial that is ok."""
+CURE = "move it out of the folder and run its trial again"
 
 
-class Estimate(Strict):
-    """A metric over the test users."""
+@dataclass(frozen=True)
+class Result:
+    """How a trial ended: its record, and the content of each file beside it by the end of the file's name."""
 
-    mean: float
-    stderr: float
-    """Standard error over users."""
-
-
-class PerUser(Strict):
-    """The Parquet file beside the record."""
-
-    file: str
-    sha256: str
+    record: Record
+    files: dict[str, bytes]
 
 
-class Record(Strict):
-    """What is known of a trial. A failure has no metrics, rather than zeros."""
-
-    record_version: int = VERSION
-    id: str
-    spec: TrialSpec
-    label: str
-    """The model with the options that differ from its defaults: ``mult-vae[latent=100]``."""
-    data: dict[str, Any]
-    """Label, sizes, options, notes and raw file of the data set."""
-    status: Status
-    reason: str | None = None
-    """Of a failure, one sentence."""
-    metrics: dict[str, Estimate] | None = None
-    """On the test users, with the weights of the best epoch."""
-    tied_rows: float | None = None
-    """Share of test users whose top 100 depended on the breaking of a tie; None for lists made elsewhere."""
-    best_epoch: int | None = None
-    """The first with the largest validation NDCG@100."""
-    best_validation: float | None = None
-    best_beta: float | None = None
-    """beta at the end of the best epoch, where the model has one."""
-    curve: list[dict[str, float]]
-    """Per epoch: epoch, validation (NDCG@100), and what the model logs."""
-    cost: dict[str, float]
-    """Seconds and bytes, the unit in the key."""
-    resumed: bool
-    beside_others: bool
-    """Other trials of the run, or processes that used more than a tenth of the cores: no timing table takes it."""
-    other_work: float
-    """The share of the cores that they used."""
-    environment: dict[str, Any]
-    started: str
-    finished: str
-    per_user: PerUser | None = None
-
-    @property
-    def sentence(self) -> str:
-        """The last line of a failure's reason: what was said or traced before it only explains."""
-        return (self.reason or "").splitlines()[-1]
+def packed(record: Record, ranking: Ranking | None = None, weights: bytes | None = None) -> Result:
+    """The record with its checksum, and what there is of per-user results, top-100 lists and weights as files."""
+    files: dict[str, bytes] = {}
+    if weights is not None:
+        files[".safetensors"] = weights
+    if ranking is not None:
+        files[".top.parquet"] = _top(ranking)
+        files[".parquet"] = hits_parquet = _hits(ranking)
+        sha256 = hashlib.sha256(hits_parquet).hexdigest()
+        per_user = PerUser(file=f"{record.id}.parquet", sha256=sha256)
+        record = record.model_copy(update={"per_user": per_user})
+    return Result(record.sealed(), files)
 
 
-def write(
-    folder: Path, record: Record, ranking: Ranking | None, weights: bytes | None = None
-) -> list[Path]:
-    """Write the record, and what there is of per-user results, top-100 lists and weights; returns the paths.
+def write(folder: Path, result: Result) -> list[Path]:
+    """Write a trial's record and the files beside it into ``folder``; returns the paths.
 
     All appear together, the JSON last; what an older record of the trial had goes first, so that no record is ever
     beside files that are not its own. Raises DataError, with nothing changed, if there is no room.
     """
-    json_path = path_of(folder, record.id)
-    contents: dict[Path, bytes] = {}
-    if weights is not None:
-        contents[folder / f"{record.id}.safetensors"] = weights
-    if ranking is not None:
-        contents[folder / f"{record.id}.top.parquet"] = _top(ranking)
-        contents[folder / f"{record.id}.parquet"] = hits_parquet = _hits(ranking)
-        per_user = PerUser(
-            file=f"{record.id}.parquet", sha256=hashlib.sha256(hits_parquet).hexdigest()
-        )
-        record = record.model_copy(update={"per_user": per_user})
-    contents[json_path] = (json.dumps(record.model_dump(mode="json"), indent=1) + "\n").encode()
-    atomic.replace(contents, old=[json_path.with_suffix(suffix) for suffix in SUFFIXES])
+    path = path_of(folder, result.record.id)
+    contents = {path.with_suffix(suffix): content for suffix, content in result.files.items()}
+    contents[path] = (json.dumps(result.record.model_dump(mode="json"), indent=1) + "\n").encode()
+    atomic.replace(contents, old=[path.with_suffix(suffix) for suffix in SUFFIXES])
     return list(contents)
 
 
 def path_of(folder: Path, trial_id: str) -> Path:
     """The record of a trial."""
     return folder / f"{trial_id}.json"
+
+
+def files_of(folder: Path, trial_id: str) -> list[Path]:
+    """What there is of a trial in ``folder``: its spec, and the files that ``write`` has written."""
+    path = path_of(folder, trial_id)
+    files = [folder / SPECS / path.name, *map(path.with_suffix, SUFFIXES)]
+    return [file for file in files if file.exists()]
 
 
 def read(path: Path) -> Record:
@@ -132,12 +93,17 @@ def read(path: Path) -> Record:
             "update the checkout"
         )
     try:
+        if content["record_version"] == 1:
+            content = from_version_1(content)
+        elif content.get("checksum") != checksum(content):
+            raise DataError(
+                f"{path} was altered after it was written (its checksum differs); {CURE}"
+            )
         return Record.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         raise DataError(
-            f"{path} is not a whole record ({'.'.join(map(str, first['loc']))}: {first['msg'].lower()}); "
-            "move it out of the folder and run its trial again"
+            f"{path} is not a whole record ({'.'.join(map(str, first['loc']))}: {first['msg'].lower()}); {CURE}"
         ) from error
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmark.evaluation.metrics import DEPTH, Metric, standard_error
 from benchmark.records import store
-from benchmark.records.store import Record
+from benchmark.records.record import Record
 from datasets.errors import DataError
 
 TOLERANCE = 1e-9
@@ -72,8 +72,11 @@ def of_results(record: Record, folder: Path) -> Iterator[str]:
     if Path(record.per_user.file).name != record.per_user.file:
         return  # told already; a path out of the folder is not followed
     users, _, hit, targets = store.per_user(folder, record)
-    if len(users) != record.data.get("test_users") or (np.diff(users) <= 0).any():
-        yield f"its per-user file has {len(users)} users in {record.data.get('test_users')} test users, each due once"
+    if len(users) != record.data.test_users or (np.diff(users) <= 0).any():
+        yield (
+            f"its per-user file has {len(users)} users in {record.data.test_users} test users, "
+            "each due once"
+        )
     if (targets < 1).any() or (hit.sum(axis=1) > np.minimum(targets, DEPTH)).any():
         yield "a user in its per-user file has no target, or more hits than targets"
         return

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.evaluation.metrics import SELECTION, Metric
-from benchmark.records.store import Record
+from benchmark.records.record import Record
 from benchmark.report.format import Table
 from benchmark.report.table import PAIRS, Row, by_split, models, names, rows, title
 from benchmark.stats import Comparison, bootstrap_interval, comparisons
@@ -36,7 +36,7 @@ def _table(group: list[Record], made: list[Row], folder: Path, metrics: Sequence
     order = np.argsort(-values[:, 0].mean(axis=1), kind="stable")
     values, called = values[order], names([made[i] for i in order])
     about = {
-        "dataset": group[0].data["label"],
+        "dataset": group[0].data_label,
         "split_hash": group[0].spec.split_hash,
         "test_users": values.shape[2],
     }
@@ -113,7 +113,7 @@ def standings(found: Sequence[Record], folder: Path) -> list[Table]:
     data = [
         {"model": called[i], "mean_rank": float(ranks[i]), "datasets": len(groups)} for i in order
     ]
-    labels = ", ".join(group[0].records[0].data["label"] for group in groups)
+    labels = ", ".join(group[0].records[0].data_label for group in groups)
     definitions = (
         f"Rank by mean {SELECTION}, 1 the best, among these rows. Others: on how many of the data sets the row's mean "
         f"is above the column's, and in parentheses significantly so. {PAIRS}"

@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmark.records.store import Record
+from benchmark.records.record import Record
 from benchmark.report.table import Row, names, rows, title
 
 PANELS = {

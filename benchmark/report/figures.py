@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from benchmark.catalog import UsageError
 from benchmark.evaluation.metrics import SELECTION, standard_error
 from benchmark.records import store
-from benchmark.records.store import Record
+from benchmark.records.record import Record
 from benchmark.report.curves import color_of
 from benchmark.report.format import counted
 from benchmark.report.table import Row, by_split, names, rows, title
@@ -101,9 +101,7 @@ def activity(found: Sequence[Record], folder: Path) -> Figure:
 
     Raises UsageError if there are no results on ten test users, two for each group.
     """
-    groups = by_split(
-        r for r in found if r.metrics is not None and r.data["test_users"] >= 2 * GROUPS
-    )
+    groups = by_split(r for r in found if r.metrics is not None and r.data.test_users >= 2 * GROUPS)
     if not groups:
         raise UsageError(
             f"figure 3 needs records with results on {2 * GROUPS} test users or more, and the folder has none of these "

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmark.evaluation.metrics import Metric
-from benchmark.records.store import Record
+from benchmark.records.record import Record
 from benchmark.report import format, paper, sweep
 from benchmark.report.compare import compared, standings
 from benchmark.report.format import Table

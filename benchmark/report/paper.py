@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.evaluation.metrics import HEADLINE
-from benchmark.records.store import Record
+from benchmark.records.record import Record
 from benchmark.report.format import Table
 from benchmark.report.published import DATASETS, PROTOCOL, Published, published, verdict
 from benchmark.report.table import CELLS, PAIRS, Score, by_split, remarks, rows, scores_of
+from benchmark.spec import Data
 from datasets.registry import DATASETS as REGISTERED
 from models.variants import LIKELIHOODS
 
@@ -26,7 +27,7 @@ PUBLISHED = (
 def data_table(found: Sequence[Record], folder: Path) -> list[Table]:
     """Table 1: the size of each data set after preprocessing."""
     described = {
-        record.data["label"]: record.data for record in found if "interactions" in record.data
+        record.data_label: record.data for record in found if record.data.interactions is not None
     }
     cells = [
         _data_row(name, described.get(name))
@@ -39,7 +40,8 @@ def data_table(found: Sequence[Record], folder: Path) -> list[Table]:
         "the last with what ours leave out."
     )
     data = [
-        {"dataset": name, **{key: described[name][key] for key in _COUNTS}} for name in described
+        {"dataset": name, **{key: getattr(data, key) for key in _COUNTS}}
+        for name, data in described.items()
     ]
     return [Table("Table 1: data sets", head, cells, [], definitions, data)]
 
@@ -47,13 +49,13 @@ def data_table(found: Sequence[Record], folder: Path) -> list[Table]:
 _COUNTS = ("users", "items", "interactions", "training_users", "validation_users", "test_users")
 
 
-def _data_row(name: str, data: dict[str, Any] | None) -> list[str]:
+def _data_row(name: str, data: Data | None) -> list[str]:
     known = getattr(REGISTERED[name].dataset, "published", None) if name in REGISTERED else None
     counts = (known.users, known.training_items or known.items, known.interactions) if known else ()
     said = " / ".join(f"{count:,}" for count in counts) or "-"
-    if data is None:
+    if data is None or data.users is None or data.interactions is None:
         return [name, *[NOT_RUN] * 5, said]
-    users, items, interactions = (data[key] for key in ("users", "items", "interactions"))
+    users, items, interactions = data.users, data.items, data.interactions
     density = f"{interactions / users / items:.2%}"
     return [
         name,
@@ -61,7 +63,7 @@ def _data_row(name: str, data: dict[str, Any] | None) -> list[str]:
         f"{items:,}",
         f"{interactions:,}",
         density,
-        f"{(users - data['training_users']) // 2:,}",
+        f"{(users - data.training_users) // 2:,}",
         said,
     ]
 
@@ -90,7 +92,7 @@ def _tables(
 ) -> list[Table]:
     groups = by_split(r for r in found if r.spec.stage != "validation" and wanted(r.spec.model))
     # two splits of a data set are two tables
-    run = [(group[0].data["label"], group) for group in groups]
+    run = [(group[0].data_label, group) for group in groups]
     missing = [(name, []) for name in DATASETS if name not in dict(run)]
     place = {name: n for n, name in enumerate(DATASETS)}
     every = sorted([*run, *missing], key=lambda one: place.get(one[0], len(place)))

@@ -10,7 +10,7 @@ from statistics import fmean
 
 from tabulate import tabulate
 
-from benchmark.records.store import Record
+from benchmark.records.record import Record
 from benchmark.stats import welch_t
 
 
@@ -33,7 +33,15 @@ def differences(found: Sequence[Record], published: Path) -> Iterator[Difference
         for line in csv.DictReader(file):
             wanted = (line["dataset"], line["model"], "fp32", "ok")
             mine = [
-                r for r in found if (r.data["label"], r.label, r.spec.precision, r.status) == wanted
+                r
+                for r in found
+                if (
+                    r.data_label,
+                    r.label,
+                    r.spec.precision,
+                    r.status,
+                )
+                == wanted
             ]
             if not mine:
                 continue

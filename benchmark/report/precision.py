@@ -9,7 +9,7 @@ from statistics import fmean
 from tabulate import tabulate
 
 from benchmark.evaluation.metrics import SELECTION
-from benchmark.records.store import Record
+from benchmark.records.record import Record
 from benchmark.report.table import by_split, rows
 from benchmark.stats import paired_interval
 

@@ -13,7 +13,7 @@ from typing import Any
 from benchmark.evaluation.metrics import HEADLINE, SELECTION
 from benchmark.paths import ROOT
 from benchmark.records import store
-from benchmark.records.store import Record
+from benchmark.records.record import Record
 from benchmark.report import curves, figures, files, format, parity, precision, sweep
 from benchmark.report.compare import compared, standings
 from benchmark.report.format import Table

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.evaluation.metrics import SELECTION
-from benchmark.plan.options import flat_values, named
-from benchmark.records.store import Record
+from benchmark.labels import flat_values, named
+from benchmark.records.record import Record
 from benchmark.report.format import Table
 from benchmark.report.table import Row, by_split, remarks, rows, title
 
@@ -126,7 +126,7 @@ def table(sweep: Sweep) -> Table:
         }
         data.append(
             {
-                "dataset": sweep.group[0].data["label"],
+                "dataset": sweep.group[0].data_label,
                 "split_hash": sweep.group[0].spec.split_hash,
                 "model": sweep.model,
             }

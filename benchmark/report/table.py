@@ -14,7 +14,7 @@ import numpy as np
 from benchmark.evaluation.metrics import MEANINGS, Metric, standard_error
 from benchmark.evaluation.truth import ROWS as BOUNDS
 from benchmark.records import store
-from benchmark.records.store import Record
+from benchmark.records.record import Record
 from benchmark.report.format import Table, counted
 from benchmark.spec import TrialSpec
 from benchmark.stats import ALPHA, RESAMPLES, Summary, best, summarize
@@ -87,7 +87,7 @@ def by_split(found: Iterable[Record]) -> list[list[Record]]:
     """The records of each data set and split, by their names."""
     splits: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in found:
-        splits[record.data["label"], record.spec.split_hash].append(record)
+        splits[record.data_label, record.spec.split_hash].append(record)
     return [splits[key] for key in sorted(splits)]
 
 
@@ -140,11 +140,11 @@ def _version(record: Record) -> tuple[int, str, dict[str, Any]]:
 
 
 def title(group: Sequence[Record]) -> str:
-    """Of the data set and split that a group of records has."""
+    """The data set and split that a group of records has."""
     data = group[-1].data
     return (
-        f"{data['label']}: {data['test_users']} test users, {data['training_users']} training users, "
-        f"{data['items']} items; split {group[-1].spec.split_hash[:12]}"
+        f"{group[-1].data_label}: {data.test_users} test users, {data.training_users} training users, "
+        f"{data.items} items; split {group[-1].spec.split_hash[:12]}"
     )
 
 
@@ -213,7 +213,7 @@ def _summary(per_user: np.ndarray) -> Summary | None:
 def _numbers(row: Row, metric: Metric, score: Score) -> dict[str, Any]:
     summary = score.summary
     return {
-        "dataset": row.records[0].data["label"],
+        "dataset": row.records[0].data_label,
         "split_hash": row.spec.split_hash,
         "model": row.model,
         "device": row.device,
@@ -225,7 +225,7 @@ def _numbers(row: Row, metric: Metric, score: Score) -> dict[str, Any]:
         "sd_over_seeds": summary and summary.sd,
         "stderr_over_users": summary and summary.stderr,
         "best": score.best,
-        "test_users": row.records[0].data["test_users"],
+        "test_users": row.records[0].data.test_users,
     }
 
 

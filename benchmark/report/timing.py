@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from operator import attrgetter
 from statistics import median
 from textwrap import fill
 from typing import Any
@@ -18,30 +19,29 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from benchmark.evaluation.metrics import SELECTION
-from benchmark.records.store import Record
+from benchmark.records.record import Record
 from benchmark.report.format import Table, counted
 from benchmark.report.table import by_split, rows, title
 
 SIDES = {"cpu": "CPU", "cuda": "GPU"}
 NOT_MEASURED = "not measured here"
-PARTS = ("preparation_seconds", "training_seconds", "validation_seconds", "test_seconds")
 Quantity = Callable[[Record], float | None]
 
 
 def _users_per_second(record: Record) -> float | None:
-    seconds = record.cost.get("test_seconds")
-    return record.data["test_users"] / seconds if seconds else None
+    seconds = record.cost.test_seconds
+    return record.data.test_users / seconds if seconds else None
 
 
 QUANTITIES: dict[str, Quantity] = {
-    "first epoch (s)": lambda record: record.cost.get("first_epoch_seconds"),
-    "median epoch (s)": lambda record: record.cost.get("median_epoch_seconds"),
-    "to best (s)": lambda record: record.cost.get("to_best_seconds"),
-    "total (s)": lambda record: sum(record.cost.get(part, 0.0) for part in PARTS),
+    "first epoch (s)": lambda record: record.cost.first_epoch_seconds,
+    "median epoch (s)": lambda record: record.cost.median_epoch_seconds,
+    "to best (s)": lambda record: record.cost.to_best_seconds,
+    "total (s)": lambda record: record.cost.total_seconds,
     "users/s": _users_per_second,
-    "weights (MB)": lambda record: record.cost.get("weights_bytes"),
-    "memory (MB)": lambda record: record.cost.get("process_peak_bytes"),
-    "GPU memory (MB)": lambda record: record.cost.get("gpu_peak_bytes"),
+    "weights (MB)": lambda record: record.cost.weights_bytes,
+    "memory (MB)": lambda record: record.cost.process_peak_bytes,
+    "GPU memory (MB)": lambda record: record.cost.gpu_peak_bytes,
 }
 """The last on a GPU only."""
 DEFINITIONS = (
@@ -66,7 +66,7 @@ class Cost:
     def median(self, quantity: Quantity) -> float | None:
         """Over the trials that have it."""
         values = [value for value in map(quantity, self.trials) if value is not None]
-        return median(values) if values else None
+        return float(median(values)) if values else None
 
 
 def costs(group: Sequence[Record]) -> Iterator[Cost]:
@@ -88,13 +88,11 @@ def costs(group: Sequence[Record]) -> Iterator[Cost]:
 
 def _machine(record: Record) -> str:
     facts = record.environment
-    where = "; ".join(filter(None, [facts["gpu"], facts["cpu"]]))
+    where = "; ".join(filter(None, [facts.gpu, facts.cpu]))
     allocator = (
-        "; allocator keeps its blocks"
-        if "MALLOC_TRIM_THRESHOLD_" in facts.get("variables", {})
-        else ""
+        "; allocator keeps its blocks" if "MALLOC_TRIM_THRESHOLD_" in facts.variables else ""
     )
-    return f"{where}; {facts['threads']} threads; {facts['matrix_product']}{allocator}"
+    return f"{where}; {facts.threads} threads; {facts.matrix_product}{allocator}"
 
 
 def trained(found: Sequence[Record]) -> list[list[Record]]:
@@ -159,18 +157,20 @@ def _text(name: str, value: float | None) -> str:
 def _numbers(cost: Cost) -> dict[str, Any]:
     first = cost.trials[0]
     where = {"device": cost.device, "precision": cost.precision, "machine": cost.machine}
-    keys = dict.fromkeys(key for record in cost.trials for key in record.cost)
-    medians = {key: cost.median(lambda record, key=key: record.cost.get(key)) for key in keys}
-    return (
-        {"dataset": first.data["label"], "split_hash": first.spec.split_hash, "model": cost.model}
-        | where
-        | {
-            "trials": len(cost.trials),
-            "epochs": median(len(record.curve) for record in cost.trials),
-        }
-        | {"users_per_second": cost.median(_users_per_second)}
-        | medians
+    keys = dict.fromkeys(
+        key for record in cost.trials for key in record.cost.model_dump(exclude_none=True)
     )
+    medians = {key: cost.median(attrgetter(f"cost.{key}")) for key in keys}
+    about = {"dataset": first.data_label, "split_hash": first.spec.split_hash, "model": cost.model}
+    epochs = median(len(record.curve) for record in cost.trials)
+    return {
+        **about,
+        **where,
+        "trials": len(cost.trials),
+        "epochs": epochs,
+        "users_per_second": cost.median(_users_per_second),
+        **medians,
+    }
 
 
 def pareto(group: Sequence[Record]) -> Figure | None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from statistics import fmean, median
 
 from benchmark.evaluation.metrics import SELECTION
-from benchmark.plan.options import flat_values, named
-from benchmark.records.store import Record
+from benchmark.labels import flat_values, named
+from benchmark.records.record import Record
 from benchmark.report.format import Table, counted
 from benchmark.report.table import Row, by_split, rows
 from benchmark.stats import Summary, summarize
@@ -43,7 +43,7 @@ def _table(group: list[Record]) -> Table:
             )
             data.append(
                 {
-                    "dataset": group[0].data["label"],
+                    "dataset": group[0].data_label,
                     "split_hash": row.spec.split_hash,
                     "model": model,
                     "point": names[row.model],
@@ -56,13 +56,11 @@ def _table(group: list[Record]) -> Table:
             )
     described = group[-1].data
     title = (
-        f"{described['label']}, tuning: {described['validation_users']} validation users, "
-        f"{described['training_users']} training users; split {group[-1].spec.split_hash[:12]}"
+        f"{group[-1].data_label}, tuning: {described.validation_users} validation users, "
+        f"{described.training_users} training users; split {group[-1].spec.split_hash[:12]}"
     )
-    hours = (
-        sum(r.cost.get("training_seconds", 0) + r.cost.get("validation_seconds", 0) for r in group)
-        / 3600
-    )
+    seconds = sum((r.cost.training_seconds or 0) + (r.cost.validation_seconds or 0) for r in group)
+    hours = seconds / 3600
     budget = (
         f"Budget: {counted(len(group), 'trial')}, {hours:.2f} hours of training and validation."
     )

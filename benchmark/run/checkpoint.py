@@ -1,4 +1,4 @@
-"""What a trial has found so far, and the file that a killed one goes on from.
+"""The file that a killed trial goes on from.
 
 A checkpoint is one safetensors file, replaced after an epoch and deleted once the record is written. Its tensors
 are the model's ``state()`` and, as "best/NAME", the best weights where they are not the current ones; the rest is
@@ -7,62 +7,18 @@ JSON in its header. One of another thread count or matrix product would not go o
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import safetensors
-import torch
 from pydantic import ValidationError
 from safetensors.torch import save
-from torch import Tensor
 
 from benchmark import environment
-from benchmark.run.clock import Clock
+from benchmark.run.progress import Progress, Tensors, copy_of
 from benchmark.spec import Job, Strict
 from datasets import atomic
 from models.base import Recommender
-
-Tensors = dict[str, Tensor]
-
-
-@dataclass
-class Progress:
-    """What a trial has found and used so far, in this process and in those before it."""
-
-    clock: Clock
-    others: environment.OtherWork = field(default_factory=environment.OtherWork)
-    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
-    resumed: bool = False
-    earlier_peak_bytes: int = 0
-    """Of the processes before this one."""
-    weights_bytes: int = 0
-    curve: list[dict[str, float]] = field(default_factory=list)
-    best_epoch: int = 0
-    best_validation: float = -math.inf
-    best_weights: Tensors | None = None
-    """A copy; None while the model itself holds the best weights and has no epoch to go."""
-
-    @property
-    def peak_bytes(self) -> int:
-        """Largest resident size of any process of the trial."""
-        return max(self.earlier_peak_bytes, environment.process_peak_bytes())
-
-    def cost(self) -> dict[str, float]:
-        """Seconds and bytes, the unit in the key; "to_best" is preparation and training up to the epoch chosen."""
-        seconds = self.clock.seconds()
-        if self.best_epoch:
-            laps = self.clock.laps
-            seconds["to_best_seconds"] = sum(laps["preparation"]) + sum(
-                laps["training"][: self.best_epoch]
-            )
-        used = {"weights_bytes": self.weights_bytes, "process_peak_bytes": self.peak_bytes}
-        # of this process: one that goes on from a checkpoint needs as much as the first
-        if self.clock.device == "cuda":
-            used["gpu_peak_bytes"] = torch.cuda.max_memory_allocated()
-        return seconds | used
 
 
 class Header(Strict):
@@ -153,8 +109,3 @@ def read(job: Job) -> tuple[Header, Tensors] | None:
         return None
     here = (job.spec.id, job.threads, environment.matrix_product())
     return (header, tensors) if (header.id, header.threads, header.matrix_product) == here else None
-
-
-def copy_of(weights: Tensors) -> Tensors:
-    """The same tensors in memory of their own, on the same device."""
-    return {name: tensor.detach().clone() for name, tensor in weights.items()}

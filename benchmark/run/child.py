@@ -15,13 +15,13 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark import environment
+from benchmark import environment, labels
 from benchmark.records import store
-from benchmark.records.store import Record, Status
+from benchmark.records.record import Cost, Record, Status
 from benchmark.run import checkpoint, outcome
-from benchmark.run.checkpoint import Progress
 from benchmark.run.clock import Clock
 from benchmark.run.launch import Launched, launch
+from benchmark.run.progress import Progress
 from benchmark.spec import Job
 from datasets import atomic
 from datasets.errors import DataError
@@ -60,8 +60,8 @@ class Child:
     unread: bytes = b""
     epoch: int = 0
     planned: int = 1
-    written: list[Path] | None = None
-    """Set once it says that its record is there."""
+    ended: bool = False
+    """Whether it has said that its record is there."""
     timed_out: bool = False
     started: float = field(default_factory=time.monotonic)
 
@@ -92,11 +92,8 @@ class Child:
     @property
     def where(self) -> str:
         """What it is and how far."""
-        return (
-            f"{self.job.title} epoch {self.epoch} of {self.planned}"
-            if self.epoch
-            else self.job.title
-        )
+        epoch = f" epoch {self.epoch} of {self.planned}" if self.epoch else ""
+        return f"{labels.of_job(self.job)}{epoch}"
 
     def read(self) -> bool:
         """Take in the messages there are; false at their end."""
@@ -104,12 +101,9 @@ class Child:
         *lines, self.unread = (self.unread + received).split(b"\n")
         for line in lines:
             message = json.loads(line)
-            self.epoch, self.planned = (
-                message.get("epoch", self.epoch),
-                message.get("planned", self.planned),
-            )
-            if "written" in message:
-                self.written = [Path(path) for path in message["written"]]
+            self.epoch = message.get("epoch", self.epoch)
+            self.planned = message.get("planned", self.planned)
+            self.ended = message.get("ended", False)
         return bool(received)
 
     def close(self) -> None:
@@ -118,16 +112,13 @@ class Child:
         atomic.sweep(self.job.out, self.job.spec.id, keep=checkpoint.path_of(self.job))
         self.resources.close()
 
-    def settle(self, timeout: float | None) -> tuple[Record, list[Path]]:
+    def settle(self, timeout: float | None) -> Record:
         """The record that the process wrote before it ended, or else one that says how it ended.
 
         Raises DataError if the process could not run the trial at all, or not write its record.
         """
-        if self.written is not None:
-            return store.read(store.path_of(self.job.out, self.job.spec.id)), [
-                self.spec,
-                *self.written,
-            ]
+        if self.ended:
+            return store.read(store.path_of(self.job.out, self.job.spec.id))
         with suppress(subprocess.TimeoutExpired):
             self.launched.process.wait(LAST_SECONDS)
         self.launched.kill()
@@ -138,28 +129,32 @@ class Child:
             raise DataError(said[-1].removeprefix("trial: "))
         status, sentence = self.verdict(code, timeout)
         reason = "\n".join([*said[-20:], sentence])
-        record = outcome.record_of(self.job, status, reason, None, self.progress)
-        record = record.model_copy(
-            update={"cost": {"process_seconds": time.monotonic() - self.started}}
+        job = self.job
+        record = outcome.record_of(
+            job.spec,
+            job.data,
+            status,
+            reason,
+            None,
+            self.progress,
+            threads=job.threads,
+            alone=job.alone,
         )
-        written = store.write(self.job.out, record, None)
-        checkpoint.path_of(self.job).unlink(missing_ok=True)
-        return record, [self.spec, *written]
+        cost = Cost(process_seconds=time.monotonic() - self.started)
+        result = store.packed(record.model_copy(update={"cost": cost}))
+        store.write(job.out, result)
+        checkpoint.path_of(job).unlink(missing_ok=True)
+        return result.record
 
     def verdict(self, code: int, timeout: float | None) -> tuple[Status, str]:
         """Status and sentence for a process that ended without a record."""
-        where = (
-            f"; it was at epoch {self.epoch} of {self.planned}"
-            if self.epoch
-            else " in its first epoch"
-        )
+        began = f"; it was at epoch {self.epoch} of {self.planned}"
+        where = began if self.epoch else " in its first epoch"
         if self.timed_out:
             return "timeout", f"ran longer than --timeout {timeout:g} seconds{where}"
         if code >= 0:
-            return (
-                "failed",
-                f"its process ended with exit code {code} before its record was written{where}",
-            )
+            ended = f"its process ended with exit code {code} before its record was written"
+            return "failed", f"{ended}{where}"
         name = signal.Signals(-code).name
         if -code == signal.SIGKILL and environment.oom_kills() > self.oom_kills:
             return "oom", f"out of memory: the system killed its process{where}"

@@ -13,10 +13,11 @@ from benchmark.evaluation.metrics import DEPTH
 from benchmark.evaluation.ranking import Ranking
 from benchmark.evaluation.truth import ROWS
 from benchmark.records import store
+from benchmark.records.record import Cost
 from benchmark.run import outcome
-from benchmark.run.checkpoint import Progress
 from benchmark.run.clock import Clock
-from benchmark.spec import PROTOCOL, Job, TrialSpec
+from benchmark.run.progress import Progress
+from benchmark.spec import PROTOCOL, Data, TrialSpec
 from datasets.cache import Prepared
 from datasets.errors import DataError
 from datasets.split import Fold
@@ -24,7 +25,7 @@ from models.registry import MODELS
 
 
 def evaluate(
-    name: str, lists: Path, dataset: str, data: dict[str, Any], prepared: Prepared, out: Path
+    name: str, lists: Path, dataset: str, data: Data, prepared: Prepared, out: Path
 ) -> list[Path]:
     """Score the lists in a Parquet file and write their record into ``out``; returns the paths written.
 
@@ -55,12 +56,11 @@ def evaluate(
         device=None,
         precision=None,
     )
-    job = Job(
-        spec=spec, label=f"{name} (external)", data=data, split=prepared.folder, out=out, threads=1
-    )
     ranking = rank(read(lists, prepared.split.test), prepared.split.test, lists)
-    record = outcome.record_of(job, "ok", None, ranking, Progress(Clock(None)))
-    return store.write(out, record.model_copy(update={"cost": {}}), ranking)
+    progress = Progress(Clock(None))
+    record = outcome.record_of(spec, data, "ok", None, ranking, progress, threads=1, alone=True)
+    result = store.packed(record.model_copy(update={"cost": Cost()}), ranking)
+    return store.write(out, result)
 
 
 def read(path: Path, fold: Fold) -> dict[int, np.ndarray]:

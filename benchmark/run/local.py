@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from selectors import EVENT_READ, DefaultSelector
 
 from tqdm import tqdm
 
+from benchmark import labels
 from benchmark.records import store
+from benchmark.records.record import Record
 from benchmark.run import outcome
 from benchmark.run.child import Child, Settled, stamp_of
 from benchmark.spec import Job
@@ -45,30 +46,30 @@ def tidy(settled: Iterable[Job]) -> None:
                 pass  # another run works on it
 
 
-class Run:
-    """A queue of trials, those under way, and what has been written."""
+class Local:
+    """Runs trials on this machine, each in a process of its own, ``at_once`` at a time."""
 
-    def __init__(
-        self, todo: Sequence[Job], at_once: int, timeout: float | None, fresh: bool
-    ) -> None:
-        self.queue = deque((job, stamp_of(job)) for job in todo)
+    def __init__(self, at_once: int = 1, timeout: float | None = None, fresh: bool = False) -> None:
+        """``timeout``: seconds after which a trial is ended; ``fresh``: disregard checkpoints."""
         self.at_once, self.timeout, self.fresh = at_once, timeout, fresh
         self.running: list[Child] = []
-        self.written: list[Path] = []
-        self.selector = DefaultSelector()
-        self.display = Display(len(todo))
 
-    def go(self) -> list[Path]:
-        """Run all; whatever ends this early, no process outlives it."""
-        with self.selector, self.display.bar:
+    def run(self, jobs: Sequence[Job]) -> Generator[tuple[Job, Record], None, None]:
+        """Give each job with its record, as they end; whatever ends this early, no process outlives it.
+
+        A trial that another run settles meanwhile is left to it. Raises DataError if a trial cannot be run at all,
+        or its record not be written.
+        """
+        self.queue = deque((job, stamp_of(job)) for job in jobs)
+        self.display = Display(len(jobs))
+        with DefaultSelector() as self.selector, self.display.bar:
             try:
                 while self.queue or self.running:
                     self.start()
-                    self.attend()
+                    yield from self.attend()
             finally:
                 for child in self.running:
                     child.close()
-        return self.written
 
     def start(self) -> None:
         """Fill the free places, with a look at each waiting trial at most once."""
@@ -86,11 +87,11 @@ class Run:
                 self.running.append(child)
                 self.selector.register(child.output, EVENT_READ, child)
 
-    def attend(self) -> None:
+    def attend(self) -> Iterator[tuple[Job, Record]]:
         """Take in messages, end what is over its time, and settle what has ended."""
         for key, _ in self.selector.select(TICK_SECONDS):
-            if not key.data.read() or key.data.written is not None:  # it may hang at its very end
-                self.settle(key.data)
+            if not key.data.read() or key.data.ended:  # it may hang at its very end
+                yield key.data.job, self.settle(key.data)
         for child in self.running:
             if self.timeout and time.monotonic() - child.started > self.timeout:
                 child.timed_out = True
@@ -99,14 +100,14 @@ class Run:
         if not self.running:  # all that is left is under way elsewhere
             time.sleep(TICK_SECONDS)
 
-    def settle(self, child: Child) -> None:
-        """See that an ended trial has its record."""
+    def settle(self, child: Child) -> Record:
+        """The record of an ended trial."""
         self.selector.unregister(child.output)
-        record, paths = child.settle(self.timeout)
+        record = child.settle(self.timeout)
         self.running.remove(child)
         child.close()
-        self.written += paths
         self.display.finished(child.job, outcome.line(record))
+        return record
 
 
 class Display:
@@ -132,15 +133,4 @@ class Display:
         left = (time.monotonic() - self.started) / self.done * (self.total - self.done)
         tail = f"; about {left / 60:.0f} min left" if left > 60 else ""
         with tqdm.external_write_mode():
-            print(f"[{self.done}/{self.total}] {job.title}: {what}{tail}", flush=True)
-
-
-def run(
-    todo: Sequence[Job], at_once: int = 1, timeout: float | None = None, fresh: bool = False
-) -> list[Path]:
-    """Run every trial, ``at_once`` at a time, each at most ``timeout`` seconds; returns the paths of all files written.
-
-    ``fresh`` disregards checkpoints. A trial that another run settles meanwhile is left to it. Raises DataError if a
-    trial cannot be run at all, or its record not be written.
-    """
-    return Run(todo, at_once, timeout, fresh).go()
+            print(f"[{self.done}/{self.total}] {labels.of_job(job)}: {what}{tail}", flush=True)

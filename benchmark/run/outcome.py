@@ -11,9 +11,10 @@ import torch
 from benchmark import environment
 from benchmark.evaluation.metrics import HEADLINE, SELECTION, standard_error
 from benchmark.evaluation.ranking import Ranking, ScoreError
-from benchmark.records.store import Estimate, Record, Status
-from benchmark.run.checkpoint import Progress
-from benchmark.spec import Job
+from benchmark.records.record import Estimate, Record, Status
+from benchmark.run.facts import facts
+from benchmark.run.progress import Progress
+from benchmark.spec import Data, TrialSpec
 
 
 class Unavailable(Exception):
@@ -25,15 +26,22 @@ class Diverged(Exception):
 
 
 def record_of(
-    job: Job, status: Status, reason: str | None, ranking: Ranking | None, progress: Progress
+    spec: TrialSpec,
+    data: Data,
+    status: Status,
+    reason: str | None,
+    ranking: Ranking | None,
+    progress: Progress,
+    *,
+    threads: int,
+    alone: bool,
 ) -> Record:
-    """All that a trial's record says, but for the hash of its per-user results."""
+    """All that a trial's record says, but for what is known only of its files."""
     share = progress.others.share()
     return Record(
-        id=job.spec.id,
-        spec=job.spec,
-        label=job.label,
-        data=job.data,
+        id=spec.id,
+        spec=spec,
+        data=data,
         status=status,
         reason=reason,
         **results(status, ranking, progress),
@@ -41,8 +49,8 @@ def record_of(
         cost=progress.cost(),
         resumed=progress.resumed,
         other_work=round(share, 4),
-        beside_others=not job.alone or share > environment.BESIDE_OTHERS,
-        environment=environment.facts(job.spec.device, job.threads),
+        beside_others=not alone or share > environment.BESIDE_OTHERS,
+        environment=facts(spec.device, threads),
         started=progress.started,
         finished=datetime.now(UTC).isoformat(timespec="microseconds"),
     )
@@ -54,9 +62,7 @@ def results(status: Status, ranking: Ranking | None, progress: Progress) -> dict
         return {}
     found = test_results(ranking) if ranking else {}
     if progress.curve:
-        best = progress.curve[progress.best_epoch - 1]
         found |= {"best_epoch": progress.best_epoch, "best_validation": progress.best_validation}
-        found |= {"best_beta": best.get("beta")}
     return found
 
 
@@ -91,10 +97,7 @@ def line(record: Record) -> str:
     """The result of a trial on one line."""
     if record.status != "ok":
         return f"{record.status}: {record.sentence}"
-    seconds = sum(
-        record.cost.get(f"{part}_seconds", 0.0)
-        for part in ("preparation", "training", "validation", "test")
-    )
+    seconds = record.cost.total_seconds
     epoch = f" at epoch {record.best_epoch} of {len(record.curve)}" if len(record.curve) > 1 else ""
     score = record.metrics[str(SELECTION)].mean if record.metrics else record.best_validation
     return (

@@ -23,8 +23,8 @@ from benchmark import environment
 from benchmark.evaluation.metrics import SELECTION
 from benchmark.evaluation.ranking import Ranking, evaluate
 from benchmark.run import checkpoint
-from benchmark.run.checkpoint import Progress, copy_of
 from benchmark.run.outcome import Diverged, Unavailable
+from benchmark.run.progress import Progress, copy_of
 from benchmark.spec import Job
 from datasets.split import Split
 from models.base import Compute, Config, Log, Recommender

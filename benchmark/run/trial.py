@@ -18,18 +18,19 @@ import torch
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from benchmark import plugins
+from benchmark import labels, plugins
 from benchmark.catalog import UsageError
 from benchmark.evaluation import truth
 from benchmark.evaluation.metrics import SELECTION
 from benchmark.evaluation.ranking import Ranking, evaluate
-from benchmark.plan.plan import code_of
+from benchmark.evaluation.truth import code_of
 from benchmark.records import store
-from benchmark.records.store import Record, Status
+from benchmark.records.record import Status
+from benchmark.records.store import Result
 from benchmark.run import checkpoint, outcome, weights
-from benchmark.run.checkpoint import Progress
 from benchmark.run.clock import Clock
 from benchmark.run.launch import surroundings
+from benchmark.run.progress import Progress
 from benchmark.run.training import Notify, Trial, build, test, train
 from benchmark.spec import PROTOCOL, Job
 from datasets import atomic, cache
@@ -38,11 +39,11 @@ from models.base import Config
 from models.registry import MODELS
 
 
-def run(trial: Trial, notify: Notify) -> tuple[Record, list[Path]]:
-    """Run ``trial`` and write its record, whatever happens to the model.
+def run(trial: Trial, notify: Notify) -> Result:
+    """Run ``trial``; whatever happens to the model, the result is a record and the files that belong beside it.
 
-    Returns the record and the paths of the files written. What stops a person's program (KeyboardInterrupt)
-    passes through and leaves no record; so does DataError, for a disk without room.
+    What stops a person's program (KeyboardInterrupt) passes through; so does DataError, for a disk without room
+    for a checkpoint.
     """
     job, progress = trial.job, Progress(Clock(trial.job.spec.device))
     status: Status = "ok"
@@ -50,6 +51,7 @@ def run(trial: Trial, notify: Notify) -> tuple[Record, list[Path]]:
     torch.set_num_threads(job.threads)
     with threadpool_limits(job.threads):
         try:
+            build_matrices(trial)
             if trial.entry is None:
                 ranking = rank_by_truth(trial, progress)
             else:
@@ -62,10 +64,25 @@ def run(trial: Trial, notify: Notify) -> tuple[Record, list[Path]]:
             raise
         except (Exception, SystemExit) as error:
             ranking, (status, reason) = None, outcome.failure(error)
-    record = outcome.record_of(job, status, reason, ranking, progress)
-    written = store.write(job.out, record, ranking, kept)
+    record = outcome.record_of(
+        job.spec, job.data, status, reason, ranking, progress, threads=job.threads, alone=job.alone
+    )
+    return store.packed(record, ranking, kept)
+
+
+def build_matrices(trial: Trial) -> None:
+    """Build the matrices that the trial needs before any clock runs: they are not the model's work."""
+    split, stage = trial.split, trial.job.spec.stage
+    folds = [split.validation, split.test] if stage == "test" else [split.validation]
+    for part in (split.train, *(part for fold in folds for part in (fold.history, fold.target))):
+        _ = part.matrix
+
+
+def write(job: Job, result: Result) -> list[Path]:
+    """Store a trial's result, after which it needs no checkpoint; returns the paths of the files written."""
+    written = store.write(job.out, result)
     checkpoint.path_of(job).unlink(missing_ok=True)
-    return record, written
+    return written
 
 
 def rank_by_truth(trial: Trial, progress: Progress) -> Ranking:
@@ -154,12 +171,11 @@ def under_parent(line: int) -> int:
     def tell(**message: Any) -> None:
         print(json.dumps(message), file=messages, flush=True)
 
-    record, written = run(
-        load(Path(os.fsdecode(spec))),
-        lambda epoch, planned, best: tell(epoch=epoch, planned=planned),
-    )
-    tell(written=[str(path) for path in written])
-    return int(record.status != "ok")
+    trial = load(Path(os.fsdecode(spec)))
+    result = run(trial, lambda epoch, planned, best: tell(epoch=epoch, planned=planned))
+    write(trial.job, result)
+    tell(ended=True)
+    return int(result.record.status != "ok")
 
 
 def by_hand(spec: Path) -> int:
@@ -169,7 +185,9 @@ def by_hand(spec: Path) -> int:
     try:
         with (
             atomic.lock(job.out, job.spec.id, wait=False),
-            tqdm(desc=job.title, unit="epoch", leave=False, disable=not sys.stderr.isatty()) as bar,
+            tqdm(
+                desc=labels.of_job(job), unit="epoch", leave=False, disable=not sys.stderr.isatty()
+            ) as bar,
         ):
 
             def notify(epoch: int, planned: int, best: float) -> None:
@@ -177,13 +195,14 @@ def by_hand(spec: Path) -> int:
                 bar.set_postfix_str(f"best validation {SELECTION} {best:.4f}", refresh=False)
                 bar.update(epoch - bar.n)
 
-            record, written = run(trial, notify)
+            result = run(trial, notify)
+            written = write(job, result)
     except atomic.Busy:
         raise DataError(
             f"another process runs the trial {job.spec.id}; wait for it, or stop it"
         ) from None
-    print(f"{job.title}: {outcome.line(record)}", *written, sep="\n  ")
-    return int(record.status != "ok")
+    print(f"{labels.of_job(job)}: {outcome.line(result.record)}", *written, sep="\n  ")
+    return int(result.record.status != "ok")
 
 
 if __name__ == "__main__":

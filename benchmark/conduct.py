@@ -1,0 +1,88 @@
+"""Carries out a study: splits are made, what has no record is trained, and the study plans on by the records."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from benchmark.plan import plan as plans
+from benchmark.plan.plan import ChosenData, Plan, Process
+from benchmark.plan.study import Study
+from benchmark.records import store
+from benchmark.records.record import Record
+from benchmark.run import local
+from benchmark.run.executor import Executor
+from benchmark.run.local import Local
+from benchmark.spec import PROTOCOL
+from datasets import cache
+from datasets.cache import Prepared
+from datasets.errors import DataError
+
+
+def conduct(study: Study, train: Callable[[Plan], list[Record]]) -> list[Record]:
+    """The records of all trials of a study; ``train`` gives those of one plan."""
+    found: dict[str, Record] = {}
+    plan = next(study, None)
+    while plan:
+        records = train(plan)
+        found |= {record.id: record for record in records}
+        try:
+            plan = study.send(records)
+        except StopIteration:
+            plan = None
+    return list(found.values())
+
+
+def prepared(plan: Plan, data_dir: Path, written: list[Path]) -> Plan:
+    """The plan with the split of every data set; adds the folders that are made to ``written``.
+
+    Raises DataError with a sentence for each that cannot be had.
+    """
+    lineups, missing = [], []
+    for lineup in plan.lineups:
+        try:
+            split = lineup.prepared or prepare(lineup.data, data_dir)
+        except DataError as error:
+            missing.append(str(error))
+            continue
+        if split.made and not lineup.prepared:
+            written.append(split.folder)
+        lineups.append(replace(lineup, prepared=split))
+    if missing:
+        raise DataError("\n".join(missing))
+    return replace(plan, lineups=lineups)
+
+
+def train(plan: Plan, arguments: argparse.Namespace, written: list[Path]) -> list[Record]:
+    """The records of all trials of a plan, after those that have none were run; adds new files to ``written``."""
+    process = Process(
+        arguments.out,
+        arguments.threads,
+        arguments.jobs,
+        arguments.checkpoint_seconds,
+        arguments.keep_weights,
+        tuple(path.resolve() for path in arguments.plugin),
+    )
+    jobs = plans.jobs(prepared(plan, arguments.data_dir, written), process)
+    todo = local.unsettled(jobs, arguments.force, arguments.retry)
+    print(f"trials: {len(jobs) - len(todo)} done before, {len(todo)} to run", flush=True)
+    local.tidy(job for job in jobs if job not in todo)
+    fresh = arguments.force or arguments.retry
+    executor: Executor = Local(arguments.jobs, arguments.timeout, fresh)
+    with closing(executor.run(todo)) as ended:
+        for job, record in ended:
+            written += store.files_of(job.out, record.id)
+    return [store.read(store.path_of(job.out, job.spec.id)) for job in jobs]
+
+
+def prepare(data: ChosenData, data_dir: Path) -> Prepared:
+    """The split of a data set; its notes are printed."""
+    name = data.entry.name
+    dataset = data.entry.dataset(data.config)
+    made = cache.prepare(name, dataset, data_dir, cache.default_folder(), PROTOCOL)
+    for note in made.notes:
+        print(f"{name}: {note}")
+    return made

@@ -1,0 +1,101 @@
+"""From the names and options that a person gives to a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from benchmark import suite
+from benchmark.catalog import UsageError, data_sets, look_up
+from benchmark.plan import options
+from benchmark.plan.plan import C, Chosen, ChosenData, ChosenModel, E, Lineup, Plan
+from benchmark.suite import Setting, Suite
+from models.registry import MODELS
+
+
+def plan(
+    dataset_names: Iterable[str] | None = None,
+    model_names: Iterable[str] | None = None,
+    seeds: Iterable[int] | None = None,
+    settings: Iterable[str] = (),
+    devices: Sequence[str] = ("auto",),
+    precision: str = "auto",
+    asked: Suite | None = None,
+) -> Plan:
+    """The plan that a person asks for; what is not said is as the suite ``asked`` says, else as suites/paper.toml.
+
+    Raises UsageError if a name is unknown, an option or its value is wrong, or the device is not there or cannot
+    multiply in that precision.
+    """
+    paper = suite.load(suite.PAPER)
+    own = asked or paper
+    names = own.models if model_names is None else model_names
+    data = data_sets(own.datasets if dataset_names is None else dataset_names)
+    models = {n: look_up("model", n, MODELS) for n in (MODELS if names is None else names)}
+    given = options.assign(
+        "--set",
+        settings,
+        {name: entry.config for name, entry in data.items()},
+        {name: entry.config for name, entry in models.items()},
+    )
+    values = {
+        name: {option: options.value_of(text) for option, text in texts.items()}
+        for name, texts in given.items()
+    }
+    for device in devices:
+        check_device(device, precision)
+    lineups = []
+    for name, entry in data.items():
+        told = [*paper.of(name, None)], [*own.of(name, None)]
+        chosen: ChosenData = configured(entry, entry.config, *told, values[name])
+        lineup = Lineup(chosen, [])
+        for model, of_model in models.items():
+            told = [*paper.of(name, model)], [*own.of(name, model)]
+            lineup.models.append(configured(of_model, of_model.config, *told, values[model]))
+        lineups.append(lineup)
+    return Plan(
+        lineups,
+        list(dict.fromkeys(own.seeds if seeds is None else seeds)),
+        list(dict.fromkeys(devices)),
+        precision,
+    )
+
+
+def data_set(name: str, settings: Iterable[str] = ()) -> ChosenData:
+    """One data set with its options; raises UsageError as ``plan`` does."""
+    (lineup,) = plan([name], [], settings=settings).lineups
+    return lineup.data
+
+
+def configured(
+    entry: E,
+    defaults: C,
+    published: Sequence[Setting],
+    own: Sequence[Setting],
+    given: Mapping[str, Any],
+) -> Chosen[E, C]:
+    """The defaults, over them what was published, then the suite's own settings, then what was ``given``."""
+    settings = {option: value for option, value, _ in (*published, *own)} | dict(given)
+    origins = {option: source for option, _, source in (*published, *own)}
+    config = options.configured(entry.name, defaults, settings)
+    return Chosen(entry, config, origins | dict.fromkeys(given, "--set"))
+
+
+def changed(model: ChosenModel, why: str, values: Mapping[str, Any]) -> ChosenModel:
+    """``model`` with other options; raises UsageError for values that it does not take."""
+    config = options.configured(model.entry.name, model.config, values)
+    return Chosen(model.entry, config, model.origins | dict.fromkeys(values, why))
+
+
+def check_device(device: str, precision: str) -> None:
+    """Raises UsageError if the device is not there or cannot multiply in that precision."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            "--device cuda: torch finds no CUDA device on this machine; leave the option out"
+        )
+    if precision == "tf32" and (device == "cpu" or not torch.cuda.is_available()):
+        raise UsageError(
+            "--precision tf32: only a CUDA device has such products; use fp32 or bf16 on the CPU"
+        )

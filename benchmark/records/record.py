@@ -1,0 +1,173 @@
+"""What is stored of a trial, as types: one ``Record`` is one JSON file.
+
+A record of version 1, which older checkouts wrote, is read as one of version 2 without a checksum.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import Field
+
+from benchmark import labels
+from benchmark.spec import Data, Strict, TrialSpec
+
+VERSION = 2
+Status = Literal["ok", "failed", "oom", "timeout", "diverged"]
+
+
+class Estimate(Strict):
+    """A metric over the test users."""
+
+    mean: float
+    stderr: float
+    """Standard error over users."""
+
+
+class PerUser(Strict):
+    """The Parquet file beside the record."""
+
+    file: str
+    sha256: str
+
+
+class Cost(Strict):
+    """What a trial took; None for what was not measured or did not happen."""
+
+    construction_seconds: float | None = None
+    preparation_seconds: float | None = None
+    training_seconds: float | None = None
+    validation_seconds: float | None = None
+    test_seconds: float | None = None
+    first_epoch_seconds: float | None = None
+    median_epoch_seconds: float | None = None
+    """Median of the epochs after the first."""
+    to_best_seconds: float | None = None
+    """Preparation, and training up to the epoch that was tested."""
+    process_seconds: float | None = None
+    """Life of a process that ended before it could write a record."""
+    weights_bytes: int | None = None
+    process_peak_bytes: int | None = None
+    """Largest resident size of any process of the trial."""
+    gpu_peak_bytes: int | None = None
+    """Most that tensors took on the GPU, in the last process of the trial."""
+
+    @property
+    def total_seconds(self) -> float:
+        """Preparation, training, validation and test."""
+        parts = (
+            self.preparation_seconds,
+            self.training_seconds,
+            self.validation_seconds,
+            self.test_seconds,
+        )
+        return sum(part or 0.0 for part in parts)
+
+
+class Library(Strict):
+    """A library with threads of its own that a trial's process had loaded."""
+
+    internal_api: str
+    version: str | None
+    architecture: str | None
+    """The instructions that its kernels are for."""
+    num_threads: int
+    of_numpy: bool
+    """Whether it came with NumPy."""
+
+
+class Environment(Strict):
+    """Where and with what a trial ran: all that a stranger needs to judge or repeat a timing."""
+
+    commit: str | None
+    """The checkout's; None outside a repository."""
+    dirty: bool | None
+    """Whether tracked files differed from the commit."""
+    python: str
+    system: str
+    versions: dict[str, str]
+    """The installed versions of torch, NumPy and SciPy."""
+    cpu: str
+    cores: int | None
+    memory_bytes: int
+    gpu: str | None
+    threads: int
+    variables: dict[str, str] = Field(default_factory=dict)
+    """The variables that a run sets for its trials, as far as they were set."""
+    blas: tuple[Library, ...]
+    matrix_product: str
+    """Which libraries multiply matrices, and for which instructions: equal bits need an equal answer."""
+    precision_rule: str | None = None
+    """What ``--precision auto`` means on this machine, and why."""
+
+
+class Record(Strict):
+    """What is known of a trial. A failure has no metrics, rather than zeros."""
+
+    record_version: int = VERSION
+    id: str
+    spec: TrialSpec
+    data: Data
+    status: Status
+    reason: str | None = None
+    """Why a trial failed; the last line is one sentence."""
+    metrics: dict[str, Estimate] | None = None
+    """On the test users, with the weights of the best epoch."""
+    tied_rows: float | None = None
+    """Share of test users whose top 100 depended on the breaking of a tie; None for lists made elsewhere."""
+    best_epoch: int | None = None
+    """The first with the largest validation NDCG@100."""
+    best_validation: float | None = None
+    curve: list[dict[str, float]]
+    """Per epoch: epoch, validation (NDCG@100), and what the model logs."""
+    cost: Cost
+    resumed: bool
+    beside_others: bool
+    """Whether other trials of the run, or processes with over a tenth of the cores, ran beside it."""
+    other_work: float
+    """The share of the cores that other processes used."""
+    environment: Environment
+    started: str
+    finished: str
+    per_user: PerUser | None = None
+    checksum: str | None = None
+    """sha256 of the other fields as canonical JSON; None in a record of version 1."""
+
+    @property
+    def label(self) -> str:
+        """What the model is called in a table: its name, and the options that are not the usual ones."""
+        return labels.of_trial(self.spec)
+
+    @property
+    def data_label(self) -> str:
+        """What the data set is called in a table."""
+        return labels.of_data(self.spec.dataset, self.data.options)
+
+    @property
+    def sentence(self) -> str:
+        """The last line of a failure's reason: what was said or traced before it only explains."""
+        return (self.reason or "").splitlines()[-1]
+
+    def sealed(self) -> Record:
+        """The same record with its checksum."""
+        return self.model_copy(update={"checksum": checksum(self.model_dump(mode="json"))})
+
+
+def checksum(content: dict[str, Any]) -> str:
+    """The checksum that belongs to the other fields of a record's JSON ``content``."""
+    rest = {key: value for key, value in content.items() if key != "checksum"}
+    return hashlib.sha256(
+        json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()
+    ).hexdigest()
+
+
+def from_version_1(content: dict[str, Any]) -> dict[str, Any]:
+    """A record of version 1 as one of version 2: without its labels and ``best_beta``."""
+
+    def without(names: set[str], of: Any) -> Any:
+        return {k: v for k, v in of.items() if k not in names} if isinstance(of, dict) else of
+
+    kept = without({"label", "best_beta"}, content)
+    return kept | {"data": without({"label"}, content.get("data"))}

@@ -1,0 +1,17 @@
+"""What runs trials: on this machine (local.py), later on others."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Protocol
+
+from benchmark.records.record import Record
+from benchmark.spec import Job
+
+
+class Executor(Protocol):
+    """Runs trials somewhere."""
+
+    def run(self, jobs: Sequence[Job]) -> Generator[tuple[Job, Record], None, None]:
+        """Run every job; give each with its record, which is in the job's folder then, as they end."""
+        ...

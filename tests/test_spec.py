@@ -1,0 +1,35 @@
+"""What names a trial: the id that its files bear for ever."""
+
+from __future__ import annotations
+
+from benchmark.spec import HASHED, TrialSpec
+
+SPEC = TrialSpec(
+    protocol=1,
+    model="mult-vae",
+    config={"latent": 200, "likelihood": {}},
+    code="fd41bd918c0cba78",
+    dataset="ml1m",
+    split_hash="58dd2ec9ea160b9dbe8e7601c36e72be93e1db90110b7a1bc6ad09abee7e1081",
+    seed=0,
+    device="cpu",
+    precision="fp32",
+)
+
+
+class Later(TrialSpec):
+    """A spec with a field that came after the first records."""
+
+    candidates: str = "all"
+
+
+def test_an_id_is_what_it_was():
+    assert SPEC.id == "bac78bc37bdcaf1b"
+    assert set(TrialSpec.model_fields) == HASHED
+
+
+def test_a_new_field_at_its_default_leaves_the_id_as_it_was():
+    values = SPEC.model_dump()
+    assert Later(**values).id == SPEC.id
+    assert Later(**values, candidates="99").id != SPEC.id
+    assert SPEC.model_copy(update={"stage": "validation"}).id != SPEC.id
