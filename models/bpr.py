@@ -37,12 +37,12 @@ from models.registry import register
 TOLERANCE = 1e-6
 """Largest norm of the fold-in's gradient for any user; the loss is a mean over pairs."""
 PASSES = ((torch.float32, TOLERANCE / 2, 50), (torch.float64, TOLERANCE, 1000))
-"""Precision of each descent of the fold-in, the norm of the gradient it ends at, and its most steps.
+"""The precision of each descent of the fold-in, the norm of the gradient it ends at, and the most steps it takes.
 
-About ten steps reach the minimiser in float32, and float64 then confirms it or takes the steps that are missing.
+About ten steps in float32 are usually all; float64 then computes the gradient and takes what steps are missing.
 """
 NUMBERS = 2**20
-"""In a block of float32 differences of factors (4 MiB, within a processor's cache) that the fold-in works on."""
+"""Differences of factors that the fold-in works on at a time (4 MiB in float32, so that a cache holds them)."""
 TINY = 1e-30
 """The least divisor, for users whose gradient is 0."""
 NEGATIVES_SEED = 0
@@ -84,13 +84,11 @@ class BPR(Recommender[BPRConfig]):
     def memory(cls, config: BPRConfig, shape: tuple[int, int]) -> int:
         users, items = shape
         learned = 4 * (users + items) * (config.factors + 1) + 8 * items * config.negatives
-        best, checkpoint = (
-            2,
-            2,
-        )  # the best factors and their successor; what a checkpoint is written from
-        # a block may be one user's who has the whole catalogue; the arrays of both precisions are alive at once
+        # the best factors and their successor; what a checkpoint is written from
+        best, checkpoint = 2, 2
+        # a block may be of one user, who has the whole catalogue; the arrays of both precisions exist at a time
         block = max(NUMBERS, items * (config.negatives * (config.factors + 1) + 1))
-        return learned * (1 + best + checkpoint) + 40 * block
+        return learned * (1 + best + checkpoint) + 32 * block
 
     def train_epoch(self, data: csr_matrix) -> Log:
         from implicit.bpr import BayesianPersonalizedRanking
@@ -127,7 +125,7 @@ class BPR(Recommender[BPRConfig]):
         """Each user's w, and 1 for the bias: (B, K + 1) float64; w is 0 for an empty history."""
         user = torch.ones(len(x), self.config.factors + 1, dtype=torch.float64)
         differences = x.size * self.config.negatives * (self.config.factors + 1)
-        # beside which a user has a mask of all items
+        # users with short histories take most for the mask of their own items
         for block in blocks(differences + x.items // 16, NUMBERS):
             pairs = self.pairs(x.take(block))
             user[block, :-1] = minimiser(*pairs, self.config.fold_in_regularization)
@@ -181,9 +179,11 @@ def minimiser(own: Tensor, other: Tensor, weight: Tensor, l2: float) -> Tensor:
     user = torch.zeros(len(own), own.shape[3])
     user[:, -1], norm = 1, float("inf")
     for dtype, tolerance, steps in PASSES:
-        difference = (own.to(dtype) - other.to(dtype)).flatten(1, 2)
+        difference = other.to(dtype, copy=True)
+        # in place, since new memory takes longer than the differences
+        torch.sub(own.to(dtype), difference, out=difference)
         start = weight.to(dtype), user.to(dtype)
-        user, norm = descent(difference, *start, l2, tolerance, steps)
+        user, norm = descent(difference.flatten(1, 2), *start, l2, tolerance, steps)
     if not norm <= TOLERANCE:
         raise ArithmeticError(
             f"the fold-in has not converged in {PASSES[-1][2]} steps; use a larger fold_in_regularization"
@@ -196,8 +196,9 @@ def descent(
 ) -> tuple[Tensor, float]:
     """Nonlinear conjugate gradients from ``user`` (B, K + 1), whose last column stays 1; ``d`` is (B, P, K + 1).
 
-    Directions are those of Polak and Ribiere, started anew where their factor is negative (Gilbert, Nocedal 1992).
-    A step along one is Newton's, which needs no more products with d than the gradient does (Shewchuk 1994, 14.1).
+    The directions are those of Polak and Ribiere (1969), started anew where their factor is negative (Gilbert,
+    Nocedal 1992). The step along one is Newton's (Shewchuk 1994, section 14.1), and is known from the product with
+    d that updates x anyway.
 
     Returns the users and the largest norm of a gradient, which is above ``tolerance`` if ``steps`` ran out.
     """
@@ -223,8 +224,8 @@ def descent(
 def shortened(length: Tensor, change: Tensor) -> Tensor:
     """Newton's ``length`` (B, 1) of a step that changes x by as many times ``change`` (B, P), so that the loss falls.
 
-    It falls, being self-concordant, if each x_p changes by at most 1; a step that changes some x_p by c > 1 is
-    shortened by log(1 + c) / c, for which the most can be promised (Sun, Tran-Dinh 2019).
+    The loss is self-concordant. So it falls if no x_p changes by more than 1, and a step that changes some x_p by
+    c > 1 is multiplied by log(1 + c) / c, by which it surely falls the most (Sun, Tran-Dinh 2019).
     """
     largest = (length * change).abs().amax(dim=1, keepdim=True)
     return torch.where(largest <= 1, length, length * largest.log1p() / largest)
