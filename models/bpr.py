@@ -28,7 +28,7 @@ import torch
 from pydantic import PositiveFloat, PositiveInt
 from scipy.sparse import csr_matrix
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
+from torch.nn.functional import embedding
 
 from models.base import Compute, Config, Log, Recommender, Search
 from models.batches import CSR
@@ -36,10 +36,15 @@ from models.registry import register
 
 TOLERANCE = 1e-6
 """Largest norm of the fold-in's gradient for any user; the loss is a mean over pairs."""
-STEPS = 200
-"""Of Newton's method, which takes about ten."""
-NUMBERS = 2**22
-"""In a block of differences of factors (32 MiB) that the fold-in works on at a time."""
+PASSES = ((torch.float32, TOLERANCE / 2, 50), (torch.float64, TOLERANCE, 1000))
+"""The precision of each descent of the fold-in, the norm of the gradient it ends at, and the most steps it takes.
+
+About ten steps in float32 are usually all; float64 then computes the gradient and takes what steps are missing.
+"""
+NUMBERS = 2**20
+"""Differences of factors that the fold-in works on at a time (4 MiB in float32, so that a cache holds them)."""
+TINY = 1e-30
+"""The least divisor, for users whose gradient is 0."""
 NEGATIVES_SEED = 0
 """Of the fold-in's negatives; the same for every trial."""
 
@@ -79,12 +84,11 @@ class BPR(Recommender[BPRConfig]):
     def memory(cls, config: BPRConfig, shape: tuple[int, int]) -> int:
         users, items = shape
         learned = 4 * (users + items) * (config.factors + 1) + 8 * items * config.negatives
-        best, checkpoint = (
-            2,
-            2,
-        )  # the best factors and their successor; what a checkpoint is written from
-        fold_in = 8 * items * (config.factors + 1) + 3 * 8 * NUMBERS
-        return learned * (1 + best + checkpoint) + fold_in
+        # the best factors and their successor; what a checkpoint is written from
+        best, checkpoint = 2, 2
+        # a block may be of one user, who has the whole catalogue; the arrays of both precisions exist at a time
+        block = max(NUMBERS, items * (config.negatives * (config.factors + 1) + 1))
+        return learned * (1 + best + checkpoint) + 32 * block
 
     def train_epoch(self, data: csr_matrix) -> Log:
         from implicit.bpr import BayesianPersonalizedRanking
@@ -120,27 +124,29 @@ class BPR(Recommender[BPRConfig]):
     def fold_in(self, x: CSR) -> Tensor:
         """Each user's w, and 1 for the bias: (B, K + 1) float64; w is 0 for an empty history."""
         user = torch.ones(len(x), self.config.factors + 1, dtype=torch.float64)
-        most = NUMBERS // (self.config.negatives * (self.config.factors + 1))
-        for block in blocks(x.size, most):
-            difference, weight = self.pairs(x.take(block))
-            user[block, :-1] = minimiser(difference, weight, self.config.fold_in_regularization)
+        differences = x.size * self.config.negatives * (self.config.factors + 1)
+        # users with short histories take most for the mask of their own items
+        for block in blocks(differences + x.items // 16, NUMBERS):
+            pairs = self.pairs(x.take(block))
+            user[block, :-1] = minimiser(*pairs, self.config.fold_in_regularization)
         return user
 
-    def pairs(self, x: CSR) -> tuple[Tensor, Tensor]:
-        """What the fold-in is of, for each user and pair (i, j), padded to P pairs with weights 0.
+    def pairs(self, x: CSR) -> tuple[Tensor, Tensor, Tensor]:
+        """What the fold-in is of, for each user's pairs (i, j), padded to n items i with weights 0.
 
-        Returns the differences of factors and biases, y_i - y_j (B, P, K + 1), and the weights (B, P): one over the
-        number of a user's pairs, 0 where j is her own.
+        Returns the factors and biases y_i (B, n, 1, K + 1) and y_j (B, n, N, K + 1), where i has N negatives, and
+        the weights (B, n N): one over the number of a user's pairs, 0 where j is her own.
         """
-        item, other = self.net["item"].double(), self.net["negatives"][x.col]
-        own = torch.zeros(len(x), x.items, dtype=torch.bool)
-        own[x.row, x.col] = True
-        pieces = (item[x.col, None] - item[other], (~own[x.row[:, None], other]).double())
-        difference, kept = (
-            pad_sequence(list(piece.split(x.size.tolist())), batch_first=True).flatten(1, 2)
-            for piece in pieces
-        )
-        return difference, kept / kept.sum(dim=1, keepdim=True).clamp(min=1)
+        there = torch.arange(int(x.size.max())) < x.size[:, None]
+        own = torch.zeros(there.shape, dtype=torch.int64)
+        own[there] = x.col
+        other = self.net["negatives"][own]
+        hers = torch.zeros(len(x), x.items, dtype=torch.bool)
+        hers[x.row, x.col] = True
+        kept = there.repeat_interleave(other.shape[2], dim=1) & ~hers.gather(1, other.flatten(1))
+        weight = kept / kept.sum(dim=1, keepdim=True, dtype=torch.float64).clamp(min=1)
+        item = self.net["item"]
+        return embedding(own[:, :, None], item), embedding(other, item), weight
 
 
 def negatives(train: csr_matrix, count: int) -> Tensor:
@@ -149,43 +155,82 @@ def negatives(train: csr_matrix, count: int) -> Tensor:
     return torch.from_numpy(random.choice(train.indices, (train.shape[1], count)).astype(np.int64))
 
 
-def blocks(size: Tensor, most: int) -> Iterator[Tensor]:
-    """Every user once, with others of about the same ``size`` (B,); at most ``most`` entries a block when padded."""
-    order = size.argsort(stable=True)
+def blocks(cost: Tensor, most: int) -> Iterator[Tensor]:
+    """Every user once, with others of about the same ``cost`` (B,); at most ``most`` a block, or one user.
+
+    A block costs as many times its dearest user as it has users, since the others are padded.
+    """
+    order = cost.argsort(stable=True)
     while len(order):
-        padded = size[order] * torch.arange(1, len(order) + 1)
+        padded = cost[order] * torch.arange(1, len(order) + 1)
         users = max(1, int((padded <= most).sum()))
         yield order[:users]
         order = order[users:]
 
 
-def minimiser(difference: Tensor, weight: Tensor, l2: float) -> Tensor:
-    """argmin_w of sum_p weight_p log(1 + exp(-d_p'w - b_p)) + l2 / 2 ||w||^2 for each user, by Newton's method.
+def minimiser(own: Tensor, other: Tensor, weight: Tensor, l2: float) -> Tensor:
+    """argmin_w of sum_p weight_p log(1 + exp(-x_p)) + l2 / 2 ||w||^2 for each user, where x_p = (w, 1)'d_p.
 
-    ``difference`` (B, P, K + 1) holds d and, last, b; ``weight`` is (B, P) -> (B, K), with gradients below TOLERANCE.
-    A step that changes some d_p'w by c is shortened by log(1 + c) / c, so that the loss falls at every step (it is
-    self-concordant: Sun, Tran-Dinh 2019). Gradients are float64, Hessians float32, which only costs steps.
+    The differences d = ``own`` - ``other`` of factors and biases are (B, n, N, K + 1) with P = n N pairs p, and
+    ``weight`` is (B, P) -> (B, K) float64, with gradients of norm TOLERANCE at most.
 
-    Raises ArithmeticError if that takes more than STEPS steps.
+    Raises ArithmeticError if the last of PASSES does not get there.
     """
-    d, x = difference[:, :, :-1], difference[:, :, -1].clone()
-    short = d.float()
-    w = d.new_zeros(len(d), d.shape[2])
-    for _ in range(STEPS):
-        wrong = torch.sigmoid(-x)
-        gradient = l2 * w - torch.bmm((weight * wrong)[:, None], d)[:, 0]
-        if float(gradient.norm(dim=1).max()) <= TOLERANCE:
-            return w
-        hessian = short.mT @ (short * (weight * wrong * (1 - wrong)).float()[:, :, None])
-        hessian.diagonal(dim1=1, dim2=2).add_(l2)
-        newton = torch.cholesky_solve(
-            gradient.float()[:, :, None], torch.linalg.cholesky(hessian)
-        ).double()
-        change = torch.bmm(d, newton)[:, :, 0]
-        largest = change.abs().amax(dim=1, keepdim=True).clamp(min=1e-12)
-        length = largest.log1p() / largest
-        w -= length * newton[:, :, 0]
-        x -= length * change
-    raise ArithmeticError(
-        f"the fold-in has not converged in {STEPS} steps; use a larger fold_in_regularization"
-    )
+    user = torch.zeros(len(own), own.shape[3])
+    user[:, -1], norm = 1, float("inf")
+    for dtype, tolerance, steps in PASSES:
+        difference = other.to(dtype, copy=True)
+        # in place, since new memory takes longer than the differences
+        torch.sub(own.to(dtype), difference, out=difference)
+        start = weight.to(dtype), user.to(dtype)
+        user, norm = descent(difference.flatten(1, 2), *start, l2, tolerance, steps)
+    if not norm <= TOLERANCE:
+        raise ArithmeticError(
+            f"the fold-in has not converged in {PASSES[-1][2]} steps; use a larger fold_in_regularization"
+        )
+    return user[:, :-1]
+
+
+def descent(
+    d: Tensor, weight: Tensor, user: Tensor, l2: float, tolerance: float, steps: int
+) -> tuple[Tensor, float]:
+    """Nonlinear conjugate gradients from ``user`` (B, K + 1), whose last column stays 1; ``d`` is (B, P, K + 1).
+
+    The directions are those of Polak and Ribiere (1969), started anew where their factor is negative (Gilbert,
+    Nocedal 1992). The step along one is Newton's (Shewchuk 1994, section 14.1), and is known from the product with
+    d that updates x anyway.
+
+    Returns the users and the largest norm of a gradient, which is above ``tolerance`` if ``steps`` ran out.
+    """
+    x = torch.bmm(user[:, None], d.mT)[:, 0]
+    direction, before, norm = torch.zeros_like(user), torch.zeros_like(user), float("inf")
+    for _ in range(steps):
+        wrong = weight * torch.sigmoid(-x)
+        gradient = l2 * user - torch.bmm(wrong[:, None], d)[:, 0]
+        gradient[:, -1] = 0
+        norm = float(gradient.norm(dim=1).max())
+        if norm <= tolerance:
+            break
+        factor = dot(gradient, gradient - before) / dot(before, before).clamp(min=TINY)
+        direction, before = factor.clamp(min=0) * direction - gradient, gradient
+        change = torch.bmm(direction[:, None], d.mT)[:, 0]
+        curvature = l2 * dot(direction, direction) + dot(wrong * torch.sigmoid(x), change.square())
+        length = shortened(-dot(gradient, direction) / curvature.clamp(min=TINY), change)
+        user = user + length * direction
+        x += length * change
+    return user, norm
+
+
+def shortened(length: Tensor, change: Tensor) -> Tensor:
+    """Newton's ``length`` (B, 1) of a step that changes x by as many times ``change`` (B, P), so that the loss falls.
+
+    The loss is self-concordant. So it falls if no x_p changes by more than 1, and a step that changes some x_p by
+    c > 1 is multiplied by log(1 + c) / c, by which it surely falls the most (Sun, Tran-Dinh 2019).
+    """
+    largest = (length * change).abs().amax(dim=1, keepdim=True)
+    return torch.where(largest <= 1, length, length * largest.log1p() / largest)
+
+
+def dot(a: Tensor, b: Tensor) -> Tensor:
+    """The inner product of two vectors for each user: (B, K), (B, K) -> (B, 1)."""
+    return torch.linalg.vecdot(a, b)[:, None]

@@ -178,6 +178,64 @@ def test_the_fold_in_is_where_the_gradient_vanishes(fitted, x):
         assert float(w.grad.norm()) <= 1.01 * TOLERANCE
 
 
+def gradient_norms(model: BPR, x: csr_matrix) -> list[float]:
+    """Norms of the fold-in's gradient, one for each user, all her pairs at once."""
+    item, others = model.net["item"].double().numpy(), model.net["negatives"].numpy()
+    users, found = model.fold_in(CSR.of(x)).numpy(), []
+    for user, row in zip(users, x, strict=True):
+        i = np.repeat(row.indices, others.shape[1])
+        j = others[row.indices].flatten()
+        kept = ~np.isin(j, row.indices)
+        d = (item[i] - item[j])[kept]
+        pull = d.T @ (1 / (1 + np.exp(d @ user))) / max(1, len(d))
+        found.append(np.linalg.norm((model.config.fold_in_regularization * user - pull)[:-1]))
+    return found
+
+
+def drawn(random, items: int, bias: float, **options) -> BPR:
+    """BPR with random factors of norm about sqrt(K) and biases of about ``bias``, as if it had been trained."""
+    model = BPR(BPRConfig(factors=6, **options), (1, items), Compute())
+    item = random.normal(size=(items, 7))
+    item[:, -1] *= bias
+    others = random.randint(items, size=(items, model.config.negatives))
+    model.load({"item": torch.from_numpy(item).float(), "negatives": torch.from_numpy(others)})
+    return model
+
+
+def test_histories_of_every_size_are_folded_in_together(random):
+    """None, one, few, thousands, and all of 6000 items; a user may have all the negatives of her items too."""
+    items = 6000
+    model = drawn(random, items, bias=1.0)
+    rows = [random.permutation(items)[:size] for size in (0, 3, 5000, 1, 40, 0, items, 700)]
+    others = model.net["negatives"]
+    others[:2] = torch.tensor([0, 1]).repeat(2, 2)[:, : others.shape[1]]
+    rows.append(np.array([0, 1]))
+    x = csr_matrix(
+        (
+            np.ones(sum(map(len, rows)), dtype=np.float32),
+            np.concatenate(rows),
+            np.cumsum([0, *map(len, rows)]),
+        ),
+        shape=(len(rows), items),
+    )
+    assert max(gradient_norms(model, x)) <= 1.01 * TOLERANCE
+    users = model.fold_in(CSR.of(x))[:, :-1]
+    assert (users != 0).any(dim=1).tolist() == [
+        bool(size) for size in (0, 3, 5000, 1, 40, 0, 0, 1, 0)
+    ]
+
+
+@pytest.mark.parametrize("bias", [10.0, 30.0])
+def test_users_whose_items_have_a_low_bias_are_folded_in(random, bias):
+    """Whole steps of Newton's method overshoot there, and float32 is too coarse for the last ones."""
+    model = drawn(random, 200, bias, fold_in_regularization=0.001)
+    low = model.net["item"][:, -1].argsort()[:60].numpy()
+    dense = np.zeros((30, 200), dtype=np.float32)
+    for row in dense:
+        row[random.permutation(low)[: random.randint(1, 30)]] = 1
+    assert max(gradient_norms(model, csr_matrix(dense))) <= 1.01 * TOLERANCE
+
+
 def test_scores_of_bpr_have_the_items_bias(fitted, x):
     w, item = fitted.fold_in(CSR.of(x))[:, :-1].numpy(), fitted.net["item"].double().numpy()
     want = np.array([[w[u] @ item[i, :-1] + item[i, -1] for i in range(25)] for u in range(60)])
@@ -207,7 +265,7 @@ def test_negatives_follow_the_training_counts_and_nothing_else(x):
 
 
 def test_a_fold_in_that_does_not_converge_is_said(fitted, x, monkeypatch):
-    monkeypatch.setattr(bpr, "STEPS", 1)
+    monkeypatch.setattr(bpr, "PASSES", ((torch.float64, TOLERANCE, 1),))
     with pytest.raises(ArithmeticError, match="larger fold_in_regularization"):
         fitted.score(x)
 
