@@ -270,7 +270,7 @@ def test_a_full_disk_in_a_trial_ends_the_run_with_2(tmp_path, own_cache):
     code, _, errors = finish(start(out, "--models", "popularity", PYTHONPATH=str(tmp_path)))
     assert code == 2
     assert (
-        "could not be written (No space left on device); make room, or name another place" in errors
+        "could not be written (No space left on device); make room or name another folder" in errors
     )
     assert len(errors.strip().splitlines()) == 1
     assert [path.name for path in out.iterdir()] == ["specs"]

@@ -20,7 +20,7 @@ from datasets import atomic, cache
 from tests.conftest import DATA, run_tiny
 
 SENTENCE = re.compile(
-    r"could not be written \(No space left on device\); make room, or name another place$"
+    r"could not be written \(No space left on device\); make room or name another folder$"
 )
 
 
