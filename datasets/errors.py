@@ -2,4 +2,4 @@
 
 
 class DataError(Exception):
-    """Data are missing, malformed or unfit; the message says the value, the rule and the cure."""
+    """Data are missing, malformed or unfit; the message is a sentence with value, rule and cure."""
