@@ -32,8 +32,8 @@ class DatasetConfig(BaseModel):
     min_items_per_user: NonNegativeInt = 5
     """The fewest items of a user; users with fewer are dropped (paper: 5, and 20 on MSD)."""
     held_out: PositiveInt | None = None
-    """The number of users held out for validation, and again for test; with None a tenth of all
-    users, rounded down."""
+    """The number of users held out for validation, and again for test; with None a tenth of the
+    users left after the filters, rounded down."""
     split_seed: NonNegativeInt = AUTHORS_SEED
     """The seed of the order of users and of the choice of targets; the default is the authors'."""
 

@@ -66,7 +66,7 @@ class AutoencoderConfig(Config, Generic[L]):
     batch: PositiveInt = 500
     """The number of users in an update (paper, section 4.2)."""
     epochs: PositiveInt = 200
-    """The number of passes over the training users; none is cut short (paper: 200 on ML-20M)."""
+    """The number of passes over the training users, never fewer (paper: 200 on ML-20M)."""
 
 
 class VAEConfig(AutoencoderConfig[L], Generic[L]):
@@ -200,7 +200,7 @@ def normalize(x: CSR) -> Tensor:
 
 
 class VAE(Autoencoder[VAEConfig[Likelihood]]):
-    """Variational autoencoder with the layers I-hidden-K-hidden-I and tanh between them.
+    """Variational autoencoder with the layers I-hidden-K-hidden-I and tanh at the hidden ones.
 
     The encoder's last layer gives mu and log sigma^2 in one matrix.
     """
