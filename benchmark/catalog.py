@@ -1,4 +1,4 @@
-"""Looking names up, and saying what was meant when they are wrong."""
+"""Looks names up, and suggests the nearest name for one that is unknown."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ T = TypeVar("T")
 
 
 class UsageError(Exception):
-    """A request that cannot be met, in one sentence: the offending value, the rule, the cure."""
+    """A request cannot be met; the message is one sentence with value, rule and cure."""
 
 
 def look_up(kind: str, name: str, table: Mapping[str, T]) -> T:
-    """The entry of ``name``; raises UsageError that names the nearest one, and all, if there is none."""
+    """Return the entry of ``name``; if there is none, raise a UsageError that lists all names."""
     if name not in table:
         raise UsageError(
             f"there is no {kind} {name!r}{suggestion(name, table)}; known: {', '.join(table)}"
@@ -27,11 +27,13 @@ def look_up(kind: str, name: str, table: Mapping[str, T]) -> T:
 
 
 def data_sets(names: Iterable[str]) -> dict[str, Entry]:
-    """The data sets of these names, each once: of the registry, by aliases too, or a person's own as ``file:PATH``.
+    """Return the data sets of these names, each once, by their registered names.
 
-    Raises UsageError for a name that is unknown, or that two files would have.
+    A name may be an alias, or ``file:PATH`` for a person's own data. Raises UsageError for a name
+    that is unknown, and for two files that would have the same name.
     """
-    from datasets import own  # help is printed without
+    # slow to import, and not needed to print the help
+    from datasets import own
     from datasets.registry import DATASETS, canonical
 
     chosen: dict[str, Entry] = {}
@@ -51,7 +53,7 @@ def data_sets(names: Iterable[str]) -> dict[str, Entry]:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """ ", did you mean ...?" for a near miss, else nothing."""
+    """Return ", did you mean 'NAME'?" with the nearest name in ``known``, or "" if none is near."""
     near = difflib.get_close_matches(name.lower(), known, n=1) or difflib.get_close_matches(
         name, known, n=1
     )

@@ -1,6 +1,6 @@
-"""What is wrong with this environment, and how to mend it: ``run_all.py doctor``.
+"""Checks this environment and says how to mend what is wrong: ``run_all.py doctor``.
 
-Nothing but the standard library is imported before it is known to be there.
+A missing package is one of the faults, so packages are imported inside the checks only.
 """
 
 from __future__ import annotations
@@ -19,21 +19,23 @@ from benchmark.paths import ROOT
 
 OURS = ("datasets", "models", "benchmark")
 DISK_BYTES = 5e9
-"""Below which a person is warned: ML-20M's archive, its raw file and its split take about 2 GB."""
+"""The free space below which a person is warned; ML-20M's archive, raw file and split take 2 GB."""
 MEMORY_BYTES = 4e9
+"""The free memory below which a person is warned."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at."""
+    """What one check has found."""
 
     good: bool
     what: str
     cure: str = ""
+    """What mends it, if it is not good."""
 
 
 def examine(data_dir: Path, out: Path) -> int:
-    """Print what was found; 1 if anything needs mending."""
+    """Run all checks and print what they find; return 1 if anything needs mending, else 0."""
     findings = [finding for check in CHECKS for finding in check()]
     findings += [*places(data_dir, out), *data(data_dir)]
     for finding in findings:
@@ -49,7 +51,7 @@ def examine(data_dir: Path, out: Path) -> int:
 
 
 def python() -> Iterator[Finding]:
-    """Its version."""
+    """Check the version of Python."""
     yield Finding(
         (3, 11) <= sys.version_info < (3, 14),
         f"Python {sys.version.split()[0]} in {sys.prefix}",
@@ -58,7 +60,7 @@ def python() -> Iterator[Finding]:
 
 
 def packages() -> Iterator[Finding]:
-    """Those of requirements.txt, in their pinned versions."""
+    """Check that the packages of requirements.txt are there in their pinned versions."""
     pins = re.findall(
         r"^([\w-]+)==(\S+)$", (ROOT / "requirements.txt").read_text(), flags=re.MULTILINE
     )
@@ -79,7 +81,7 @@ def packages() -> Iterator[Finding]:
 
 
 def names() -> Iterator[Finding]:
-    """That `datasets` is this project's."""
+    """Check that the packages datasets, models and benchmark are this project's."""
     for name in OURS:
         found = importlib.util.find_spec(name)
         place = Path((found and found.origin) or "nowhere")
@@ -94,13 +96,13 @@ def names() -> Iterator[Finding]:
         yield Finding(
             False,
             f"the distribution {', '.join(distributions)} has installed a package {name} too",
-            "it is found first by python -P and by programs started elsewhere; keep this project in an environment of "
-            "its own, as make demo does",
+            "it is found first by python -P and by programs started elsewhere; keep this project "
+            "in an environment of its own, as make demo does",
         )
 
 
 def torch_build() -> Iterator[Finding]:
-    """That torch imports, and what it can use."""
+    """Check that torch can be imported, uses MKL, and finds the GPU if there is one."""
     try:
         import torch
     except (ImportError, OSError) as error:
@@ -124,19 +126,21 @@ def torch_build() -> Iterator[Finding]:
 
 
 def threads() -> Iterator[Finding]:
-    """That nothing in the environment pins threads."""
+    """Check that neither variables nor libraries set a number of threads other than the cores."""
     cores = os.cpu_count() or 1
     pinned = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     given = {name: os.environ[name] for name in pinned if name in os.environ}
     yield Finding(
         all(value == str(cores) for value in given.values()),
         f"{cores} cores; threads in the environment: {given or 'not set'}",
-        "a run sets a trial's threads itself, but other programs will not use all cores; unset them",
+        "a run sets a trial's threads itself, but other programs use as many as the variables say; "
+        "unset them",
     )
     try:
         from threadpoolctl import threadpool_info
     except ImportError:
-        return  # told under packages
+        # the check of packages names it
+        return
     pools = {
         f"{pool['internal_api']} {pool['version'] or ''}".strip(): pool["num_threads"]
         for pool in threadpool_info()
@@ -159,7 +163,7 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
 
 
 def places(data_dir: Path, out: Path) -> Iterator[Finding]:
-    """Room and permission where files will be written, and memory."""
+    """Check free space and permissions in the folders that a run uses, and free memory."""
     cache = Path(os.environ.get("BENCH_CACHE_DIR") or ROOT / ".cache")
     for what, folder in (("raw files", data_dir), ("splits", cache), ("records", out)):
         there = next(place for place in (folder, *folder.resolve().parents) if place.exists())
@@ -167,9 +171,10 @@ def places(data_dir: Path, out: Path) -> Iterator[Finding]:
         yield Finding(
             free >= DISK_BYTES,
             f"{what} in {folder}: {free / 1e9:.1f} GB free",
-            "make room, or name another",
+            "make room, or name another folder",
         )
-        if what != "raw files":  # which may be read from a folder that cannot be written
+        # raw files may be read from a folder that cannot be written to
+        if what != "raw files":
             yield Finding(
                 os.access(there, os.W_OK),
                 f"{what} in {folder}: may be written",
@@ -178,7 +183,8 @@ def places(data_dir: Path, out: Path) -> Iterator[Finding]:
     try:
         import psutil
     except ImportError:
-        return  # told under packages
+        # the check of packages names it
+        return
     free = psutil.virtual_memory().available
     yield Finding(
         free >= MEMORY_BYTES, f"{free / 1e9:.1f} GB of memory free", "close other programs"
@@ -186,7 +192,7 @@ def places(data_dir: Path, out: Path) -> Iterator[Finding]:
 
 
 def data(data_dir: Path) -> Iterator[Finding]:
-    """Raw files, found or not."""
+    """Check that there are raw files of any data set, and say how to get those of the others."""
     try:
         from datasets import fetch
         from datasets.registry import DATASETS
@@ -197,7 +203,8 @@ def data(data_dir: Path) -> Iterator[Finding]:
         entry: entry.dataset.source and fetch.find(entry.dataset.source, data_dir)
         for entry in DATASETS.values()
     }
-    right = any(found.values())  # without any raw file it may be another folder than was meant
+    # a folder without any raw file may not be the one that was meant
+    right = any(found.values())
     for entry, raw in found.items():
         if (source := entry.dataset.source) is None:
             yield Finding(True, f"{entry.name} is generated")
@@ -207,5 +214,6 @@ def data(data_dir: Path) -> Iterator[Finding]:
             )
         else:
             absent = f"{entry.name}: no raw file in {data_dir}"
-            cure = f"a run will download {source.url}{Path(source.files[0]).name}; or {source.by_hand(data_dir)}"
+            url = source.url + Path(source.files[0]).name
+            cure = f"a run will download {url}; or {source.by_hand(data_dir)}"
             yield Finding(right, f"{absent}: {cure}" if right else absent, cure)

@@ -1,4 +1,4 @@
-"""What a trial ran on, and what else ran there."""
+"""The machine and the software that a trial ran on, and how busy other processes kept them."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ from models.base import Device, Precision
 FAST_BF16_FAMILY = 25
 """AMD's CPU family from which on bf16 products were seen to be faster than fp32 ones (docs/performance.md)."""
 BESIDE_OTHERS = 0.10
-"""Share of all cores from which on other processes' work makes a timing worthless."""
+"""The share of all cores that other processes may use before a timing is worthless."""
 
 
 def by_numpy(device: Device) -> frozenset[Precision]:
-    """Precisions in which NumPy's library is to multiply a model's large matrices on this machine: a rule, no timing.
+    """Return the precisions in which NumPy's library is to multiply a model's large matrices here.
 
-    float32 where torch uses MKL on a CPU not of Intel's, for which it picks slow kernels; bfloat16 where the CPU has
-    no instructions for it, and rounding to it before a float32 product is many times faster than torch's own.
+    This follows from facts about the machine, not from a timing. float32 is among them where torch
+    uses MKL on a CPU that is not Intel's, for which MKL picks slow kernels. bfloat16 is among them
+    where the CPU has no instructions for it: torch's own product is then many times slower than
+    rounding to bfloat16 and multiplying in float32.
     """
     if device != "cpu":
         return frozenset()
@@ -45,14 +47,14 @@ def by_numpy(device: Device) -> frozenset[Precision]:
 
 
 def has_bf16() -> bool:
-    """Whether the CPU has instructions for bfloat16, as far as the system says."""
+    """Return whether the system says that the CPU has instructions for bfloat16."""
     return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(_flags())
 
 
 def auto_precision() -> tuple[Precision, str]:
-    """The precision that ``--precision auto`` means on this CPU, and the rule that says so.
+    """Return the precision that ``--precision auto`` means on this CPU, and the rule that says so.
 
-    It is a rule of CPU facts, never a timing, so that a run means the same whatever else the machine does.
+    It is a rule of CPU facts, never a timing: a run means the same whatever else the machine does.
     """
     family = int(cpuinfo().get("cpu family", 0))
     if "amx_bf16" in _flags():
@@ -68,13 +70,16 @@ def auto_precision() -> tuple[Precision, str]:
 
 
 def _flags() -> set[str]:
-    """The instructions that the CPU has, by Linux's names."""
+    """Return the names that Linux has for the instructions of the CPU."""
     return set(cpuinfo().get("flags", cpuinfo().get("Features", "")).split())
 
 
 @cache
 def git() -> tuple[str | None, bool | None]:
-    """The commit of this checkout, and whether tracked files differ from it; None outside a repository."""
+    """Return the commit of this checkout and whether tracked files differ from it.
+
+    Both are None outside a repository.
+    """
 
     def ask(*words: str) -> str:
         run = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -88,7 +93,10 @@ def git() -> tuple[str | None, bool | None]:
 
 
 def cpu_model() -> str:
-    """As the system names it, with family and model numbers where it says them: names alone are coarse."""
+    """Return the CPU's name with its family and model numbers, as far as the system says them.
+
+    The numbers are there because different CPUs may have the same name.
+    """
     found = cpuinfo()
     if not found:
         return platform.processor() or platform.machine()
@@ -98,7 +106,7 @@ def cpu_model() -> str:
 
 @cache
 def cpuinfo() -> dict[str, str]:
-    """Of the last core, as Linux tells it; empty elsewhere."""
+    """Return the facts about the last core, as Linux tells them; an empty dict elsewhere."""
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:
@@ -107,7 +115,11 @@ def cpuinfo() -> dict[str, str]:
 
 
 def blas() -> list[dict[str, Any]]:
-    """The threaded libraries loaded: kind, version, kernels, threads, and whether it came with NumPy."""
+    """Return the loaded libraries that have threads.
+
+    For each these are its kind, version, kernels and number of threads, and whether it came with
+    NumPy.
+    """
     from threadpoolctl import threadpool_info
 
     kept = ("internal_api", "version", "architecture", "num_threads")
@@ -120,7 +132,10 @@ def blas() -> list[dict[str, Any]]:
 
 @cache
 def matrix_product() -> str:
-    """Which libraries multiply matrices, and for which instructions: equal bits need an equal answer."""
+    """Return which libraries multiply matrices, and for which CPU instructions.
+
+    Only runs with the same answer can give the same bits.
+    """
     build = re.search(r"Math Kernel Library Version ([\d.]+)", torch.__config__.show())
     library = (
         f"MKL {build[1]}"
@@ -139,13 +154,16 @@ def matrix_product() -> str:
 
 
 def process_peak_bytes() -> int:
-    """Largest resident size of this process since it began."""
+    """Return the largest resident size, in bytes, that this process has had."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
 def oom_kills() -> int:
-    """How many processes the kernel has killed for memory since it started; 0 where it does not say."""
+    """Return how many processes the kernel has killed for lack of memory since the machine started.
+
+    It is 0 where the kernel does not say.
+    """
     try:
         found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), flags=re.MULTILINE)
     except OSError:
@@ -154,10 +172,10 @@ def oom_kills() -> int:
 
 
 class OtherWork:
-    """Measures, from its making, how much processor time processes other than this one took."""
+    """Measures how much processor time other processes take from now on."""
 
     def __init__(self, wall_seconds: float = 0.0, other_seconds: float = 0.0) -> None:
-        """Go on from what was measured in an earlier process."""
+        """Start measuring, on top of the seconds measured in an earlier process of the trial."""
         self._before = wall_seconds, other_seconds
         self._start = self._now()
 
@@ -172,11 +190,11 @@ class OtherWork:
         return time.perf_counter(), busy, mine
 
     def seconds(self) -> tuple[float, float]:
-        """Of wall time, and of other processes' processor time."""
+        """Return the seconds of wall time and of other processes' processor time."""
         wall, busy, mine = (now - then for now, then in zip(self._now(), self._start, strict=True))
         return self._before[0] + wall, self._before[1] + max(0.0, busy - mine)
 
     def share(self) -> float:
-        """0 when this process had the machine for itself, 1 when others used every core."""
+        """Return the share of all cores that other processes used: from 0 to 1."""
         wall, other = self.seconds()
         return other / (wall * (os.cpu_count() or 1))

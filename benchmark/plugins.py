@@ -1,7 +1,7 @@
-"""Models, likelihoods and data sets of one's own: from a file, or from an installed package's entry point.
+"""Loads plugins: a person's own models, likelihoods and data sets, from files or from packages.
 
-A plugin is code: it runs with all the rights of who starts the run. It registers what it defines as the files of
-models/ and datasets/ do.
+A plugin registers what it defines in the way of the files in models/ and datasets/. It is code, and
+runs with all the rights of whoever starts the run.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from models.registry import MODELS
 from models.variants import LIKELIHOODS
 
 GROUP = "strong_generalization"
-"""Entry points of this group name modules that register something."""
+"""The group of the entry points by which an installed package names its plugin modules."""
 
 
 def load(files: Iterable[Path]) -> None:
-    """Import the plugins of installed packages, and ``files``, each once.
+    """Import the plugins of installed packages and those in ``files``, each once.
 
-    Raises UsageError if one is not there, cannot be imported, or takes a name that is taken.
+    Raises UsageError if one is missing, cannot be imported, or registers a name that is taken.
     """
     for point in entry_points(group=GROUP):
         told(f"the plugin {point.value} of an installed package", point.load)
@@ -37,7 +37,7 @@ def load(files: Iterable[Path]) -> None:
 
 
 def told(what: str, do: Callable[[], Any]) -> None:
-    """Import something; raises UsageError, which says ``what``, if that raises anything."""
+    """Call ``do``, which imports ``what``; raise UsageError with that name if it fails."""
     try:
         do()
     except (Exception, SystemExit) as error:
@@ -47,7 +47,7 @@ def told(what: str, do: Callable[[], Any]) -> None:
 
 
 def import_file(path: Path) -> None:
-    """Run a Python file as a module, unless it was."""
+    """Run a Python file as a module, unless it has been run already."""
     name = f"plugin_{path.stem}_{sha256(bytes(path)).hexdigest()[:8]}"
     if name in sys.modules:
         return
@@ -63,12 +63,12 @@ def import_file(path: Path) -> None:
 
 
 def names() -> set[str]:
-    """Of everything registered."""
+    """Return the names of all registered data sets, models and likelihoods."""
     return {*DATASETS, *MODELS, *LIKELIHOODS}
 
 
 def origin(*kinds: type) -> str:
-    """Where classes come from, " (from FILE)", if one of them is not this project's; else nothing."""
+    """Return " (from FILE)" for the first of ``kinds`` that is not this project's, else ""."""
     foreign = [
         kind for kind in kinds if kind.__module__.split(".")[0] not in ("models", "datasets")
     ]

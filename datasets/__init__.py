@@ -1,4 +1,4 @@
-"""Data sets, each a way from a name to a split; importing the package registers them all."""
+"""The data sets; importing this package registers all of them."""
 
 from datasets import gowalla, movielens, msd, netflix, synthetic
 

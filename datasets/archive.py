@@ -1,4 +1,4 @@
-"""Files read out of archives. Nothing is ever unpacked to disk, whatever the names in an archive say."""
+"""Reads files out of archives; nothing is ever unpacked to disk."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from typing import Any
 from datasets.errors import DataError
 
 LIMIT = 2**32
-"""Bytes that an archive may hold; the largest here is MSD's, with about three quarters of that."""
+"""The most bytes that an archive's files may have in all; those of MSD have 3/4 of that."""
 
 
 def unzipped(path: Path, member: str) -> bytes | Path:
-    """The file called ``member`` in the zip archive at ``path``, or ``path`` itself if that is no archive.
+    """Return the content of the file ``member`` in the zip archive ``path``.
 
-    Raises DataError if the archive is damaged or unsafe.
+    If ``path`` does not end in .zip, it is returned itself. Raises DataError if the archive is
+    damaged or unsafe, or has no such file.
     """
     if path.suffix != ".zip":
         return path
@@ -38,20 +39,23 @@ def unzipped(path: Path, member: str) -> bytes | Path:
             return archive.read(next(named))
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, StopIteration) as error:
         raise DataError(
-            f"{path} is not a whole zip archive with {member} in it ({error}); delete it and get it again"
+            f"{path} is not a whole zip archive with {member} in it ({error}); "
+            "delete it and get it again"
         ) from error
 
 
 def untarred(path: Path, pattern: str) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each file in the tar archive at ``path`` that matches ``pattern``; of archives in it too.
+    """Yield the name and content of each file in the tar archive ``path`` that matches ``pattern``.
 
-    One after the other, as they come. Raises DataError if an archive is damaged or unsafe.
+    Tar archives inside it are searched too. The files come in the archive's order. Raises
+    DataError if an archive is damaged or unsafe.
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             yield from _untarred(path, file, pattern)
+            # gzip compares its checksum at the end of the file, and tar may stop reading before
             while file.read(2**20):
-                pass  # gzip's checksum is compared at its end, and tar's end may come before
+                pass
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise DataError(
             f"{path} is not a whole tar archive ({error}); delete it and get it again"
@@ -72,11 +76,16 @@ def _untarred(path: Path, file: Any, pattern: str) -> Iterator[tuple[str, bytes]
 
 
 def check(path: Path, name: str, link: bool, size: int) -> None:
-    """Raise DataError if ``name`` in the archive at ``path`` is a link or leads out of it, or ``size`` is too much."""
+    """Raise DataError if a file in the archive ``path`` is unsafe.
+
+    It is unsafe if it is a ``link``, if its ``name`` leads out of the archive, or if it and the
+    files before it have more than LIMIT bytes; ``size`` is that number.
+    """
     inside = PurePosixPath(name.replace("\\", "/"))
     if link or inside.is_absolute() or ".." in inside.parts:
         raise DataError(
-            f"{path} is unsafe: {name!r} in it is a link or leads out of it; delete the archive"
+            f"{path} is unsafe: {name!r} in it is a link or leads out of the archive; "
+            "delete the archive"
         )
     if size > LIMIT:
         raise DataError(

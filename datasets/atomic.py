@@ -1,4 +1,7 @@
-"""Files and folders appear whole or not at all: written beside, synced, renamed. And locks between processes."""
+"""Writes files and folders so that they appear whole or not at all, and locks between processes.
+
+Content is written under a temporary name in the same folder, put on disk, and then renamed.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +21,16 @@ class Busy(Exception):
 
 
 def write(path: Path, content: bytes) -> None:
-    """Make ``content`` the file ``path``, as ``replace`` does."""
+    """Write ``content`` to the file ``path``, as ``replace`` does."""
     replace({path: content})
 
 
 def replace(new: Mapping[Path, bytes], old: Iterable[Path] = ()) -> None:
-    """Make each content its file, in order, once all are on disk; before the first appears, the ``old`` files go.
+    """Write the ``new`` files, given as path to content, and delete the ``old`` ones.
 
-    Folders are made if they are missing. Raises DataError if the system cannot write a file (disk full, no
-    permission); then nothing has changed.
+    First all contents are put on disk under temporary names. Then the old files are deleted, and
+    the new ones get their names in the order given. Missing folders are made. Raises DataError if
+    the system cannot write a file (disk full, no permission); then nothing has changed.
     """
     staged: dict[Path, Path] = {}
     path = Path()
@@ -37,7 +41,8 @@ def replace(new: Mapping[Path, bytes], old: Iterable[Path] = ()) -> None:
             staged[path] = Path(name)
             with open(handle, "wb") as file:
                 file.write(content)
-            os.chmod(name, 0o644)  # mkstemp makes it private
+            # mkstemp lets only the owner read a file
+            os.chmod(name, 0o644)
             sync(staged[path])
         for path in old:
             path.unlink(missing_ok=True)
@@ -53,9 +58,10 @@ def replace(new: Mapping[Path, bytes], old: Iterable[Path] = ()) -> None:
 
 @contextmanager
 def folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder to fill; it becomes ``path`` at the end, unless another process made that first.
+    """Give an empty folder to fill; it is renamed to ``path`` when the block ends.
 
-    Raises DataError as ``replace`` does.
+    If another process has made ``path`` by then, that folder stays and this one is deleted. Raises
+    DataError as ``replace`` does.
     """
     beside = None
     try:
@@ -80,7 +86,7 @@ def folder(path: Path) -> Iterator[Path]:
 
 def _told(path: Path, error: OSError) -> DataError:
     return DataError(
-        f"{path} could not be written ({error.strerror or error}); make room, or name another place"
+        f"{path} could not be written ({error.strerror or error}); make room or name another folder"
     )
 
 
@@ -88,13 +94,14 @@ def _prefix(path: Path) -> str:
     return f".{path.name.lstrip('.')}."
 
 
-def sweep(folder: Path, name: str, keep: Path | None = None) -> None:
-    """Delete what killed processes left of ``name`` and of files whose names begin with it, but for ``keep``.
+def sweep(parent: Path, name: str, keep: Path | None = None) -> None:
+    """Delete the temporary files that killed processes left in ``parent``, except ``keep``.
 
-    Only for who holds the lock of ``name``.
+    They are those of ``name`` and of all files whose names begin with it and a dot. Only a process
+    that holds the lock of ``name`` may call this.
     """
-    for left in folder.glob(f".{name}.*"):
-        if left in (lock_path(folder, name), keep):
+    for left in parent.glob(f".{name}.*"):
+        if left in (lock_path(parent, name), keep):
             continue
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
@@ -102,21 +109,22 @@ def sweep(folder: Path, name: str, keep: Path | None = None) -> None:
             left.unlink(missing_ok=True)
 
 
-def lock_path(folder: Path, name: str) -> Path:
-    """The file that ``lock`` holds."""
-    return folder / f".{name}.lock"
+def lock_path(parent: Path, name: str) -> Path:
+    """Return the path of the file that ``lock`` locks."""
+    return parent / f".{name}.lock"
 
 
 @contextmanager
-def lock(folder: Path, name: str, wait: bool) -> Iterator[int]:
-    """Hold the lock of ``name`` in ``folder``, and delete its file at the end; gives the open descriptor.
+def lock(parent: Path, name: str, wait: bool) -> Iterator[int]:
+    """Hold the lock of ``name`` in the folder ``parent`` for the block; give its open descriptor.
 
-    A child that inherits the descriptor keeps the lock when this process dies. Raises Busy if another process
-    holds it and ``wait`` is false.
+    The lock is a file, deleted at the end. A child process that inherits the descriptor keeps the
+    lock if this process dies. Raises Busy if another process holds the lock and ``wait`` is false,
+    and DataError if the file cannot be made.
     """
-    path = lock_path(folder, name)
+    path = lock_path(parent, name)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        parent.mkdir(parents=True, exist_ok=True)
         descriptor = _acquire(path, wait)
     except OSError as error:
         raise _told(path, error) from error
@@ -128,7 +136,11 @@ def lock(folder: Path, name: str, wait: bool) -> Iterator[int]:
 
 
 def _acquire(path: Path, wait: bool) -> int:
-    """The lock of a file that is still at ``path`` once it is ours: its last holder deletes it."""
+    """Lock the file ``path`` and return its descriptor.
+
+    Whoever held the lock before has deleted the file, so the lock counts only if the file that is
+    locked is still the one at ``path``.
+    """
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -145,7 +157,7 @@ def _acquire(path: Path, wait: bool) -> int:
 
 
 def sync(path: Path) -> None:
-    """Ask the system to put ``path``, a file or a folder, on disk."""
+    """Make the system put ``path``, a file or a folder, on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

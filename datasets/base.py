@@ -1,4 +1,4 @@
-"""The contract of a data-set adapter: options, where the raw file comes from, and how it is read."""
+"""The contract of a data set: its options, where its raw files come from, and how they are read."""
 
 from __future__ import annotations
 
@@ -19,53 +19,56 @@ from datasets.strong_generalization import AUTHORS_SEED, split
 
 
 class DatasetConfig(BaseModel):
-    """Options of every data set: which rows count, and who is held out."""
+    """Options that every data set has: which rows count, and how many users are held out."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
     )
 
     min_rating: float | None = None
-    """Smallest rating that counts as an interaction; none: every row does."""
+    """The smallest rating that counts as an interaction; with None every row counts."""
     min_users_per_item: NonNegativeInt = 0
-    """Items with fewer users go, before users are counted."""
+    """The fewest users of an item; items with fewer are dropped first (paper: 200 on MSD)."""
     min_items_per_user: NonNegativeInt = 5
-    """Users with fewer items go."""
+    """The fewest items of a user; users with fewer are dropped (paper: 5, and 20 on MSD)."""
     held_out: PositiveInt | None = None
-    """Users held out for validation, and as many for test; none: a tenth of the users, rounded down."""
+    """The number of users held out for validation, and again for test; with None a tenth of the
+    users left after the filters, rounded down."""
     split_seed: NonNegativeInt = AUTHORS_SEED
-    """Of the user order and of the items to be found; the default is the authors'."""
+    """The seed of the order of users and of the choice of targets; the default is the authors'."""
 
 
 C = TypeVar("C", bound=DatasetConfig)
 
 
 class Dataset(ABC, Generic[C]):
-    """A named way to a Split."""
+    """A data set: it reads its raw files and makes a Split of them."""
 
     source: ClassVar[Source | None] = None
-    """None for a data set that is generated, or a person's own."""
+    """Where the raw files come from; None for generated data and for a person's own."""
     published: ClassVar[Published | None] = None
+    """The counts that others got out of these raw files; None if they are not known."""
 
     def __init__(self, config: C) -> None:
         self.config = config
 
     @abstractmethod
     def read(self, raw: tuple[Path, ...]) -> Ratings:
-        """The raw rows in file order, from the archive or the raw files (none where it is generated).
+        """Return the raw rows in file order.
 
-        Raises DataError, with the line number, if a file is malformed.
+        ``raw`` is what ``find`` returned: an archive or raw files, () for generated data. Raises
+        DataError, with the number of the line, if a file is malformed.
         """
 
     def find(self, data_dir: Path) -> tuple[Path, ...]:
-        """The raw files that are at hand: an archive, or what it holds; none if they are absent or not needed."""
+        """Return the archive or the raw files in ``data_dir``; () if absent or not needed."""
         return fetch.find(self.source, data_dir) if self.source else ()
 
     def split(self, raw: tuple[Path, ...] = ()) -> tuple[Split, list[str]]:
-        """Read, filter and split; returns the split and what a person should know about it.
+        """Read, filter and split the data; return the split and notes for a person to read.
 
-        Raises DataError if a file is malformed, the options leave nothing, or a verified archive gives other
-        numbers than the published ones.
+        Raises DataError if a file is malformed, if the options leave nothing, or if a verified
+        archive gives other counts than the published ones.
         """
         config = self.config
         rows = self.read(raw)
@@ -77,7 +80,7 @@ class Dataset(ABC, Generic[C]):
         )
         if not len(ratings):
             raise DataError(
-                f"no interaction of {len(rows)} rows is left by min_rating = {config.min_rating}, "
+                f"none of {len(rows)} rows is left with min_rating = {config.min_rating}, "
                 f"min_users_per_item = {config.min_users_per_item} and min_items_per_user = "
                 f"{config.min_items_per_user}; set them lower"
             )
@@ -93,15 +96,18 @@ class Dataset(ABC, Generic[C]):
             notes += self.published.differences(len(ratings), users, items, made.train.shape[1])
             if notes and verified:
                 raise DataError(
-                    f"{raw[0].name} is the published archive, and yet: {'; '.join(notes)}; this is a fault of the "
-                    "code that read it: report it"
+                    f"{raw[0].name} has its published checksum, but its data differ from the "
+                    f"published data ({'; '.join(notes)}); this is a bug in reading it: report it"
                 )
         if self.source and not verified:
             notes.insert(0, fetch.unverified(self.source, raw))
         return made, notes
 
     def likeness(self, hashes: Mapping[str, str]) -> list[str]:
-        """What is to be said of a split whose six files have these ``hashes``, where the authors' are known."""
+        """Return a note on whether a split is the authors', or no note if theirs is not known.
+
+        ``hashes`` is the sha256 of each of the split's six files by name.
+        """
         known = self.published and self.published.options == self.config and self.published.files
         if not known:
             return []

@@ -1,8 +1,9 @@
-"""Splits on disk, so that a data set is read and split once: plain arrays, memory-mapped, and a header.
+"""Keeps splits on disk, so that a data set is read and split only once.
 
-A split is found by the raw file's hash, every option, and two versions: the caller's protocol version and
-FORMAT. Where there is no raw file, the newest split made with the same name, options and versions serves, so
-that a machine with nothing but the cache can train. Deleting the folder is always safe.
+A split is a folder with plain arrays, which are memory-mapped, and a header. It is found by the raw
+file's hash, every option, the caller's protocol version and FORMAT. Where there is no raw file, the
+newest split with the same name, options and versions is used, so that a machine with nothing but
+the cache can train. The cache may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -22,30 +23,35 @@ from datasets.errors import DataError
 from datasets.split import Fold, Interactions, Split, Truth
 
 FORMAT = 2
+"""The version of the cache's files."""
 HASHES = "hashes.json"
-"""Of raw files, by path, size and time of the last change."""
+"""The file with the hashes of raw files, by path, size and time of the last change."""
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A split and where it came from."""
+    """A split in the cache, and where it came from."""
 
     split: Split
     split_hash: str
+    """The identity of the split; see ``pro_sg.split_hash``."""
     notes: tuple[str, ...]
-    """What a person should know: repeats dropped, archive unverified."""
+    """What a person should know, such as repeats dropped or an archive unverified."""
     raw_sha256: str | None
+    """The hash of the raw files; None for generated data."""
     folder: Path
+    """Where the split is stored."""
     made: bool
-    """Whether this call wrote ``folder``."""
+    """Whether this call made the split; if not, it was in the cache."""
 
 
 def prepare(
     name: str, dataset: Dataset[Any], data_dir: Path, cache_dir: Path, protocol: int
 ) -> Prepared:
-    """The split of ``dataset``: from the cache, else made from the raw file, which is downloaded if need be.
+    """Return the split of ``dataset`` from the cache, or make it from the raw files.
 
-    Raises DataError if the raw file cannot be had or is malformed, or the cache is damaged.
+    Raw files that are not in ``data_dir`` are downloaded into it. Raises DataError if they cannot
+    be had or are malformed, or if the cache is damaged.
     """
     raw = dataset.find(data_dir)
     _remember(raw, cache_dir)
@@ -57,22 +63,20 @@ def prepare(
     identity = _identity(name, dataset, protocol) | {"raw_sha256": _sha256(raw, cache_dir)}
     folder = _folder(cache_dir, identity)
     with atomic.lock(cache_dir, folder.name, wait=True):
-        if made := not folder.exists():  # else another process was faster
+        # another process may have made it while this one waited for the lock
+        if made := not folder.exists():
             atomic.sweep(cache_dir, folder.name)
             split, notes = dataset.split(raw)
             hashes = pro_sg.hashes(split)
-            _write(
-                folder,
-                split,
-                identity | {"notes": [*notes, *dataset.likeness(hashes)], "files": hashes},
-            )
+            found = {"notes": [*notes, *dataset.likeness(hashes)], "files": hashes}
+            _write(folder, split, identity | found)
     return read(folder, made)
 
 
 def at_hand(
     name: str, dataset: Dataset[Any], data_dir: Path, cache_dir: Path, protocol: int
 ) -> Prepared | None:
-    """The split of ``dataset`` if it is in the cache; nothing is made or downloaded."""
+    """Return the split of ``dataset`` if it is in the cache, else None."""
     found = _at_hand(name, dataset, dataset.find(data_dir), cache_dir, protocol)
     return read(found) if found else None
 
@@ -88,7 +92,7 @@ def _at_hand(
 
 
 def _sha256(raw: tuple[Path, ...], cache_dir: Path) -> str | None:
-    """The hash of a raw file; of several, that of their hashes and names, as for a split."""
+    """Return one hash of the raw files: a single file's own, else the hash of hashes and names."""
     known = _remembered(cache_dir)
     hashes = {path.name: known.get(_state(path)) or fetch.sha256(path) for path in raw}
     if len(raw) < 2:
@@ -97,7 +101,7 @@ def _sha256(raw: tuple[Path, ...], cache_dir: Path) -> str | None:
 
 
 def _remember(raw: tuple[Path, ...], cache_dir: Path) -> None:
-    """Note the hashes of raw files, so that gigabytes are not read again at every start."""
+    """Store the hashes of raw files, so that gigabytes are not read again at every start."""
     known = _remembered(cache_dir)
     if new := [path for path in raw if _state(path) not in known]:
         known |= {_state(path): fetch.sha256(path) for path in new}
@@ -107,12 +111,13 @@ def _remember(raw: tuple[Path, ...], cache_dir: Path) -> None:
 def _remembered(cache_dir: Path) -> dict[str, str]:
     try:
         return json.loads((cache_dir / HASHES).read_text())
-    except (OSError, ValueError):  # not there, or damaged: they are found again
+    except (OSError, ValueError):
+        # the file is missing or damaged, which only costs hashing again
         return {}
 
 
 def _state(path: Path) -> str:
-    """What tells a file from another one of that name, and from itself before a change."""
+    """Return a text that identifies a file with its present content: path, size, time of change."""
     status = path.stat()
     return f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
 
@@ -145,8 +150,8 @@ def _header(path: Path) -> dict[str, Any]:
 
 def _damaged(path: Path, error: Exception) -> DataError:
     return DataError(
-        f"the cached split {path.parent} cannot be read ({path.name}: {error}); delete that folder, "
-        "and it will be made again"
+        f"the cached split {path.parent} cannot be read ({path.name}: {error}); "
+        "delete that folder, and the split will be made again"
     )
 
 
@@ -167,7 +172,7 @@ def _write(folder: Path, split: Split, header: dict[str, Any]) -> None:
 
 
 def read(folder: Path, made: bool = False) -> Prepared:
-    """The split in ``folder``; raises DataError if it is damaged."""
+    """Return the split in ``folder``; raise DataError if it is damaged."""
     header = _header(folder / "header.json")
     arrays: dict[str, np.ndarray] = {}
     path = folder / "header.json"
@@ -209,7 +214,7 @@ def _split(arrays: dict[str, np.ndarray]) -> Split:
 
 
 def default_folder() -> Path:
-    """$BENCH_CACHE_DIR, else .cache/ in the project."""
+    """Return $BENCH_CACHE_DIR if that is set, else .cache/ in the project's folder."""
     return Path(
         os.environ.get("BENCH_CACHE_DIR") or Path(__file__).resolve().parent.parent / ".cache"
     )

@@ -1,5 +1,5 @@
-"""What goes wrong with data, said to a person."""
+"""The error that tells a person what is wrong with data."""
 
 
 class DataError(Exception):
-    """One sentence: the offending value, the rule it breaks, and the cure."""
+    """Data are missing, malformed or unfit; the message is a sentence with value, rule and cure."""

@@ -1,4 +1,4 @@
-"""Raw files: found in a person's folder, or downloaded and verified."""
+"""Finds raw files in a person's data folder, or downloads and verifies them."""
 
 from __future__ import annotations
 
@@ -15,38 +15,43 @@ from datasets.errors import DataError
 
 @dataclass(frozen=True)
 class Source:
-    """Where raw files come from, and the forms in which they are found."""
+    """Where raw files come from, and the forms in which they may be found."""
 
     url: str
-    """Of the folder with the files, up to its last slash."""
+    """The address of the folder with the files; it ends in a slash."""
     files: tuple[str, ...]
-    """What is downloaded, as it lies in a person's folder."""
+    """The files that are downloaded, as paths in the data folder; ``url`` gets only their names."""
     licence: str
     citation: str
     others: tuple[tuple[str, ...], ...] = ()
-    """Other forms that will do, the preferred first: patterns of file names, all of which must be there."""
+    """Other forms that may be found instead, the preferred one first.
+
+    A form is a tuple of path patterns, and each of them must match at least one file.
+    """
     checksums: Mapping[str, str] = field(default_factory=dict)
-    """As published, by file name: ``sha256:...`` or ``md5:...``."""
+    """The published checksums by file name, as ``sha256:...`` or ``md5:...``."""
 
     def by_hand(self, data_dir: Path) -> str:
-        """What a person without internet must do."""
+        """Return what a person without internet must do, as a part of a sentence."""
         others = "".join(f", or {' and '.join(form)}" for form in self.others)
         return f"put {' and '.join(self.files)} from {self.url} into {data_dir}{others}"
 
 
 def find(source: Source, data_dir: Path) -> tuple[Path, ...]:
-    """The files of the first form that is whole in ``data_dir``: downloads, else others; none if absent."""
+    """Return the raw files in ``data_dir``: those of the first form that is complete, else ()."""
     for form in (source.files, *source.others):
-        found = [
-            sorted(path for path in data_dir.glob(pattern) if path.is_file()) for pattern in form
-        ]
+        found = [_matching(data_dir, pattern) for pattern in form]
         if all(found):
             return tuple(path for paths in found for path in paths)
     return ()
 
 
+def _matching(data_dir: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in data_dir.glob(pattern) if path.is_file())
+
+
 def verified(source: Source | None, raw: tuple[Path, ...]) -> bool:
-    """Whether each of ``raw`` has a published checksum, and has it indeed."""
+    """Return whether there are files and each of them has its published checksum."""
     known = source.checksums if source else {}
     return bool(raw) and all(path.name in known and _has(path, known[path.name]) for path in raw)
 
@@ -57,18 +62,19 @@ def _has(path: Path, checksum: str) -> bool:
 
 
 def unverified(source: Source, raw: tuple[Path, ...]) -> str:
-    """What is to be known of files without a checksum to compare with, or with another one."""
+    """Return a note for files without a published checksum, or with another one."""
     name = raw[0].name if len(raw) == 1 else f"{raw[0].name} and {len(raw) - 1} more"
     if not source.checksums:
-        return f"{name}: archive unverified, as no checksum of {' and '.join(source.files)} is published"
+        files = " and ".join(source.files)
+        return f"{name}: archive unverified, as no checksum of {files} is published"
     return f"{name} is not the published {source.files[0]} with its checksum: unverified"
 
 
 def download(source: Source, data_dir: Path) -> tuple[Path, ...]:
-    """Say licence and citation, fetch the files into ``data_dir`` and verify them.
+    """Print licence and citation, download the files into ``data_dir`` and verify them.
 
-    What an interrupted download left is kept, and gone on from. Raises DataError with what to do by hand if a file
-    cannot be had, or is not the one that was expected.
+    An interrupted download is resumed by the next call. Raises DataError, which says what to do by
+    hand, if a file cannot be had or does not have its published checksum.
     """
     import pooch
 
@@ -85,12 +91,14 @@ def _download(source: Source, data_dir: Path, name: str) -> Path:
     path, by_hand = data_dir / name, source.by_hand(data_dir)
     url, checksum = source.url + path.name, source.checksums.get(path.name)
     part = path.with_name(f".{path.name}.part")
-    with atomic.lock(path.parent, path.name, wait=True):  # two processes would write one part
+    # without the lock two processes could write to the same part
+    with atomic.lock(path.parent, path.name, wait=True):
         try:
-            # pooch's type for it names other arguments than pooch calls it with
+            # pooch declares a downloader's arguments otherwise than it passes them
             how: Any = Resuming(part)
             pooch.retrieve(url, checksum, fname=path.name, path=path.parent, downloader=how)
-        except OSError as error:  # requests' errors are among them
+        # requests' errors are OSErrors
+        except OSError as error:
             kept = (
                 f"; {part.stat().st_size} bytes came and are kept, so run it again, or"
                 if part.exists()
@@ -98,30 +106,32 @@ def _download(source: Source, data_dir: Path, name: str) -> Path:
             )
             why = error.strerror or type(error).__name__
             raise DataError(
-                f"{path.name} is not in {path.parent} and could not be downloaded ({why}){kept} {by_hand}"
+                f"{path.name} is not in {path.parent} and could not be downloaded ({why})"
+                f"{kept} {by_hand}"
             ) from error
-        except ValueError as error:  # pooch's word for another hash; it has deleted the file
+        # pooch raises it for a wrong checksum, after it has deleted the file
+        except ValueError as error:
             raise DataError(
-                f"what {url} sent is not the file with {checksum} that was published: {by_hand}"
+                f"the file from {url} does not have the published checksum {checksum}; {by_hand}"
             ) from error
     return path
 
 
 class Resuming:
-    """A downloader for pooch: bytes go to a file that outlives an interruption, and the next call asks for the rest."""
+    """A downloader for pooch that keeps an interrupted download in ``part`` and resumes it."""
 
     def __init__(self, part: Path) -> None:
         self.part = part
 
     def __call__(self, url: str, output_file: str | Path, pooch: Any) -> None:
-        """Make the content of ``url`` the file ``output_file``."""
+        """Download what is missing of ``url`` into ``part``, and rename that to ``output_file``."""
         import requests
         from tqdm import tqdm
 
         done = self.part.stat().st_size if self.part.exists() else 0
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
         with requests.get(url, headers=headers, stream=True, timeout=60) as response:
-            # else all of it is there
+            # with this status an earlier call has received all bytes
             if response.status_code != requests.codes.requested_range_not_satisfiable:
                 response.raise_for_status()
                 resumed = response.status_code == requests.codes.partial_content
@@ -142,11 +152,11 @@ class Resuming:
 
 
 def digest_of(path: Path, algorithm: str) -> str:
-    """The hash of a file, as sha256sum and its like print it."""
+    """Return the hash of a file in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def sha256(path: Path) -> str:
-    """The hash of a file, as sha256sum prints it."""
+    """Return the hash of a file as the program sha256sum prints it."""
     return digest_of(path, "sha256")

@@ -1,4 +1,4 @@
-"""Gowalla's check-ins, ten and more by each user and at each place."""
+"""Gowalla: check-ins of users at places, at least ten for each user and ten for each place."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ LAYOUT = Layout({"user": "whole", "item": "whole"}, "user", "item")
 
 @register("gowalla", OPTIONS)
 class Gowalla(Dataset[DatasetConfig]):
-    """Gowalla: a million check-ins of 29,858 users at 40,981 places, which are as many and as sparse as MSD's songs.
+    """Gowalla: a million check-ins of 29,858 users at 40,981 places, about as sparse as MSD.
 
-    Rows ``user,item``, or LightGCN's two files with a line for each user, all of train.txt, then all of test.txt. The
-    order of rows decides the split, so that the two forms give different ones.
+    The raw file is a CSV with the columns user and item, or LightGCN's train.txt and test.txt, each
+    with one line a user, which are read in this order. The order of rows decides the split, so the
+    two forms give different splits.
     """
 
     source: ClassVar[Source] = Source(
@@ -32,8 +33,8 @@ class Gowalla(Dataset[DatasetConfig]):
         files=("gowalla/train.txt", "gowalla/test.txt"),
         others=(("gowalla/interactions.csv",), ("interactions.csv",), ("train.txt", "test.txt")),
         licence="SNAP: public",
-        citation="Cho, Myers, Leskovec, Friendship and Mobility: User Movement in Location-Based Social Networks, "
-        "KDD 2011; He et al., LightGCN, SIGIR 2020",
+        citation="Cho, Myers, Leskovec, Friendship and Mobility: User Movement in Location-Based "
+        "Social Networks, KDD 2011; He et al., LightGCN, SIGIR 2020",
     )
     published: ClassVar[Published] = Published(
         OPTIONS, interactions=1_027_370, users=29_858, items=40_981
@@ -49,9 +50,9 @@ class Gowalla(Dataset[DatasetConfig]):
 
 
 def pairs(path: Path) -> np.ndarray:
-    """The users and the items, (2, rows), of a file with lines ``user item item ...``.
+    """Return the users and the items, (2, rows) int64, of a file with lines ``user item item ...``.
 
-    Raises DataError with the number of the first line that is not of that form.
+    Raises DataError with the number of the first line that does not have this form.
     """
     found = [np.empty((2, 0), dtype=np.int64)]
     with path.open(encoding="utf-8-sig", errors="replace") as lines:

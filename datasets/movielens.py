@@ -31,10 +31,10 @@ def _source(name: str, member: str, sha256: str) -> Source:
 
 @register("ml1m", DatasetConfig(min_rating=4, held_out=600), "ml-1m", "movielens-1m")
 class ML1M(OneFile):
-    """MovieLens-1M: a million ratings of 1 to 5 stars by 6,040 users; 4 and more count."""
+    """MovieLens-1M: a million ratings of 1 to 5 stars by 6,040 users; 4 stars and more count."""
 
     member: ClassVar[str] = "ratings.dat"
-    # one character separates, so that "::" leaves a column with nothing between any two
+    # polars separates columns at one character, so "::" leaves an empty column between two others
     layout: ClassVar[Layout] = Layout(
         {
             "user": "whole",
@@ -63,7 +63,7 @@ ML20M_OPTIONS = DatasetConfig(min_rating=4, held_out=10_000)
 
 @register("ml20m", ML20M_OPTIONS, "ml-20m", "movielens-20m")
 class ML20M(OneFile):
-    """MovieLens-20M: twenty million ratings of half a star to 5 stars by 138,493 users; 4 and more count."""
+    """MovieLens-20M: 20 million ratings of 0.5 to 5 stars by 138,493 users; 4 and more count."""
 
     member: ClassVar[str] = "ratings.csv"
     layout: ClassVar[Layout] = STARS
@@ -86,7 +86,10 @@ class ML20M(OneFile):
 
 @register("ml-latest-small", DatasetConfig(min_rating=4), "movielens-latest-small")
 class MLLatestSmall(OneFile):
-    """MovieLens latest-small of September 2018: 100,836 ratings by 610 users, to try things on; 4 and more count."""
+    """MovieLens latest-small of September 2018: 100,836 ratings by 610 users; 4 and more count.
+
+    It is for trying things out.
+    """
 
     member: ClassVar[str] = "ratings.csv"
     layout: ClassVar[Layout] = STARS

@@ -1,4 +1,4 @@
-"""The Million Song Dataset's listening counts: Echo Nest's Taste Profile subset."""
+"""The Million Song Dataset: play counts from its Taste Profile subset by Echo Nest."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ OPTIONS = DatasetConfig(min_users_per_item=200, min_items_per_user=20, held_out=
 
 @register("msd", OPTIONS, "million-song", "million-song-dataset", "taste-profile")
 class MSD(OneFile):
-    """Million Song Dataset: 48 million play counts of 384,546 songs by a million listeners; each pair counts."""
+    """Million Song Dataset: 48 million play counts of 384,546 songs by a million users.
+
+    Each (user, song) pair is one interaction, whatever its play count.
+    """
 
     member: ClassVar[str] = "train_triplets.txt"
     layout: ClassVar[Layout] = Layout(

@@ -1,4 +1,4 @@
-"""The Netflix Prize's training set, in any of its forms."""
+"""The training set of the Netflix Prize, in each of the forms in which it is distributed."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 OPTIONS = DatasetConfig(min_rating=4, held_out=40_000)
 MOVIES = "mv_*.txt"
 BATCH = 2**26
-"""Bytes parsed at a time: 17,770 files one by one would take long, and all at once much memory."""
+"""The bytes parsed at a time: 17,770 files one by one take long, and all at once much memory."""
 MOVIE = re.compile(rb"[1-9]\d{0,3}:\r?|1\d{4}:\r?")
 LINE = re.compile(MOVIE.pattern + rb"|\d{1,9},[1-5],\d{4}-\d\d-\d\d\r?")
 FORM = "customer,rating,date after a line with the movie and a colon"
 Text = tuple[str, bytes]
-"""Name and content of a file."""
+"""The name and the content of a file."""
 
 
 @register("netflix", OPTIONS, "netflix-prize")
 class Netflix(Dataset[DatasetConfig]):
-    """Netflix Prize: a hundred million ratings of 1 to 5 stars by 480,189 users; 4 and more count.
+    """Netflix Prize: 100 million ratings of 1 to 5 stars by 480,189 users; 4 stars and more count.
 
-    Rows are in the order of movie numbers, and as they stand for each movie.
+    Rows are sorted by movie number; those of one movie stay in the order of its file.
     """
 
     source: ClassVar[Source] = Source(
@@ -65,23 +65,23 @@ class Netflix(Dataset[DatasetConfig]):
         parsed = [parse(batch, raw[0].parent) for batch in batches(texts(raw))]
         if not parsed:
             raise DataError(
-                f"{raw[0]} holds no file {MOVIES}; it is damaged or another one, get it again"
+                f"{raw[0]} holds no file {MOVIES}; it is damaged or another file: get it again"
             )
         rows = pl.concat(parsed).sort("movie", maintain_order=True)
         return table.ratings(rows["customer"], rows["movie"], rows["rating"])
 
 
 def texts(raw: tuple[Path, ...]) -> Iterator[Text]:
-    """Each text among the raw files, or in their archive."""
+    """Return an iterator over the raw files, or over the files in their archive."""
     if raw[0].suffix == ".txt":
         return ((path.name, path.read_bytes()) for path in raw)
     return archive.untarred(raw[0], MOVIES)
 
 
-def batches(texts: Iterable[Text]) -> Iterator[list[Text]]:
-    """The same, several at a time where they are small."""
+def batches(files: Iterable[Text]) -> Iterator[list[Text]]:
+    """Yield the files in lists of at least BATCH bytes each, without their byte-order marks."""
     batch: list[Text] = []
-    for name, content in texts:
+    for name, content in files:
         batch.append((name, content.removeprefix(codecs.BOM_UTF8)))
         if sum(len(content) for _, content in batch) >= BATCH:
             yield batch
@@ -91,20 +91,20 @@ def batches(texts: Iterable[Text]) -> Iterator[list[Text]]:
 
 
 def parse(batch: list[Text], folder: Path) -> pl.DataFrame:
-    """Movie, customer and rating of each row; ``folder`` is for messages.
+    """Return the movie, customer and rating of each row; ``folder`` is named in messages.
 
-    Raises DataError with file and line if one is not as it must be.
+    Raises DataError with file and line number if a line is malformed.
     """
     import polars as pl
 
+    whole_lines = (content if content.endswith(b"\n") else content + b"\n" for _, content in batch)
     try:
         lines = pl.read_csv(
-            b"".join(
-                content if content.endswith(b"\n") else content + b"\n" for _, content in batch
-            ),
+            b"".join(whole_lines),
             has_header=False,
             schema={"first": pl.String, "rating": pl.Int8, "date": pl.String},
-            missing_columns="insert",  # if the first line, with a movie, has no more than that
+            # the first line, which names a movie, has one column only
+            missing_columns="insert",
             quote_char=None,
         )
     except pl.exceptions.PolarsError as error:
@@ -131,7 +131,7 @@ def parse(batch: list[Text], folder: Path) -> pl.DataFrame:
 
 
 def malformed(batch: list[Text], folder: Path) -> DataError:
-    """Which line of which file is wrong first."""
+    """Return an error that names the first malformed line and its file."""
     for name, content in batch:
         for number, line in enumerate(content.removesuffix(b"\n").split(b"\n"), start=1):
             if not (LINE if number > 1 else MOVIE).fullmatch(line):

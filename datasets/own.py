@@ -1,4 +1,4 @@
-"""A person's own data: ``file:PATH``, a file of rows or a folder with a split as the authors write it."""
+"""A person's own data, ``file:PATH``: a file of rows, or a folder with the six files of a split."""
 
 from __future__ import annotations
 
@@ -33,51 +33,58 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
     ),
     "rating": ("rating", "ratings", "stars"),
 }
-"""Names of columns that need not be told, in small letters without anything between words."""
+"""Column names that are recognised, in lower case and with letters and digits only."""
 
 
 class FileConfig(DatasetConfig):
-    """Options of a file of one's own."""
+    """Options of a person's own file."""
 
     min_rating: float | None = 4
-    """Smallest rating that counts as an interaction, where there are ratings; none: every row does."""
+    """The smallest rating that counts as an interaction, if the file has ratings; with None every
+    row counts."""
     user_column: str | int | None = None
-    """Name of the column with users; none: the one called user, user_id, userId, uid or the like."""
+    """The name of the column with users; with None the one called user, user_id, userId, uid or
+    the like."""
     item_column: str | int | None = None
-    """Name of the column with items; none: the one called item, item_id, movieId, sid or the like."""
+    """The name of the column with items; with None the one called item, item_id, movieId, sid or
+    the like."""
     rating_column: str | int | None = None
-    """Name of the column with ratings; none: the one called rating, ratings or stars, if there is one."""
+    """The name of the column with ratings; with None the one called rating, ratings or stars, if
+    there is one."""
     header: bool = True
-    """Whether the first line names the columns; if not, they are numbered from 1."""
+    """Whether the first line names the columns; if not, their names are 1, 2, 3 and so on."""
 
 
 class SplitConfig(DatasetConfig):
-    """Options of a split of one's own: it has been filtered and drawn already, so that only its size may be told."""
+    """Options of a person's own split, which is made already: only ``held_out`` may be set."""
 
     min_rating: None = None
-    """There is nothing to filter."""
+    """Fixed, as the split has been filtered already."""
     min_users_per_item: Literal[0] = 0
-    """There is nothing to filter."""
+    """Fixed, as the split has been filtered already."""
     min_items_per_user: Literal[0] = 0
-    """There is nothing to filter."""
+    """Fixed, as the split has been filtered already."""
     split_seed: None = None
-    """There is nothing to draw."""
+    """Fixed, as the split has been drawn already."""
 
 
 def entry(path: Path) -> Entry:
-    """The data set ``file:STEM`` of what is at ``path``; STEM is its name up to the first dot after its beginning."""
+    """Return the data set ``file:STEM`` for the file or folder ``path``.
+
+    STEM is the name of ``path`` up to the first dot, a dot at its very beginning not counted.
+    """
     kind, config = (OwnSplit, SplitConfig()) if path.is_dir() else (OwnFile, FileConfig())
     there: Any = type(kind.__name__, (kind,), {"path": path, "__doc__": kind.__doc__})
     return Entry(PREFIX + re.split(r"(?<=.)\.", path.resolve().name)[0], there, config)
 
 
 class OwnFile(Dataset[FileConfig]):
-    """A file of your own, CSV, TSV, Parquet or RecBole's .inter; or a folder with the authors' six files of a split."""
+    """Your own CSV, TSV, Parquet or RecBole .inter file, or a folder with a split's six files."""
 
     path: ClassVar[Path]
 
     def find(self, data_dir: Path) -> tuple[Path, ...]:
-        """The file; ``data_dir`` does not matter. Raises DataError if it is not there."""
+        """Return the file, wherever it is; raise DataError if it is not there."""
         if not self.path.is_file():
             raise DataError(f"there is no file {self.path}; name one that is there as {PREFIX}PATH")
         return (self.path,)
@@ -87,25 +94,24 @@ class OwnFile(Dataset[FileConfig]):
             return self._parquet()
         if self.path.suffix not in SEPARATORS:
             raise DataError(
-                f"{self.path} ends in none of {', '.join(SEPARATORS)} and .parquet, which tell a file's form; rename it"
+                f"{self.path} ends in none of {', '.join(SEPARATORS)} and .parquet, by which a "
+                "file's format is known; rename it"
             )
         return self._text(SEPARATORS[self.path.suffix])
 
     def _text(self, separator: str) -> Ratings:
         first = table.first_row(self.path, separator)
         names = first if self.config.header else [str(n + 1) for n in range(len(first))]
-        inter = self.path.suffix == ".inter"  # its names end in types, as in user_id:token
+        # RecBole's column names end in types, as in user_id:token
+        inter = self.path.suffix == ".inter"
         chosen = self.choose({name.partition(":")[0] if inter else name: name for name in names})
         kinds: dict[str, Kind] = dict.fromkeys(names, "text")
         for role, name in chosen.items():
             kinds[name] = "number" if role == "rating" else "id"
-        return table.read(
-            self.path,
-            self.path,
-            Layout(
-                kinds, **chosen, separator=separator, header=self.config.header, quoted=not inter
-            ),
+        layout = Layout(
+            kinds, **chosen, separator=separator, header=self.config.header, quoted=not inter
         )
+        return table.read(self.path, self.path, layout)
 
     def _parquet(self) -> Ratings:
         import polars as pl
@@ -116,23 +122,24 @@ class OwnFile(Dataset[FileConfig]):
             columns = {role: _typed(rows[name], role) for role, name in chosen.items()}
         except (pl.exceptions.PolarsError, OSError) as error:
             raise DataError(
-                f"{self.path} cannot be read as Parquet with whole numbers or text as ids and numbers as ratings "
-                f"({str(error).splitlines()[0]}); write it anew"
+                f"{self.path} cannot be read as Parquet with whole numbers or text as ids and "
+                f"numbers as ratings ({str(error).splitlines()[0]}); write the file anew"
             ) from error
         for role, column in columns.items():
-            if not table.sound(
-                column,
-                "number" if role == "rating" else "whole" if column.dtype.is_integer() else "id",
-            ):
+            ids: Kind = "whole" if column.dtype.is_integer() else "id"
+            if not table.sound(column, "number" if role == "rating" else ids):
                 raise DataError(
-                    f"the column {chosen[role]} of {self.path} has rows without a {role}; leave those out of the file"
+                    f"the column {chosen[role]} of {self.path} has rows without a {role}; "
+                    "leave those out of the file"
                 )
         return table.ratings(**columns)
 
     def choose(self, names: Mapping[str, str]) -> dict[str, str]:
-        """Which column is what: one of ``names``' values for each role; no rating if no column is called so.
+        """Return the columns of users, of items and, if the file has them, of ratings.
 
-        Raises DataError, with the columns found, if that cannot be told.
+        ``names`` maps the name by which a column is recognised to its name in the file; the latter
+        is returned under "user", "item" and "rating". Raises DataError, which names the columns
+        found, if a column is not there or cannot be told from another.
         """
         config = self.config
         asked: dict[str, str | int | None] = {
@@ -156,10 +163,11 @@ class OwnFile(Dataset[FileConfig]):
             return alike[0]
         if role == "rating" and asked is None and not alike:
             return None
-        what = f"usual names of the {role}" if asked is None else f"called {asked}"
+        what = f"usual names for the {role}" if asked is None else f"called {asked}"
         raise DataError(
-            f"{self.path} has the columns {', '.join(names)}, of which {len(alike)} are {what}, and one must be; "
-            f"name it by --set {entry(self.path).name}.{role}_column=NAME"
+            f"{self.path} has the columns {', '.join(names)}, of which {len(alike)} are {what}, "
+            f"but exactly one must be; name it with "
+            f"--set {entry(self.path).name}.{role}_column=NAME"
         )
 
 
@@ -181,11 +189,11 @@ class OwnSplit(Dataset[SplitConfig]):
     path: ClassVar[Path]
 
     def find(self, data_dir: Path) -> tuple[Path, ...]:
-        """The six files; ``data_dir`` does not matter. Raises DataError if one is not there."""
+        """Return the six files, wherever they are; raise DataError if one is not there."""
         missing = [name for name in pro_sg.NAMES if not (self.path / name).is_file()]
         if missing:
             raise DataError(
-                f"{self.path} has no {', '.join(missing)}; a folder must hold all six files of a split"
+                f"{self.path} has no {', '.join(missing)}; put all six files of a split into it"
             )
         return tuple(self.path / name for name in pro_sg.NAMES)
 

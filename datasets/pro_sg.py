@@ -1,7 +1,8 @@
-"""The authors' six files of a split: written, read, and hashed as its identity.
+"""Writes and reads a split as the authors' six files, and hashes these as the split's identity.
 
-``uid,sid`` rows with a header and ``\\n`` line ends; uid = position in the permuted list of all users,
-sid = position in unique_sid.txt, which has one raw item id a line.
+Five files have rows ``uid,sid``, a header and ``\\n`` line ends. A uid is a user's position in the
+permuted list of all users; a sid is an item's position in the sixth file, unique_sid.txt, which has
+one raw item id a line.
 """
 
 from __future__ import annotations
@@ -20,25 +21,23 @@ from datasets.table import Layout
 
 PARTS = ("train", "validation_tr", "validation_te", "test_tr", "test_te")
 NAMES = tuple(sorted(["unique_sid.txt", *(f"{part}.csv" for part in PARTS)]))
-FOLDS: tuple[str, ...] = ("train", "validation", "test")
+USERS: tuple[str, ...] = ("train", "validation", "test")
+"""The three sets of users, in the order of their uids; a part's name begins with one of them."""
 PAIRS = Layout({"uid": "whole", "sid": "whole"}, "uid", "sid")
 
 
 def files(split: Split) -> Iterator[tuple[str, bytes]]:
-    """The name and content of each file."""
+    """Yield the name and content of each file."""
     import polars as pl
 
     yield "unique_sid.txt", b"".join(_text(i) + b"\n" for i in split.train.item_ids)
     validation = len(split.train.user_ids)
     test = validation + len(split.validation.history.user_ids)
+    first_uid = {"train": 0, "validation": validation, "test": test}
     for name, part in split.parts.items():
-        first = (
-            test if name.startswith("test") else validation if name.startswith("validation") else 0
-        )
+        uid = part.user + np.int32(first_uid[name.partition("_")[0]])
         buffer = io.BytesIO()
-        pl.DataFrame({"uid": part.user + np.int32(first), "sid": np.asarray(part.item)}).write_csv(
-            buffer
-        )
+        pl.DataFrame({"uid": uid, "sid": np.asarray(part.item)}).write_csv(buffer)
         yield f"{name}.csv", buffer.getvalue()
 
 
@@ -47,15 +46,18 @@ def _text(raw_id: np.generic) -> bytes:
 
 
 def hashes(split: Split) -> dict[str, str]:
-    """The sha256 of each file, in name order."""
+    """Return the sha256 of each file by its name, in name order."""
     return dict(
         sorted((name, hashlib.sha256(content).hexdigest()) for name, content in files(split))
     )
 
 
-def split_hash(hashes: dict[str, str]) -> str:
-    """One sha256 for the six: of the lines ``sha256  name`` in name order, as sha256sum prints them."""
-    lines = "".join(f"{sha}  {name}\n" for name, sha in sorted(hashes.items()))
+def split_hash(by_name: dict[str, str]) -> str:
+    """Return one sha256 for the six files: that of the lines that sha256sum prints for them.
+
+    A line is ``sha256  name``, and lines are in name order. ``by_name`` is what ``hashes`` returns.
+    """
+    lines = "".join(f"{sha}  {name}\n" for name, sha in sorted(by_name.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
@@ -76,10 +78,11 @@ def write(split: Split, folder: Path) -> list[Path]:
 
 
 def read(folder: Path, held_out: int | None = None) -> Split:
-    """The split in the six files of ``folder``; its user ids are the uids.
+    """Return the split in the six files of ``folder``, with the uids as user ids.
 
-    Held-out users without rows leave no trace: there are ``held_out`` in each fold, else the fewest that the uids
-    allow. Raises DataError if the files are malformed or hold no split.
+    A held-out user without rows is in no file, so the files do not say how many users a fold has:
+    it has ``held_out``, or, without that, as few as the uids allow. Raises DataError if the files
+    are malformed or do not hold a split.
     """
     pairs = {
         name: table.parse(path := folder / f"{name}.csv", path, PAIRS).to_numpy() for name in PARTS
@@ -87,7 +90,7 @@ def read(folder: Path, held_out: int | None = None) -> Split:
     try:
         item_ids = _item_ids(folder / "unique_sid.txt")
         ends = _ends({name: rows[:, 0] for name, rows in pairs.items()}, held_out)
-        users = dict(zip(FOLDS, map(np.arange, ends[:-1], ends[1:]), strict=True))
+        users = dict(zip(USERS, map(np.arange, ends[:-1], ends[1:]), strict=True))
 
         def part(name: str) -> Interactions:
             ids = users[name.partition("_")[0]]
@@ -117,11 +120,12 @@ def _item_ids(path: Path) -> np.ndarray:
 
 
 def _ends(uid: dict[str, np.ndarray], held_out: int | None) -> list[int]:
-    """The uid where each of FOLDS begins, and where the last ends."""
-    train, validation, test = (
-        np.unique(np.concatenate([users for name, users in uid.items() if name.startswith(fold)]))
-        for fold in FOLDS
-    )
+    """Return the first uid of each set of USERS, and the uid after the last one."""
+
+    def uids(users: str) -> np.ndarray:
+        return np.unique(np.concatenate([uid[part] for part in uid if part.startswith(users)]))
+
+    train, validation, test = map(uids, USERS)
     first = len(train)
     fewest = max(validation[-1] - first + 1, -(-(test[-1] - first + 1) // 2))
     count = held_out or int(fewest)
@@ -131,7 +135,7 @@ def _ends(uid: dict[str, np.ndarray], held_out: int | None) -> list[int]:
         or not fewest <= count <= test[0] - first
     ):
         raise ValueError(
-            f"the uids must be 0 to {first - 1} in training, each with a row, then {count} of validation users and "
-            f"{count} of test users"
+            f"the uids must be 0 to {first - 1} for training users, each with a row, then {count} "
+            f"for validation users and {count} for test users"
         )
     return [0, first, first + count, first + 2 * count]

@@ -1,4 +1,4 @@
-"""What others got out of a data set, so that a person learns at once whether this is the same."""
+"""Compares the counts of a data set with the published ones."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ from pydantic import BaseModel
 
 @dataclass(frozen=True)
 class Published:
-    """Counts with certain options, and what the authors' files were."""
+    """Published counts after the filters, and the hashes of the authors' files."""
 
     options: BaseModel
-    """With others nothing is compared."""
+    """The options that give these counts; with others nothing is compared."""
     interactions: int
     users: int
     items: int
-    """What is left after the filters."""
     training_items: int | None = None
-    """Items that training users have."""
+    """The number of items that training users have; None if it is not published."""
     files: Mapping[str, str] = field(default_factory=dict)
-    """sha256 of those of the authors' six files that are known."""
+    """The sha256 by name of the authors' files, as far as they are known."""
 
     def differences(
         self, interactions: int, users: int, items: int, training_items: int
     ) -> Iterator[str]:
-        """What came out otherwise, each in a few words."""
+        """Yield a few words on each count that is not the published one."""
         for what, found, expected in (
             ("interactions", interactions, self.interactions),
             ("users", users, self.users),

@@ -1,4 +1,7 @@
-"""Names of data sets. One is known once its file says ``@register(...)`` and datasets/__init__.py imports it."""
+"""The registry of data sets: a name gives the class and its default options.
+
+A data set is registered when datasets/__init__.py imports its file, which says ``@register(...)``.
+"""
 
 from __future__ import annotations
 
@@ -18,35 +21,36 @@ class Entry:
     name: str
     dataset: type[Dataset[Any]]
     config: DatasetConfig
-    """The defaults; their type validates other values."""
+    """The default options; their type validates other values."""
 
     @property
     def about(self) -> str:
-        """What it is, in the first sentence of its class."""
+        """What the data set is: the first line of its class's docstring."""
         return (self.dataset.__doc__ or "").splitlines()[0]
 
 
 DATASETS: dict[str, Entry] = {}
 ALIASES: dict[str, str] = {}
-"""Other names that people use, and the one here."""
+"""The registered name for each other name that people use."""
 
 
 def canonical(name: str) -> str:
-    """The name here of what a person may call otherwise."""
+    """Return the registered name for ``name``, which may be an alias."""
     return ALIASES.get(name, name)
 
 
 def register(name: str, config: DatasetConfig, *aliases: str) -> Callable[[D], D]:
-    """Make a data set available as ``name``, and as each of ``aliases``, with ``config``'s values as its defaults.
+    """Return a decorator that registers a data set as ``name`` and as each of ``aliases``.
 
-    Raises ValueError if a name is taken.
+    ``config`` holds the default options. Raises ValueError if a name is taken.
     """
 
     def add(dataset: D) -> D:
         for one in (name, *aliases):
             if taken := DATASETS.get(canonical(one)):
                 raise ValueError(
-                    f"the data-set name {one!r} is taken by {taken.dataset.__module__}; register another name"
+                    f"the data-set name {one!r} is taken by {taken.dataset.__module__}; "
+                    "register another name"
                 )
         DATASETS[name] = Entry(name, dataset, config)
         ALIASES.update(dict.fromkeys(aliases, name))

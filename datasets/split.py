@@ -1,4 +1,4 @@
-"""What a data set becomes: interactions of training users, two folds of held-out users, the truth if known."""
+"""The split of a data set: interactions of training users, and two folds of held-out users."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from scipy.sparse import csr_matrix
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
-    """(user, item) pairs in the authors' file order, each at most once, and the raw ids behind the positions."""
+    """(user, item) pairs in the authors' file order, each at most once, and their raw ids."""
 
     user: np.ndarray
     """(rows,) int32, positions in ``user_ids``."""
     item: np.ndarray
     """(rows,) int32, positions in ``item_ids``."""
     user_ids: np.ndarray
-    """(users,) raw ids, int64 or bytes; users without a row stay."""
+    """(users,) raw ids, int64 or bytes; a user may have no row."""
     item_ids: np.ndarray
     """(I,) raw ids, int64 or bytes."""
 
@@ -27,8 +27,8 @@ class Interactions:
             np.dtype(np.int32)
         }:
             raise ValueError(
-                f"users {self.user.shape} {self.user.dtype} and items {self.item.shape} {self.item.dtype} "
-                "must be int32 arrays of one length"
+                f"users {self.user.shape} {self.user.dtype} and items {self.item.shape} "
+                f"{self.item.dtype} must be int32 arrays of one length"
             )
 
     def __len__(self) -> int:
@@ -36,12 +36,12 @@ class Interactions:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(users, I)."""
+        """The numbers of users and of items, (users, I)."""
         return len(self.user_ids), len(self.item_ids)
 
     @cached_property
     def matrix(self) -> csr_matrix:
-        """Binary float32 (users, I), items ascending within a user."""
+        """The pairs as a binary float32 matrix (users, I), with each user's items ascending."""
         ones = np.ones(len(self), dtype=np.float32)
         matrix = csr_matrix((ones, (self.user, self.item)), shape=self.shape)
         matrix.sort_indices()
@@ -50,37 +50,39 @@ class Interactions:
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Held-out users: what a model sees of them, and what it must find. Both hold the same users."""
+    """Held-out users."""
 
     history: Interactions
+    """What a model sees of them."""
     target: Interactions
+    """What a model must find; the users are the same as in ``history``."""
 
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """How a generated data set came about: user u has item i with probability 1 - exp(-activity_u q[type_u, i])."""
+    """The process that generated the data: P(u has i) = 1 - exp(-activity_u q[type_u, i])."""
 
     q: np.ndarray
-    """(types, I) float64, in the order of the split's items."""
+    """(types, I) float64 rates; the items are in the split's order."""
     activity: np.ndarray
-    """(quantiles,) float64: values of the users' activity, equally likely."""
+    """(quantiles,) float64 values of a user's activity, equally likely."""
     test_type: np.ndarray
-    """(test users,) int64: the type of the user at each position of the test fold."""
+    """(test users,) int64 type of each user of the test fold."""
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Training users, validation users and test users; no user is in two of them, all know the same items."""
+    """Training, validation and test users; no user is in two of them, and all share the items."""
 
     train: Interactions
     validation: Fold
     test: Fold
     truth: Truth | None = None
-    """Of a generated data set."""
+    """The process that generated the data; None for real data."""
 
     @property
     def parts(self) -> dict[str, Interactions]:
-        """The five sets of interactions by the authors' file names."""
+        """The five sets of interactions by the names of the authors' files."""
         return {
             "train": self.train,
             "validation_tr": self.validation.history,
@@ -90,9 +92,10 @@ class Split:
         }
 
     def check(self) -> None:
-        """Verify all that a split promises; done once, when it is made, since it reads every row.
+        """Raise ValueError if the split breaks a rule of its contract.
 
-        Raises ValueError: a broken promise is a bug here, not bad input.
+        This reads every row, so it is done once, when the split is made. The error is no DataError,
+        since a split that was made from raw rows breaks a rule only through a bug.
         """
         for name, part in self.parts.items():
             if len(part) and not (

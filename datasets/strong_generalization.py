@@ -1,7 +1,8 @@
-"""The authors' split: whole users are held out, and a fifth of each one's items is what must be found.
+"""The authors' split: whole users are held out, and a fifth of each one's items are her targets.
 
-A transcription of the procedure, bit for bit: NumPy's legacy RandomState is its random stream, and every
-order (users by id, rows as in the file, items by first appearance among training rows) is part of it.
+This follows their procedure bit for bit. Its random stream is NumPy's legacy RandomState, and
+every order (users by id, rows as in the file, items by first appearance among the training rows) is
+part of it.
 """
 
 from __future__ import annotations
@@ -14,20 +15,21 @@ from datasets.split import Fold, Interactions, Split
 
 AUTHORS_SEED = 98765
 TARGET_SHARE = 0.2
+"""The share of a held-out user's items that become targets, rounded down to whole items."""
 FEWEST_ITEMS = 5
-"""A held-out user with fewer items among the training items has no target and is in no metric."""
+"""A held-out user with fewer of the training items has no target, and no metric counts her."""
 
 
 def split(ratings: Ratings, held_out: int, seed: int = AUTHORS_SEED) -> Split:
-    """Hold out ``held_out`` users for validation and as many for test.
+    """Return the split with ``held_out`` users for validation and as many for test.
 
-    Raises DataError if no user would be left to train on, or no item to find in a fold.
+    Raises DataError if no user is left to train on, or if a fold has no target.
     """
     users = np.flatnonzero(np.bincount(ratings.user))
     if 2 * held_out >= len(users):
         raise DataError(
-            f"held_out = {held_out} takes {2 * held_out} of the {len(users)} users left after the filters, but some "
-            "must train; set held_out lower"
+            f"held_out = {held_out} takes {2 * held_out} of the {len(users)} users left after the "
+            "filters, but some must train; set held_out lower"
         )
     permuted = users[np.random.RandomState(seed).permutation(len(users))]
     first_validation, first_test = len(users) - 2 * held_out, len(users) - held_out
@@ -48,23 +50,24 @@ def split(ratings: Ratings, held_out: int, seed: int = AUTHORS_SEED) -> Split:
     for name, fold in (("validation", made.validation), ("test", made.test)):
         if not len(fold.target):
             raise DataError(
-                f"none of the {held_out} {name} users has {FEWEST_ITEMS} items that training users have too, so "
-                "there is nothing to find; hold out more users or set the filters lower"
+                f"none of the {held_out} {name} users has {FEWEST_ITEMS} items that training users "
+                "have too, so there is nothing to find; "
+                "hold out more users or set the filters lower"
             )
     return made
 
 
 def _by_first_appearance(positions: np.ndarray) -> np.ndarray:
-    """Each of ``positions`` once, in the order of its first row."""
+    """Return each of ``positions`` once, in the order of first appearance."""
     seen = np.flatnonzero(np.bincount(positions))
     first = np.empty(seen[-1] + 1, dtype=np.int64)
-    # of equal indices the last one assigned counts
+    # assigned backwards, since the last value assigned to an index stays
     first[positions[::-1]] = np.arange(len(positions))[::-1]
     return seen[np.argsort(first[seen])]
 
 
 def _places(order: np.ndarray, size: int) -> np.ndarray:
-    """Where each of ``size`` positions stands in ``order``, -1 for those that do not: (size,) int32."""
+    """Return the place of each position in ``order``, -1 where it has none: (size,) int32."""
     place = np.full(size, -1, dtype=np.int32)
     place[order] = np.arange(len(order))
     return place
@@ -79,10 +82,15 @@ def _fold(
     stop: int,
     seed: int,
 ) -> Fold:
-    """The held-out users at ``first`` to ``stop``, walked in sorted raw-id order with a fresh random stream."""
+    """Return the fold of the users with uids from ``first`` to below ``stop``.
+
+    Targets are drawn for one user after the other, in the order of sorted raw ids, from a random
+    stream that starts anew with ``seed``.
+    """
     rows = np.flatnonzero((uid >= first) & (uid < stop) & (sid >= 0))
     ids = user_ids[first:stop]
-    rank = np.empty(len(ids), dtype=np.int64)  # of each position among the sorted raw ids
+    # the place of each user among the sorted raw ids
+    rank = np.empty(len(ids), dtype=np.int64)
     rank[np.argsort(ids)] = np.arange(len(ids))
     rows = rows[np.argsort(rank[uid[rows] - first], kind="stable")]
     is_target = np.zeros(len(rows), dtype=bool)

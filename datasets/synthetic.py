@@ -1,9 +1,10 @@
-"""A generated data set: a finite mixture of types of user, with a long tail of items and of activity.
+"""Generated data: users of a few types, with long tails of item popularity and of user activity.
 
-User u of type t has item i with probability p_ui = 1 - exp(-a_u q_ti), independently given type and activity:
-q_ti is the item's popularity, (rank + 20)^-0.8, times exp of a normal preference of the type; a_u is log-normal.
-Any number of users and items; no download. The truth is kept with the split: every activity keeps the order of q_t,
-so that ranking by the true type is the best that anyone can do in expectation.
+User u of type t has item i with probability p_ui = 1 - exp(-a_u q_ti), independently of other items
+given her type and activity. q_ti is the item's popularity, (rank + 20)^-0.8, times the exponential
+of a normal preference of the type; the activity a_u is log-normal. There may be any number of users
+and items, and nothing is downloaded. The truth is kept with the split. Activity does not change the
+order of a user's p_ui, so no ranking is better in expectation than the one by her type's q_t.
 """
 
 from __future__ import annotations
@@ -21,65 +22,65 @@ from datasets.registry import register
 from datasets.split import Split, Truth
 
 CHUNK = 2**24
-"""Probabilities held in memory at a time."""
+"""The number of probabilities held in memory at a time."""
 ACTIVITIES = 15
-"""Values of activity that the truth of a split keeps."""
+"""The number of values of activity that a split's truth keeps."""
 
 
 class SyntheticConfig(DatasetConfig):
     """Options of the generator."""
 
     users: PositiveInt = 3_000
-    """Before the filters."""
+    """The number of users, before the filters."""
     items: PositiveInt = 800
-    """Before those that no training user has are dropped."""
+    """The number of items, before those that no training user has are dropped."""
     density: Annotated[float, Field(gt=0, lt=1)] = 0.03
-    """Expected share of all (user, item) pairs that are interactions."""
+    """The expected share of all (user, item) pairs that are interactions, before the filters."""
     types: PositiveInt = 20
-    """Of users, equally likely."""
+    """The number of user types, which are equally likely."""
     activity_spread: NonNegativeFloat = 0.8
-    """Standard deviation of the log of a user's activity."""
+    """The standard deviation of the logarithm of a user's activity."""
     preference_spread: NonNegativeFloat = 1.4
-    """Standard deviation of the log of a type's preference for an item."""
+    """The standard deviation of the logarithm of a type's preference for an item."""
     seed: NonNegativeInt = 0
-    """Of the generator; the split has its own."""
+    """The seed of the generator; the split has a seed of its own."""
 
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """What users and items are like, before any interaction is drawn."""
+    """The properties of users and items, drawn before any interaction."""
 
     q: np.ndarray
-    """(types, items)."""
+    """(types, items) float64 rates."""
     user_type: np.ndarray
-    """(users,)."""
+    """(users,) int64 type of each user."""
     activity: np.ndarray
-    """(users,)."""
+    """(users,) float64 activity of each user."""
     random: np.random.RandomState
-    """The stream that interactions go on from."""
+    """The random stream, from which interactions are drawn next."""
 
 
 @register("synthetic", SyntheticConfig())
 class Synthetic(Dataset[SyntheticConfig]):
-    """Generated interactions: small by default, of any size by its options."""
+    """Generated interactions: a small data set by default, of any size by its options."""
 
     def read(self, raw: tuple[Path, ...]) -> Ratings:
         user, item = (positions.astype(np.int32) for positions in generate(self.config))
         return Ratings(user, item, np.arange(self.config.users), np.arange(self.config.items))
 
     def split(self, raw: tuple[Path, ...] = ()) -> tuple[Split, list[str]]:
-        split, notes = super().split(raw)
+        made, notes = super().split(raw)
         world = make_world(self.config)
         truth = Truth(
-            q=world.q[:, split.train.item_ids],
+            q=world.q[:, made.train.item_ids],
             activity=quantiles(world.activity, ACTIVITIES),
-            test_type=world.user_type[split.test.history.user_ids],
+            test_type=world.user_type[made.test.history.user_ids],
         )
-        return replace(split, truth=truth), notes
+        return replace(made, truth=truth), notes
 
 
 def make_world(config: SyntheticConfig) -> World:
-    """Draw items and users. Item numbers carry no popularity: ranks are dealt to them at random."""
+    """Draw items and users; the popularity ranks are dealt to the item numbers at random."""
     random = np.random.RandomState(config.seed)
     popularity = (random.permutation(config.items) + 20.0) ** -0.8
     preference = np.exp(
@@ -92,7 +93,7 @@ def make_world(config: SyntheticConfig) -> World:
 
 
 def generate(config: SyntheticConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Draw (user, item) pairs, sorted by user, then item: two int64 arrays."""
+    """Draw the interactions: users and items, two int64 arrays, sorted by user, then by item."""
     world = make_world(config)
     pairs = []
     step = max(1, CHUNK // config.items)
@@ -105,13 +106,17 @@ def generate(config: SyntheticConfig) -> tuple[np.ndarray, np.ndarray]:
 
 
 def quantiles(values: np.ndarray, count: int) -> np.ndarray:
-    """The middles of ``count`` equally likely parts of ``values``."""
+    """Return the middles of ``count`` equally likely parts of ``values``: (count,)."""
     return np.quantile(values, (np.arange(count) + 0.5) / count)
 
 
 def scale_for(density: float, activity: np.ndarray, q: np.ndarray) -> float:
-    """The factor on all activities that gives the expected density, over 200 quantiles of activity and all types."""
-    from scipy.optimize import brentq  # slow to import, and a trial's process does not come here
+    """Return the factor on all activities with which the expected density is ``density``.
+
+    The expectation is a mean over 200 quantiles of activity and over all types.
+    """
+    # slow to import, and needed only where data are generated
+    from scipy.optimize import brentq
 
     middles = quantiles(activity, 200)
 
@@ -119,4 +124,6 @@ def scale_for(density: float, activity: np.ndarray, q: np.ndarray) -> float:
         scaled = np.exp(log_scale) * middles
         return float(np.mean([-np.expm1(-a * q).mean() for a in scaled])) - density
 
-    return float(np.exp(float(brentq(excess, -40.0, 40.0))))  # pyright: ignore[reportArgumentType]  (no full output)
+    # brentq also returns a tuple, with full_output, which is not asked for
+    root = brentq(excess, -40.0, 40.0)
+    return float(np.exp(float(root)))  # pyright: ignore[reportArgumentType]

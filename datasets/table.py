@@ -1,4 +1,4 @@
-"""Text files of rows, one a line: read whole, or refused with the number of the first line that is wrong."""
+"""Reads text files with one row a line; a malformed file is refused with the line's number."""
 
 from __future__ import annotations
 
@@ -23,33 +23,35 @@ if TYPE_CHECKING:
     import polars as pl
 
 Kind = Literal["whole", "number", "id", "text", "nothing"]
-"""What a column holds; a text may be missing, nothing must be."""
+"""What the fields of a column are: a "text" may be anything, and "nothing" must be empty."""
 
 NUMBER = r" *[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?"
 NOT_IN_IDS = "\0\n\r"
-"""unique_sid.txt has one id a line, and NumPy's bytes end at a zero."""
+"""Characters that no id may have: unique_sid.txt has one id a line, NumPy's bytes end at a zero."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the lines of a file look."""
+    """The form of a file's lines."""
 
     columns: Mapping[str, Kind]
-    """By name, in file order."""
+    """The kind of each column by its name, in file order."""
     user: str
+    """The name of the column with users."""
     item: str
+    """The name of the column with items."""
     rating: str | None = None
-    """Which of the columns these three are."""
+    """The name of the column with ratings; None if there is none."""
     separator: str = ","
     header: bool = True
     """Whether the first line must be the names of the columns."""
     quoted: bool = True
     """Whether a field may stand in double quotes."""
     form: str = ""
-    """For messages, where the columns' names between separators will not do."""
+    """The form of a line in words, for messages; by default the columns' names with separators."""
 
     def fits(self, fields: list[str], first: bool) -> bool:
-        """Whether a line's fields are as they must be."""
+        """Return whether the fields of a line, perhaps the ``first`` one, have this form."""
         if first and self.header:
             return fields == list(self.columns)
         return len(fields) == len(self.columns) and all(map(_fits, self.columns.values(), fields))
@@ -61,13 +63,13 @@ def _fits(kind: Kind, field: str) -> bool:
     if kind == "number":
         return bool(re.fullmatch(NUMBER, field, re.IGNORECASE)) and math.isfinite(float(field))
     if kind == "id":
-        # the last: bytes that are no UTF-8
+        # the range of surrogates stands for bytes that are not UTF-8
         return bool(field) and not re.search(f"[{NOT_IN_IDS}\ud800-\udfff]", field)
     return kind == "text" or not field
 
 
 def read(content: bytes | Path, path: Path, layout: Layout) -> Ratings:
-    """The rows of ``content``; as ``parse``."""
+    """Return the rows of ``content``; arguments and errors are those of ``parse``."""
     rows = parse(content, path, layout)
     return ratings(
         rows[layout.user], rows[layout.item], rows[layout.rating] if layout.rating else None
@@ -75,8 +77,9 @@ def read(content: bytes | Path, path: Path, layout: Layout) -> Ratings:
 
 
 def parse(content: bytes | Path, path: Path, layout: Layout) -> pl.DataFrame:
-    """The columns of ``content``, bytes or the file that holds them, but for texts; ``path`` is for messages.
+    """Return the columns of ``content``, except those of kind "text".
 
+    ``content`` is bytes, or the path of the file that holds them; ``path`` is named in messages.
     Raises DataError with the number of the first line that does not fit ``layout``.
     """
     import polars as pl
@@ -94,7 +97,7 @@ def _parse(content: bytes | Path, layout: Layout) -> pl.DataFrame:
     import polars as pl
 
     def kind_of(kind: Kind) -> Any:
-        # numbered while it is read: a string of its own for each row would fill the memory
+        # ids become numbers while they are read: one string a row would fill the memory
         if kind == "id":
             return pl.Categorical(pl.Categories.random())
         return {"whole": pl.Int64, "number": pl.Float64}.get(kind, pl.String)
@@ -113,7 +116,7 @@ def _parse(content: bytes | Path, layout: Layout) -> pl.DataFrame:
 
 
 def sound(column: pl.Series, kind: Kind) -> bool:
-    """Whether what polars took is what it must be."""
+    """Return whether a column that polars has accepted holds only what ``kind`` allows."""
     if kind == "nothing":
         return column.null_count() == len(column)
     if kind == "number" and not np.isfinite(column.to_numpy()).all():
@@ -125,15 +128,16 @@ def sound(column: pl.Series, kind: Kind) -> bool:
 
 
 def ratings(user: pl.Series, item: pl.Series, rating: pl.Series | None = None) -> Ratings:
-    """Rows of raw ids, whole numbers or categories, as ``Ratings``."""
+    """Return rows of raw ids, whole numbers or categories, as ``Ratings``."""
     (users, user_ids), (items, item_ids) = encode(user), encode(item)
     return Ratings(users, items, user_ids, item_ids, None if rating is None else rating.to_numpy())
 
 
 def encode(ids: pl.Series) -> tuple[np.ndarray, np.ndarray]:
-    """The position of each row's id among the sorted ids, int32, and those.
+    """Return the position of each row's id among the sorted ids, int32, and the sorted ids.
 
-    Categories that all read as whole numbers do as they would be written are such; other ids sort as bytes.
+    Categories are taken as whole numbers if each is written just as its number is; otherwise they
+    are sorted as bytes.
     """
     import polars as pl
 
@@ -165,7 +169,7 @@ def _lines(content: bytes | Path) -> io.TextIOWrapper:
 
 
 def first_row(path: Path, separator: str) -> list[str]:
-    """The fields of a file's first line; raises DataError if there are none."""
+    """Return the fields of a file's first line; raise DataError if there are none."""
     try:
         with _lines(path) as lines:
             return next(csv.reader(lines, delimiter=separator))
@@ -174,7 +178,10 @@ def first_row(path: Path, separator: str) -> list[str]:
 
 
 def _first_wrong(content: bytes | Path, layout: Layout) -> int:
-    """The line where the first row begins that does not fit; the one after the last if all do."""
+    """Return the number of the line where the first row begins that does not fit ``layout``.
+
+    If every row fits, this is the number after the last line.
+    """
     number = 1
     with _lines(content) as lines:
         quoting = csv.QUOTE_MINIMAL if layout.quoted else csv.QUOTE_NONE
@@ -188,19 +195,21 @@ def _first_wrong(content: bytes | Path, layout: Layout) -> int:
 
 
 def malformed(path: Path, number: int, line: str, form: str) -> DataError:
-    """That a line is not as it must be."""
+    """Return the error for a line that does not have the form that ``form`` describes."""
     shown = line.rstrip("\r\n")[:80].encode(errors="replace").decode()
     return DataError(
-        f"{path}, line {number}: {shown!r} is not {form}; the file is damaged or another one: mend it or get it again"
+        f"{path}, line {number}: {shown!r} is not {form}; the file is damaged or another file: "
+        "mend it or get it again"
     )
 
 
 class OneFile(Dataset[DatasetConfig]):
-    """A data set whose raw file is one text, alone or in a zip archive."""
+    """A data set whose raw file is one text file, alone or in a zip archive."""
 
     member: ClassVar[str]
-    """Name of the raw file."""
+    """The name of the raw file."""
     layout: ClassVar[Layout]
+    """The form of its lines."""
 
     def read(self, raw: tuple[Path, ...]) -> Ratings:
         (path,) = raw

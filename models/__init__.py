@@ -1,4 +1,4 @@
-"""Models, one paper a file; importing the package registers them all."""
+"""The models, one paper a file; importing this package registers all of them."""
 
 from models import als, bpr, ease, popularity, variants
 

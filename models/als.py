@@ -1,17 +1,21 @@
 """ALS: matrix factorisation of the user-item matrix p in {0, 1}, with more weight on its ones.
 
-Objective: min_{X, Y} sum_ui c_ui (p_ui - x_u'y_i)^2 + regularization (sum_u ||x_u||^2 + sum_i ||y_i||^2), where
-c_ui = alpha if p_ui = 1, else 1; over all users and items, X and Y in turn. A new user's factors are the minimiser
-for her history h with Y fixed: (Y'C Y + regularization I)^-1 Y'C h. Scores: x'Y'.
+Objective: min_{X, Y} sum_ui c_ui (p_ui - x_u'y_i)^2
+                      + regularization (sum_u ||x_u||^2 + sum_i ||y_i||^2),
+where c_ui is alpha if p_ui = 1 and 1 otherwise, and the sums run over all users and items. X and Y
+are solved for in turn. A new user with the history h gets the factors that minimise this while Y is
+fixed, x = (Y'CY + regularization I)^-1 Y'C h. Scores: x'Y'.
 
-Hu, Koren, Volinsky 2008, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008. The work is done by
-the library implicit.
+Hu, Koren, Volinsky 2008, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008. The
+library implicit does the computation.
 
 Differences from the paper:
-1. alpha is the weight on ones itself; the paper's, for play counts r, is 1 + alpha r.
-2. In training, each least-squares problem gets three conjugate-gradient steps from the last epoch's solution
-   (Takacs, Pilaszy, Tikk 2011), which is implicit's default. The fold-in of a new user is solved exactly.
-3. On a GPU, which takes implicit's GPU build and the package rmm, the fold-in is by conjugate gradients too.
+1. alpha itself is the weight of a one; the paper's weight of r plays is 1 + alpha r.
+2. In training, each least-squares problem gets three conjugate-gradient steps from the last epoch's
+   solution (Takacs, Pilaszy, Tikk 2011), as is implicit's default. The fold-in of a new user is
+   solved exactly.
+3. On a GPU, which needs implicit's GPU build and the package rmm, conjugate gradients solve the
+   fold-in too.
 """
 
 from __future__ import annotations
@@ -34,25 +38,22 @@ class ALSConfig(Config):
     """Options of ALS."""
 
     factors: Annotated[PositiveInt, Search(32, 512, log=True)] = 256
-    """K, numbers per user and item (tuned on ml1m validation)."""
+    """K, the number of factors of a user and of an item (tuned on ml1m validation)."""
     alpha: Annotated[PositiveFloat, Search(1, 50, log=True)] = 5.0
-    """Weight of a one, where a zero weighs 1 (tuned on ml1m validation; no published value)."""
+    """The weight of a one; a zero weighs 1 (tuned on ml1m validation; no value is published)."""
     regularization: Annotated[PositiveFloat, Search(0.1, 200, log=True)] = 50.0
-    """Weight of the squared norms, the same for every user and item (tuned on ml1m validation; no published value).
-
-    Where users and items have fewer interactions less is better; too much leaves all factors at 0.
-    """
+    """The weight of the squared norms (tuned on ml1m validation; no value is published). Sparser
+    data need less; with too much, all factors are 0."""
     epochs: PositiveInt = 15
-    """Times that both X and Y are solved for (implicit: 15)."""
+    """How many times both X and Y are solved for (implicit's default: 15)."""
 
 
 @register(
     "als",
     ALSConfig(),
     paper="Hu, Koren, Volinsky, Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008",
-    devices=("cpu", "cuda")
-    if find_spec("rmm")
-    else ("cpu",),  # implicit's GPU build does not load without it
+    # implicit's GPU build does not load without rmm
+    devices=("cpu", "cuda") if find_spec("rmm") else ("cpu",),
 )
 class ALS(Recommender[ALSConfig]):
     """Weighted matrix factorisation by alternating least squares."""
@@ -66,14 +67,15 @@ class ALS(Recommender[ALSConfig]):
     @classmethod
     def memory(cls, config: ALSConfig, shape: tuple[int, int]) -> int:
         factors = 4 * config.factors * sum(shape)
-        best, checkpoint = (
-            2,
-            2,
-        )  # the best factors and their successor; what a checkpoint is written from
+        # the best factors and their successor; what a checkpoint is written from
+        best, checkpoint = 2, 2
         return factors * (1 + best + checkpoint)
 
     def weighted(self, matrix: csr_matrix) -> csr_matrix:
-        """c where ``matrix`` has ones; implicit's own alpha is left at 1, for its GPU build forgets it in training."""
+        """Return the weights c at the ones of ``matrix``.
+
+        implicit's own alpha is left at 1, because its GPU build ignores that in training.
+        """
         return (self.config.alpha * matrix).astype(np.float32)
 
     def prepare(self, train: csr_matrix) -> csr_matrix:
@@ -81,7 +83,7 @@ class ALS(Recommender[ALSConfig]):
 
     def train_epoch(self, data: csr_matrix) -> Log:
         losses = []
-        # implicit's threads call BLAS, each for a user of its own
+        # implicit's own threads call BLAS, which would start more threads in each of them
         with threadpool_limits(1, "blas"):
             model = self.implicit()
             model.fit(
@@ -92,8 +94,9 @@ class ALS(Recommender[ALSConfig]):
             "item": self.tensor(model.item_factors),
         }
         users, items = self.shape
+        # implicit has divided the loss by the sum of c
         total = self.config.alpha * data.nnz + users * items - data.nnz
-        return {"loss": float(losses[0]) * total / users}  # implicit divides by the sum of c
+        return {"loss": float(losses[0]) * total / users}
 
     @torch.no_grad()
     def score(self, history: csr_matrix, users: np.ndarray | None = None) -> Tensor:
@@ -104,7 +107,7 @@ class ALS(Recommender[ALSConfig]):
         return self.tensor(factors) @ self.net["item"].T
 
     def implicit(self) -> Any:
-        """implicit's model of one epoch, with the factors so far; the first epoch starts with random ones."""
+        """Return implicit's model for one epoch from the factors so far, at first random ones."""
         from implicit.als import AlternatingLeastSquares
 
         model = AlternatingLeastSquares(
@@ -121,15 +124,16 @@ class ALS(Recommender[ALSConfig]):
         return model
 
     def factors(self, name: str) -> Any:
-        """``net[name]`` as implicit takes it: its own array, or a matrix on the GPU."""
+        """Return ``net[name]`` as implicit takes it: a NumPy array, or its matrix on the GPU."""
         array = self.net[name].cpu().numpy()
         if self.compute.device == "cpu":
             return array
-        from implicit.gpu import Matrix  # pyright: ignore[reportAttributeAccessIssue]  (in its compiled part)
+        # it is in the compiled part, which pyright cannot see
+        from implicit.gpu import Matrix  # pyright: ignore[reportAttributeAccessIssue]
 
         return Matrix(array)
 
     def tensor(self, factors: Any) -> Tensor:
-        """implicit's factors on the model's device."""
+        """Return implicit's ``factors`` as a tensor on the model's device."""
         array = factors if self.compute.device == "cpu" else factors.to_numpy()
         return torch.from_numpy(array).to(self.compute.device)

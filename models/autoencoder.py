@@ -1,18 +1,23 @@
-"""Mult-VAE and Mult-DAE, and the same networks with other likelihoods: autoencoders of a user's binary item vector x.
+"""Mult-VAE and Mult-DAE, and the same two autoencoders with other likelihoods.
 
-The VAE minimises, averaged over users, -log p(x | z) + beta KL(q(z | x) || N(0, I)) with one sample
-z ~ q(z | x) = N(mu, diag(sigma^2)); the DAE minimises -log p(x | z) + l2 sum ||W||_F^2 with z = encoder(x).
-Both see x L2-normalised, then thinned by dropout, and reconstruct the raw x.
+Both encode a user's binary item vector x and decode it again. The encoder sees x divided by its
+norm and thinned by dropout; the likelihood is that of the raw x. Objective, to be minimised:
+- of the VAE, the users' mean of -log p(x | z) + beta KL(q(z | x) || N(0, I)), with one sample z
+  from q(z | x) = N(mu, diag(sigma^2));
+- of the DAE, the users' mean of -log p(x | z), with z = encoder(x);
+- of both, l2 sum ||W||_F^2 besides.
 
-Liang, Krishnan, Hoffman, Jebara 2018, "Variational Autoencoders for Collaborative Filtering", WWW 2018.
+Liang, Krishnan, Hoffman, Jebara 2018, "Variational Autoencoders for Collaborative Filtering",
+WWW 2018.
 
 Differences from the paper:
-1. Adam is torch's, which adds eps to sqrt(v-hat); TensorFlow's adds it to the uncorrected sqrt(v). Scores
-   do not show it.
-2. total_anneal_steps follows the planned number of updates unless it is given: 0.8 x updates / cap. The
-   paper's 200,000 fits ML-20M; on smaller data the cap would never be reached.
-3. With output_bias = item the decoder's last bias starts at the items' frequencies, not near 0. That is the
-   default of the logistic and the Poisson likelihood, which otherwise rank like popularity for tens of epochs.
+1. The optimiser is torch's Adam, which adds eps to sqrt(v-hat); TensorFlow's adds it to the
+   uncorrected sqrt(v). The scores show no difference.
+2. By default total_anneal_steps follows the number of updates in all epochs: it is 0.8 x updates /
+   beta_cap. The paper's 200,000 fits ML-20M; on smaller data beta would never reach its cap.
+3. With output_bias = item the decoder's last bias starts at the items' frequencies, not near 0.
+   This is the default for the logistic and the Poisson likelihood, with which the models otherwise
+   rank like popularity for tens of epochs.
 4. The Poisson likelihood is not in the paper, and the Gaussian's c0 and c1 are not published.
 """
 
@@ -37,55 +42,59 @@ from models.likelihoods import Likelihood, Start
 L = TypeVar("L", bound=Likelihood)
 
 ACTIVE = 0.01
-"""Nats that a latent unit must tell of a user, by the epoch's mean of its KL, to be counted as active."""
+"""The KL in nats, averaged over an epoch's users, above which a latent unit counts as active."""
 ARRAYS = 6
-"""Arrays of (batch, I) that an update holds at a time: f, what the loss makes of it, and their gradients."""
+"""The most (batch, I) arrays in memory at a time: f, results inside the loss, and gradients."""
 
 
 class AutoencoderConfig(Config, Generic[L]):
     """Options that both autoencoders have. "Code" is the authors' published notebook."""
 
     likelihood: L
-    """Of a user's items given the decoder's output."""
+    """The likelihood of a user's items given the decoder's output."""
     output_bias: Annotated[Start, Search()] = "paper"
-    """Where the decoder's last bias starts: near 0 as in the paper, or at the f that expects the items' frequencies."""
+    """Where the decoder's last bias starts: near 0 ("paper"), or where the expected x is the items'
+    frequencies ("item"); each likelihood has its default (paper: near 0)."""
     latent: Annotated[PositiveInt, Search(50, 400, log=True)] = 200
-    """K, units in the bottleneck (paper, section 4.2)."""
+    """K, the number of units in the bottleneck (paper, section 4.2)."""
     dropout: Annotated[float, Field(ge=0, lt=1), Search(0.1, 0.9)] = 0.5
-    """Probability that an item of the input is left out while training (paper, section 4.2)."""
+    """The probability that training leaves out an item of the input (paper, section 4.2)."""
     l2: Annotated[NonNegativeFloat, Search(1e-7, 1e-2, log=True)] = 0.0
-    """Weight of sum ||W||_F^2 over weight matrices, inside the loss."""
+    """The weight in the loss of sum ||W||_F^2 over the weight matrices (code: 0 for the VAE)."""
     learning_rate: Annotated[PositiveFloat, Search(1e-4, 1e-2, log=True)] = 1e-3
-    """Of Adam with (0.9, 0.999) and eps 1e-8 (code)."""
+    """The step size of Adam, whose betas are 0.9 and 0.999 and whose eps is 1e-8 (code)."""
     batch: PositiveInt = 500
-    """Users per update (paper, section 4.2)."""
+    """The number of users in an update (paper, section 4.2)."""
     epochs: PositiveInt = 200
-    """Passes over the training users; all of them run (paper: 200 on ML-20M)."""
+    """The number of passes over the training users, never fewer (paper: 200 on ML-20M)."""
 
 
 class VAEConfig(AutoencoderConfig[L], Generic[L]):
     """Options of the VAE."""
 
     hidden: PositiveInt = 600
-    """Units of the layer on either side of the bottleneck (paper, section 4.2)."""
+    """The number of units in the layer before and the layer after the bottleneck (paper, section
+    4.2)."""
     beta_cap: Annotated[NonNegativeFloat, Search(0, 1)] = 0.2
-    """Largest weight of the KL term (code: 0.2 on ML-20M)."""
+    """The largest beta, which is the weight of the KL term (code: 0.2 on ML-20M)."""
     total_anneal_steps: NonNegativeInt | None = None
-    """Updates over which beta would reach 1; 0: beta is the cap from the start; none: 0.8 x planned updates / cap."""
+    """The number of updates in which beta would rise from 0 to 1. With 0, beta is beta_cap from the
+    start; with None, this is 0.8 x the updates of all epochs / beta_cap (ours; code: 200,000)."""
 
 
 class DAEConfig(AutoencoderConfig[L], Generic[L]):
     """Options of the DAE."""
 
     l2: Annotated[NonNegativeFloat, Search(1e-7, 1e-2, log=True)] = 2e-5
-    """Weight of sum ||W||_F^2 (code: 0.01 / 500); it stays the same for other batch sizes."""
+    """The weight in the loss of sum ||W||_F^2 over the weight matrices, for every batch size (code:
+    0.01 / 500)."""
 
 
 A = TypeVar("A", bound="AutoencoderConfig[Likelihood]")
 
 
 class Autoencoder(Recommender[A]):
-    """Training and scoring, as both autoencoders do them; the layers and the loss differ."""
+    """The training and scoring that both autoencoders share; they differ in layers and loss."""
 
     net: nn.ModuleDict
 
@@ -105,13 +114,13 @@ class Autoencoder(Recommender[A]):
 
     @property
     def updates_per_epoch(self) -> int:
-        """Batches in an epoch, a partial last one included."""
+        """The number of batches in an epoch, including a smaller last one."""
         return math.ceil(self.shape[0] / self.config.batch)
 
     @classmethod
     @abstractmethod
     def sizes(cls, config: A, items: int) -> dict[str, tuple[int, int]]:
-        """Inputs and outputs of each layer by its name; the last layer gives f."""
+        """Return the numbers of inputs and outputs of each layer by its name; the last gives f."""
 
     @classmethod
     def memory(cls, config: A, shape: tuple[int, int]) -> int:
@@ -122,17 +131,18 @@ class Autoencoder(Recommender[A]):
 
     @abstractmethod
     def mean(self, h: Tensor) -> Tensor:
-        """The point in latent space that scores are decoded from: input h (B, I) -> (B, K)."""
+        """Return the latent vectors from which scores are decoded: input h (B, I) -> (B, K)."""
 
     @abstractmethod
     def decode(self, z: Tensor) -> Tensor:
-        """(B, K) -> f (B, I)."""
+        """Return the decoder's output f: latent vectors z (B, K) -> (B, I)."""
 
     @abstractmethod
     def loss(self, x: CSR, updates: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """What the update after ``updates`` others minimises, and the terms to log, all means over users.
+        """Return what an update minimises, and terms to log, all as means over the batch's users.
 
-        A term may be a vector, for ``logged`` to make numbers of.
+        ``updates`` is the number of updates before this one. A term may be a vector, which
+        ``logged`` turns into numbers.
         """
 
     def prepare(self, train: csr_matrix) -> CSR:
@@ -154,12 +164,15 @@ class Autoencoder(Recommender[A]):
         return self.logged({name: total / len(data) for name, total in sums.items()})
 
     def logged(self, means: dict[str, Tensor]) -> Log:
-        """The epoch's ``means`` of loss and terms as numbers for the learning curve."""
+        """Return numbers for the learning curve from an epoch's ``means`` of loss and terms."""
         return {name: float(mean) for name, mean in means.items()}
 
     @torch.no_grad()
     def start_at_frequencies(self, data: CSR) -> None:
-        """Let the last bias expect every item in its smoothed share of the training users, (count + 1) / (U + 2)."""
+        """Set the last bias so that the expected x is the items' frequencies.
+
+        An item's frequency is its smoothed share of the training users, (count + 1) / (U + 2).
+        """
         p = (torch.bincount(data.col, minlength=data.items) + 1) / (len(data) + 2)
         self.net.get_parameter(f"{self.output}.bias").copy_(self.config.likelihood.start(p))
 
@@ -169,11 +182,11 @@ class Autoencoder(Recommender[A]):
         return self.decode(self.mean(x.sparse(normalize(x))))
 
     def corrupted(self, x: CSR) -> Tensor:
-        """The encoder's input while training: dropout(x / ||x||_2), in that order."""
+        """Return the encoder's input in training: x divided by its norm, then dropout: (B, I)."""
         return x.sparse(F.dropout(normalize(x), self.config.dropout))
 
     def regularizer(self) -> Tensor | float:
-        """l2 sum ||W||_F^2 over the weight matrices, not the biases."""
+        """Return l2 sum ||W||_F^2 over the weight matrices; biases are left out."""
         if not self.config.l2:
             return 0.0
         return self.config.l2 * sum(
@@ -182,12 +195,15 @@ class Autoencoder(Recommender[A]):
 
 
 def normalize(x: CSR) -> Tensor:
-    """x / ||x||_2 at the user's own items, each 1 / sqrt(n): (entries,)."""
+    """Return x / ||x||_2 at the users' own items: 1 / sqrt(n) for a user of n items: (entries,)."""
     return x.size[x.row].rsqrt()
 
 
 class VAE(Autoencoder[VAEConfig[Likelihood]]):
-    """I-hidden-K-hidden-I with tanh; the encoder's last layer gives mu and log sigma^2 in one matrix."""
+    """Variational autoencoder with the layers I-hidden-K-hidden-I and tanh at the hidden ones.
+
+    The encoder's last layer gives mu and log sigma^2 in one matrix.
+    """
 
     @classmethod
     def sizes(cls, config: VAEConfig[Likelihood], items: int) -> dict[str, tuple[int, int]]:
@@ -200,7 +216,7 @@ class VAE(Autoencoder[VAEConfig[Likelihood]]):
         }
 
     def encode(self, h: Tensor) -> tuple[Tensor, Tensor]:
-        """mu and log sigma^2 of q(z | x): input h (B, I) -> two of (B, K)."""
+        """Return mu and log sigma^2 of q(z | x): input h (B, I) -> two tensors (B, K)."""
         mu, logvar = self.net["encoder_2"](torch.tanh(self.net["encoder_1"](h))).chunk(2, dim=1)
         return mu, logvar
 
@@ -212,13 +228,13 @@ class VAE(Autoencoder[VAEConfig[Likelihood]]):
 
     @property
     def total_anneal_steps(self) -> float:
-        """Updates over which beta would reach 1; the cap is reached earlier."""
+        """The number of updates in which beta would rise from 0 to 1, if it had no cap."""
         given = self.config.total_anneal_steps
         planned_updates = self.planned * self.updates_per_epoch
         return 0.8 * planned_updates / self.config.beta_cap if given is None else given
 
     def beta(self, updates: int) -> float:
-        """Weight of the KL term after so many updates."""
+        """Return the weight of the KL term in the update after ``updates`` others."""
         cap = self.config.beta_cap
         steps = self.total_anneal_steps if cap else 0
         return min(cap, updates / steps) if steps else cap
@@ -243,7 +259,7 @@ class VAE(Autoencoder[VAEConfig[Likelihood]]):
 
 
 class DAE(Autoencoder[DAEConfig[Likelihood]]):
-    """I-K-I with tanh at the bottleneck and a linear output."""
+    """Denoising autoencoder with the layers I-K-I, tanh at the bottleneck and a linear output."""
 
     @classmethod
     def sizes(cls, config: DAEConfig[Likelihood], items: int) -> dict[str, tuple[int, int]]:

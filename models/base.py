@@ -1,7 +1,7 @@
 """The contract that every model keeps.
 
-Shapes, stated once for the whole package: U training users, I items, B users in a batch,
-K latent dimensions. Histories are binary ``csr_matrix`` of shape (users, I).
+Docstrings in this package name sizes thus: U training users, I items, B users in a batch, K latent
+dimensions. A history is a binary ``csr_matrix`` of shape (users, I).
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ Log = dict[str, float]
 
 
 class Config(BaseModel):
-    """Options of a model, validated when made and never changed after; each field says its unit and origin."""
+    """Options of a model, validated when made and never changed afterwards.
+
+    The docstring of each field says its meaning, its unit and where its default comes from.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
@@ -32,51 +35,53 @@ class Config(BaseModel):
 
 @dataclass(frozen=True)
 class Search:
-    """The values of an option that tuning tries, beside its type: ``Annotated[float, Search(1, 9)]``.
+    """The values of an option that tuning tries, as in ``Annotated[float, Search(1, 9)]``.
 
-    Numbers are drawn evenly between the bounds, or evenly in the logarithm. An option without bounds is a
-    ``Literal``, and each of its values is tried.
+    Numbers are drawn between the bounds. An option without bounds is a ``Literal``, and each of its
+    values is tried.
     """
 
     low: float | None = None
     high: float | None = None
     log: bool = False
+    """Whether the logarithm, not the number itself, is drawn uniformly."""
 
 
 @dataclass(frozen=True)
 class Compute:
-    """What a model computes on; decided by the trial, never by the model."""
+    """How a model computes; the trial decides it, never the model."""
 
     device: Device = "cpu"
     precision: Precision = "fp32"
-    """Of the large training products; weights, optimiser and scores are float32 in either."""
+    """The precision of the large matrix products in training; all else is float32."""
     threads: int = 1
-    """CPU threads for libraries that want to be told; torch's own are set by the trial."""
+    """The number of CPU threads for libraries that take one; the trial sets torch's own."""
     by_numpy: frozenset[Precision] = frozenset()
-    """Precisions in which NumPy's library, not torch's, multiplies large matrices on this machine."""
+    """The precisions in which NumPy's library, not torch's, multiplies large matrices."""
 
 
 C = TypeVar("C", bound=Config)
 
 
 class Recommender(ABC, Generic[C]):
-    """A model under training: it scores all items for users it has never seen, from their histories.
+    """A model that scores all items for users it has never seen, given only their histories.
 
-    All that training changes lives in ``net``, ``optimizers`` and ``epoch``, so that a model restored in
-    another process goes on bit for bit; a schedule sets its rates from ``epoch``, or from the rates that
-    the optimizers have. A model seeds nothing and may draw from Python's, NumPy's and torch's global
-    generators, which the trial seeds before construction and before each epoch.
+    All that training changes is in ``net``, ``optimizers`` and ``epoch``, so that a model restored
+    in another process goes on bit for bit. Thus a learning-rate schedule computes a rate from
+    ``epoch`` or from the optimiser's present rate. A model sets no seed. It may draw from Python's,
+    NumPy's and torch's global generators, which the trial seeds before construction and before each
+    epoch.
     """
 
     net: nn.Module | dict[str, Tensor]
-    """What scoring needs: a module, or named tensors for a closed form."""
+    """All that scoring needs: a module or, for models without one, tensors by name."""
     optimizers: dict[str, torch.optim.Optimizer]
-    """By name; none for a closed form."""
+    """The optimisers by name; empty for a model that torch does not train."""
     epoch: int = 0
-    """Epochs completed, counted by whoever drives the training."""
+    """The number of epochs completed; whoever drives the training counts it."""
 
     def __init__(self, config: C, shape: tuple[int, int], compute: Compute) -> None:
-        """Prepare for a training matrix of this ``shape`` (U, I); learn nothing yet."""
+        """Set the model up for a training matrix of this ``shape`` (U, I), without learning."""
         self.config = config
         self.shape = shape
         self.compute = compute
@@ -84,55 +89,61 @@ class Recommender(ABC, Generic[C]):
 
     @classmethod
     def memory(cls, config: C, shape: tuple[int, int]) -> int | None:
-        """The most bytes that a trial takes at a time for this model, or None if that is not known.
+        """Return the most bytes that a trial of this model needs at a time, or None if unknown.
 
-        ``shape`` (U, I) is the training matrix's. Counted are the weights, all else that training allocates, and
-        the copies of weights and state that a trial makes; not the libraries, the data, or the scores of the
-        users that are ranked.
+        ``shape`` is that of the training matrix, (U, I). The weights, all else that training
+        allocates, and the trial's copies of weights and optimiser states count. Libraries, data and
+        the scores of the evaluation do not.
         """
         return None
 
     @property
     def planned(self) -> int:
-        """Epochs that training takes: those of the options, or 1 for a closed form."""
+        """The number of epochs that training takes: the option ``epochs``, or 1 without it."""
         return getattr(self.config, "epochs", 1)
 
     def prepare(self, train: csr_matrix) -> Any:
-        """Bring the (U, I) training matrix into what ``train_epoch`` wants, once a process, without random numbers."""
+        """Return the (U, I) training matrix in the form that ``train_epoch`` takes.
+
+        This is called once in a process, and draws no random numbers.
+        """
         return train
 
     @abstractmethod
     def train_epoch(self, data: Any) -> Log:
-        """Learn from ``data`` (what ``prepare`` returned) for one epoch.
+        """Train for one epoch on ``data``, which ``prepare`` returned.
 
-        Returns numbers for the learning curve; "loss", where there is one, is what training minimises.
+        Returns numbers for the learning curve; "loss", if it is among them, is what training
+        minimises.
         """
 
     @abstractmethod
     def score(self, history: csr_matrix, users: np.ndarray | None = None) -> Tensor:
-        """Score every item for each history: (B, I) binary -> (B, I) float32 on the model's device, unmasked.
+        """Return a score of every item for each history: (B, I) binary -> (B, I) float32.
 
-        ``users`` (B,) are the rows of the training matrix that these users have there; None for users whom the
-        model has never seen. Most models look at the history alone.
+        Scores are on the model's device; the items of the history have theirs too. ``users`` (B,)
+        are the users' rows in the training matrix, or None for users that the model has never seen.
+        Most models use the history alone.
         """
 
     @property
     def weights(self) -> dict[str, Tensor]:
-        """The learned tensors by name; references, not copies."""
+        """The learned tensors by name, not copied."""
         return self.net.state_dict() if isinstance(self.net, nn.Module) else self.net
 
     def load(self, weights: dict[str, Tensor]) -> None:
-        """Take over ``weights`` of the same model; the tensors may live on another device."""
+        """Replace the model's weights by those of the same model, perhaps from another device."""
         if isinstance(self.net, nn.Module):
             self.net.load_state_dict(weights)
         else:
             self.net = {name: tensor.to(self.compute.device) for name, tensor in weights.items()}
 
     def state(self) -> dict[str, Tensor]:
-        """All that training changes but ``epoch``, as one flat dict.
+        """Return all that training changes, except ``epoch``, as tensors by name.
 
-        "net/NAME" are the weights, "optimizer/NAME/INDEX/SLOT" what an optimizer holds of each parameter, and
-        "optimizer/NAME/groups" its options, rates that a schedule changes among them, as the bytes of JSON.
+        "net/NAME" is a weight, "optimizer/NAME/INDEX/SLOT" is what the optimiser NAME holds for its
+        parameter INDEX, and "optimizer/NAME/groups" is that optimiser's options, including the
+        rates that a schedule changes, as the bytes of a JSON text.
         """
         state = {f"net/{name}": tensor for name, tensor in self.weights.items()}
         for name, optimizer in self.optimizers.items():
@@ -146,17 +157,11 @@ class Recommender(ABC, Generic[C]):
         return state
 
     def restore(self, state: dict[str, Tensor], epoch: int) -> None:
-        """Continue from a ``state`` that the same model had after ``epoch`` epochs."""
+        """Take over the ``state`` that the same model had after ``epoch`` epochs."""
         self.load(_within(state, "net"))
         for name, optimizer in self.optimizers.items():
             held = _within(state, f"optimizer/{name}")
-            groups = [
-                {
-                    key: tuple(value) if isinstance(value, list) else value
-                    for key, value in group.items()
-                }
-                for group in json.loads(bytes(held.pop("groups").tolist()))
-            ]
+            groups = [_tuples(group) for group in json.loads(bytes(held.pop("groups").tolist()))]
             slots: dict[int, dict[str, Tensor]] = {}
             for path, tensor in held.items():
                 index, slot = path.split("/")
@@ -166,19 +171,24 @@ class Recommender(ABC, Generic[C]):
 
 
 def trained_bytes(parameters: int) -> int:
-    """Bytes that a network of so many float32 ``parameters`` takes under Adam.
+    """Return the bytes that a trial needs for a network of float32 ``parameters`` under Adam.
 
-    They are the weights, their gradients, Adam's two moments, the best weights and for a moment their successor,
-    and what a checkpoint is written from: weights, moments and best weights once more.
+    They hold the weights, their gradients and Adam's two moments; the best weights and, for a
+    moment, the next best; and a checkpoint's copy of weights, moments and best weights.
     """
     weights, gradients, moments, best, checkpoint = 1, 1, 2, 2, 4
     return 4 * parameters * (weights + gradients + moments + best + checkpoint)
 
 
 def _within(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names begin with ``prefix/``, without it."""
+    """Return the tensors whose names begin with ``prefix/``, by what follows it."""
     return {
         name.removeprefix(f"{prefix}/"): tensor
         for name, tensor in state.items()
         if name.startswith(f"{prefix}/")
     }
+
+
+def _tuples(group: dict[str, Any]) -> dict[str, Any]:
+    """Return an optimiser's options from JSON, which has lists for tuples."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in group.items()}

@@ -1,4 +1,4 @@
-"""Binary rows in compressed sparse form on a device, and the shuffled batches of an epoch."""
+"""Binary rows as a sparse matrix (CSR) on a device, and the shuffled batches of an epoch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-# the first such tensor of a process announces that they are in beta: not to the user
+# the first CSR tensor of a process warns that torch's support is in beta: users need not see it
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
     torch.sparse_csr_tensor([0, 0], [], [], (1, 1), check_invariants=False)
@@ -19,18 +19,18 @@ with warnings.catch_warnings():
 
 @dataclass(frozen=True)
 class CSR:
-    """A (B, I) binary matrix: user b has the items ``col[crow[b]:crow[b + 1]]``."""
+    """A binary matrix (B, I): user b has the items ``col[crow[b]:crow[b + 1]]``."""
 
     crow: Tensor
-    """(B + 1,) int64."""
+    """(B + 1,) int64, where each user's items begin in ``col``."""
     col: Tensor
-    """(entries,) int64."""
+    """(entries,) int64, the item of each entry, which is a one of the matrix."""
     items: int
-    """I."""
+    """I, the number of columns."""
 
     @classmethod
     def of(cls, matrix: csr_matrix, device: str = "cpu") -> CSR:
-        """Copy the pattern of ``matrix``; its values are taken to be ones."""
+        """Return a copy of ``matrix`` on ``device``; its values are taken to be ones."""
         crow, col = (
             torch.from_numpy(a).to(device, torch.int64) for a in (matrix.indptr, matrix.indices)
         )
@@ -41,7 +41,7 @@ class CSR:
 
     @cached_property
     def size(self) -> Tensor:
-        """Items per user: (B,)."""
+        """The number of items of each user: (B,)."""
         return self.crow.diff()
 
     @cached_property
@@ -51,7 +51,10 @@ class CSR:
         return torch.repeat_interleave(users, self.size, output_size=len(self.col))
 
     def take(self, users: Tensor, entries: int | None = None) -> CSR:
-        """The rows of ``users``, in that order; a GPU need not be waited for if told how many ``entries`` they have."""
+        """Return the rows of ``users``, in that order.
+
+        If the number of ``entries`` in them is given, the CPU need not wait for the GPU to count.
+        """
         crow = torch.nn.functional.pad(self.size[users].cumsum(0), (1, 0))
         shift = torch.repeat_interleave(
             self.crow[users] - crow[:-1], self.size[users], output_size=entries
@@ -60,7 +63,7 @@ class CSR:
         return CSR(crow, self.col[entry], self.items)
 
     def sparse(self, values: Tensor | None = None) -> Tensor:
-        """As a torch sparse tensor (B, I) with ``values`` (entries,), or ones."""
+        """Return a sparse tensor (B, I) with the ``values`` (entries,), by default ones."""
         if values is None:
             values = torch.ones(len(self.col), device=self.col.device)
         return torch.sparse_csr_tensor(
@@ -68,7 +71,10 @@ class CSR:
         )
 
     def shuffled(self, batch: int) -> Iterator[CSR]:
-        """Every user once, in an order from torch's global generator, ``batch`` at a time; the last may be smaller."""
+        """Yield batches of ``batch`` users, each user once; the last batch may be smaller.
+
+        The order is drawn from torch's global generator.
+        """
         order = torch.randperm(len(self))
         sizes = self.size.cpu()[order]
         for users, size in zip(

@@ -5,8 +5,9 @@ P = (X'X + l2 I)^-1, B_ij = -P_ij / P_jj for i != j. Scores: history x B.
 
 Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.
 
-Differences from the paper: none in the mathematics. Everything is float32 and happens inside one (I, I)
-matrix: the Gram matrix is written block by block, LAPACK's spotrf and spotri invert it in place.
+Differences from the paper: none in the mathematics. Everything is float32 and happens in the memory
+of one (I, I) matrix: the Gram matrix is written block by block, and LAPACK's spotrf and spotri
+invert it in place.
 """
 
 from __future__ import annotations
@@ -25,17 +26,18 @@ from models.batches import CSR
 from models.registry import register
 
 BLOCK = 1024
-"""Columns worked on at a time: temporary memory of BLOCK / I of the matrix."""
+"""The number of columns worked on at a time; temporary memory is BLOCK / I of the matrix."""
 LARGEST = 20_480
-"""Rows of a matrix that LAPACK is given. On two threads OpenBLAS's Cholesky of more than about 22,600 rows writes
-beyond its buffer on some CPUs (its issue 2562); here one of 26,744 crashed."""
+"""The most rows of a matrix that LAPACK is given. With two threads and more than about 22,600 rows,
+OpenBLAS's Cholesky writes beyond its buffer on some CPUs (its issue 2562); one of 26,744 rows
+crashed here."""
 
 
 class EASEConfig(Config):
     """Options of EASE."""
 
     l2: Annotated[PositiveFloat, Search(10, 5000, log=True)] = 500.0
-    """Lambda, the weight of ||B||^2. 500 is the published value for ML-20M."""
+    """The weight of ||B||_F^2, lambda in the paper (paper: 500 on ML-20M)."""
 
 
 @register(
@@ -45,7 +47,7 @@ class EASEConfig(Config):
     deterministic=True,
 )
 class EASE(Recommender[EASEConfig]):
-    """Item-item regression; one "epoch" is the closed form."""
+    """Item-item regression in closed form, which is computed in a single epoch."""
 
     net: dict[str, Tensor]
 
@@ -56,16 +58,18 @@ class EASE(Recommender[EASEConfig]):
     @classmethod
     def memory(cls, config: EASEConfig, shape: tuple[int, int]) -> int:
         items = shape[1]
-        copies = 1 if items <= LARGEST else 2  # an inverse by quarters copies them
+        # an inverse by quarters copies the quarters
+        copies = 1 if items <= LARGEST else 2
         return 4 * items * (copies * items + 3 * min(BLOCK, items))
 
     def train_epoch(self, data: csr_matrix) -> Log:
-        # torch aligns it; NumPy and LAPACK work on it
+        # torch allocates aligned memory, in which NumPy and LAPACK then work
         matrix = torch.empty(self.shape[1], self.shape[1])
         P = gram(data, out=matrix.numpy())
         np.fill_diagonal(P, P.diagonal() + self.config.l2)
         invert(P)
-        P /= -P.diagonal()  # column j by P_jj
+        # divides column j by -P_jj
+        P /= -P.diagonal()
         np.fill_diagonal(P, 0.0)
         self.net = {"B": matrix}
         return {}
@@ -75,7 +79,7 @@ class EASE(Recommender[EASEConfig]):
 
 
 def gram(X: csr_matrix, out: np.ndarray) -> np.ndarray:
-    """Write the item-item counts X'X into ``out``: (U, I) -> (I, I) float32, returned."""
+    """Write the item-item counts X'X into ``out`` and return it: (U, I) -> (I, I) float32."""
     Xt = X.T.tocsr()
     columns = X.tocsc()
     for start in range(0, len(out), BLOCK):
@@ -85,7 +89,7 @@ def gram(X: csr_matrix, out: np.ndarray) -> np.ndarray:
 
 
 def invert(A: np.ndarray) -> None:
-    """Invert a symmetric positive definite (I, I) float32 matrix in place, by its Cholesky factor.
+    """Invert a symmetric, positive definite (I, I) float32 matrix in place, by Cholesky.
 
     Raises numpy.linalg.LinAlgError if ``A`` is not positive definite in float32.
     """
@@ -93,7 +97,7 @@ def invert(A: np.ndarray) -> None:
         invert_by_quarters(A)
         return
     spotrf, spotri = get_lapack_funcs(("potrf", "potri"), dtype=np.float32)
-    # the same memory in the order that LAPACK overwrites; its lower triangle is A's upper one
+    # the same memory in LAPACK's column order; its lower triangle is A's upper one
     fortran = A.T
     _, info = spotrf(fortran, lower=1, overwrite_a=1)
     if info == 0:
@@ -102,7 +106,8 @@ def invert(A: np.ndarray) -> None:
         raise np.linalg.LinAlgError(
             f"the Gram matrix is not positive definite in float32 (minor {info}); use a larger l2"
         )
-    for start in range(0, len(A), BLOCK):  # only A's upper triangle was written: mirror it
+    # LAPACK has written only A's upper triangle: mirror it
+    for start in range(0, len(A), BLOCK):
         stop = start + BLOCK
         square = np.triu(A[start:stop, start:stop])
         A[start:stop, start:stop] = square + np.triu(square, 1).T
@@ -110,7 +115,10 @@ def invert(A: np.ndarray) -> None:
 
 
 def invert_by_quarters(A: np.ndarray) -> None:
-    """As ``invert``: A = [[a, b], [b', d]] by the inverses of a and of its Schur complement, d - b'a^-1 b."""
+    """Do what ``invert`` does, by inverting only matrices of half the size.
+
+    With A = [[a, b], [b', d]] these are a and its Schur complement, d - b'a^-1 b.
+    """
     half = len(A) // 2
     a, b, d = A[:half, :half], A[:half, half:], A[half:, half:]
     for_lapack = np.ascontiguousarray(a)

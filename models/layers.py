@@ -1,4 +1,4 @@
-"""A fully connected layer, as the paper initialises it, and the matrix product behind it."""
+"""A fully connected layer, initialised as in the paper, and its matrix product."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ Multiply = Callable[[Tensor, Tensor], Tensor]
 
 
 class Dense(nn.Module):
-    """x W + b with a (in, out) matrix, so that x may be a sparse CSR tensor."""
+    """A layer x W + b, where x may be a sparse CSR tensor, since W is (in, out)."""
 
     def __init__(self, inputs: int, outputs: int, compute: Compute | None = None) -> None:
-        """Weights Glorot uniform; biases normal with standard deviation 0.001, cut at two of them.
+        """Draw the weights Glorot-uniformly and the biases normally.
 
-        ``compute`` says how a large layer multiplies a dense x: in its precision while gradients are recorded, for
-        scores always in float32. Without it, torch multiplies in float32.
+        The biases have the standard deviation 0.001 and are cut off at twice that. ``compute`` is
+        for large layers with a dense x: they multiply in its precision while gradients are
+        recorded, and in float32 for scores. Without it, torch multiplies in float32.
         """
         super().__init__()
         self.compute = compute or Compute()
@@ -31,7 +32,7 @@ class Dense(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in) dense or sparse -> (B, out) float32."""
+        """Return x W + b: dense or sparse (B, in) -> (B, out) float32."""
         precision = self.compute.precision if torch.is_grad_enabled() else "fp32"
         multiply = by_numpy if precision in self.compute.by_numpy else torch.mm
         number = torch.bfloat16 if precision == "bf16" else torch.float32
@@ -39,7 +40,11 @@ class Dense(nn.Module):
 
 
 class Product(torch.autograd.Function):
-    """x W, it and its gradients by the same ``multiply``; torch's own gradient of a sparse product copies it twice."""
+    """The product x W, with ``multiply`` used for the product and for its gradients.
+
+    The backward pass is written by hand because torch's own makes two copies of the gradient of W
+    where x is sparse.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, W: Tensor, multiply: Multiply) -> Tensor:
@@ -50,7 +55,8 @@ class Product(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, None]:
         (gradient,), (x, W) = gradients, ctx.saved_tensors
-        if x.layout == torch.sparse_csr:  # without the copy of its result that torch.mm makes
+        # addmm_ on zeros makes no copy of its result, as torch.mm does
+        if x.layout == torch.sparse_csr:
             return None, torch.zeros_like(W).addmm_(x.t().to_sparse_csr(), gradient), None
         return (
             ctx.multiply(gradient, W.T) if ctx.needs_input_grad[0] else None,
@@ -60,5 +66,5 @@ class Product(torch.autograd.Function):
 
 
 def by_numpy(a: Tensor, b: Tensor) -> Tensor:
-    """a b by the library that NumPy uses; bfloat16 operands are multiplied, and summed, in float32."""
+    """Return a b, computed by NumPy's library; bfloat16 factors are multiplied in float32."""
     return torch.from_numpy(np.matmul(a.float().numpy(), b.float().numpy())).to(a.dtype)

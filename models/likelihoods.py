@@ -1,8 +1,8 @@
-"""Likelihoods of a user's binary row x given the decoder's output f, each one a small frozen config.
+"""Likelihoods of a user's binary row x given the decoder's output f; each is a small frozen config.
 
-Each is a sum over the user's own items and at most one reduction over all items, so that x stays sparse.
-Three of them are exponential families with f as natural parameter: log p(x | f) = x . f - A(f), and the
-gradient is x - E[x | f], with E[x | f] = dA/df.
+Each is a sum over the user's own items plus at most one sum over all items, so that x stays sparse.
+Three of them are exponential families with the natural parameter f: log p(x | f) = x . f - A(f),
+and the gradient in f is x - E[x | f], where E[x | f] = dA/df.
 """
 
 from __future__ import annotations
@@ -22,33 +22,36 @@ Start = Literal["paper", "item"]
 
 
 class Likelihood(Config, ABC):
-    """p(x | f); its options are its fields."""
+    """A likelihood p(x | f); its fields are its options."""
 
     output_bias: ClassVar[Start] = "paper"
-    """Where the decoder's last bias starts unless it is said: near 0 as in the paper, or at ``start``."""
+    """The default of the option ``output_bias`` of the autoencoders with this likelihood."""
 
     @abstractmethod
     def log_prob(self, f: Tensor, x: CSR) -> Tensor:
-        """log p(x | f) up to terms without f, per user: f (B, I), x (B, I) -> (B,)."""
+        """Return log p(x | f) for each user, without terms free of f: (B, I), (B, I) -> (B,)."""
 
     @abstractmethod
     def start(self, p: Tensor) -> Tensor:
-        """The f that expects each item's share of users ``p``, 0 < p < 1: (I,) -> (I,)."""
+        """Return the f under which the expected x is ``p``, with 0 < p < 1: (I,) -> (I,)."""
 
 
 class ExponentialFamily(Likelihood):
-    """log p(x | f) = sum_i x_i f_i - A(f)."""
+    """The likelihoods with log p(x | f) = sum_i x_i f_i - A(f)."""
 
     @abstractmethod
     def partition(self, f: Tensor, n: Tensor) -> tuple[Tensor, Tensor]:
-        """A(f) (B,), and its gradient E[x | f] (B, I) in memory of its own; ``n`` (B,) are the users' items."""
+        """Return A(f), (B,), and its gradient E[x | f], (B, I), in memory of its own.
+
+        ``n``, (B,), is the number of items of each user.
+        """
 
     def log_prob(self, f: Tensor, x: CSR) -> Tensor:
         return NaturalParameter.apply(f, x, self)
 
 
 class NaturalParameter(torch.autograd.Function):
-    """sum_i x_i f_i - A(f); the gradient x - E[x | f] is written over E[x | f]."""
+    """sum_i x_i f_i - A(f), whose gradient x - E[x | f] takes the memory of E[x | f]."""
 
     @staticmethod
     def forward(ctx: Any, f: Tensor, x: CSR, family: ExponentialFamily) -> Tensor:
@@ -68,7 +71,8 @@ class Multinomial(ExponentialFamily):
 
     def partition(self, f: Tensor, n: Tensor) -> tuple[Tensor, Tensor]:
         softmax = torch.softmax(f, dim=1)
-        normalizer = f.amax(dim=1) - softmax.amax(dim=1).log()  # log sum_i exp f_i
+        # log sum_i exp f_i
+        normalizer = f.amax(dim=1) - softmax.amax(dim=1).log()
         return n * normalizer, softmax.mul_(n[:, None])
 
     def start(self, p: Tensor) -> Tensor:
@@ -76,7 +80,10 @@ class Multinomial(ExponentialFamily):
 
 
 class Logistic(ExponentialFamily):
-    """log p(x | f) = sum_i x_i log sigma(f_i) + (1 - x_i) log(1 - sigma(f_i)) (Liang et al. 2018, equation 4)."""
+    """log p(x | f) = sum_i x_i log sigma(f_i) + (1 - x_i) log(1 - sigma(f_i)).
+
+    This is equation 4 of Liang et al. 2018.
+    """
 
     output_bias: ClassVar[Start] = "item"
 
@@ -88,7 +95,7 @@ class Logistic(ExponentialFamily):
 
 
 class Poisson(ExponentialFamily):
-    """log p(x | f) = sum_i x_i f_i - exp(f_i), of counts with mean exp(f_i); not in the paper."""
+    """log p(x | f) = sum_i x_i f_i - exp(f_i), for counts with mean exp(f_i) (not in the paper)."""
 
     output_bias: ClassVar[Start] = "item"
 
@@ -101,16 +108,21 @@ class Poisson(ExponentialFamily):
 
 
 class Gaussian(Likelihood):
-    """log p(x | f) = -sum_i c_i / 2 (x_i - f_i)^2, c_i = c1 where x_i = 1, else c0 (Liang et al. 2018, equation 3)."""
+    """log p(x | f) = -sum_i c_i / 2 (x_i - f_i)^2 (Liang et al. 2018, equation 3).
+
+    c_i is c1 where x_i = 1, and c0 elsewhere.
+    """
 
     c0: PositiveFloat = 1.0
-    """Confidence in a zero (the paper's values are not published; only c1 / c0 and the other terms' weights matter)."""
+    """The confidence in a zero (ours, as none is published). A factor on both c0 and c1 only
+    changes the weight of the likelihood beside the other terms of the loss."""
     c1: Annotated[PositiveFloat, Search(1.2, 20, log=True)] = 2.0
-    """Confidence in a one, above c0."""
+    """The confidence in a one, which must be above c0 (in the models tuned on ml1m validation; no
+    value is published)."""
 
     @model_validator(mode="after")
     def ones_above_zeros(self) -> Self:
-        """Raises ValueError unless c1 > c0."""
+        """Return the config; raise ValueError unless c1 > c0."""
         if self.c1 <= self.c0:
             raise ValueError("c1, the confidence in a one, must be above c0, that in a zero")
         return self
@@ -127,10 +139,10 @@ class Gaussian(Likelihood):
 
 
 def own(f: Tensor, x: CSR) -> Tensor:
-    """f at the users' own items: (B, I) -> (entries,)."""
+    """Return f at the users' own items: (B, I) -> (entries,)."""
     return f[x.row, x.col]
 
 
 def per_user(values: Tensor, x: CSR) -> Tensor:
-    """Sum over each user's own items: (entries,) -> (B,)."""
+    """Return the sum of ``values`` over each user's own items: (entries,) -> (B,)."""
     return values.new_zeros(len(x)).index_add(0, x.row, values)

@@ -1,7 +1,8 @@
 """Popularity: every user is offered the items that most training users have.
 
-Objective: none. It needs no history, and so it is the floor for every other model, and, being deterministic,
-the proof of an evaluator (Rendle, Zhang, Koren 2019, "On the Difficulty of Evaluating Baselines").
+Objective: none. It ignores the history, so every other model should beat it. It is deterministic,
+so its published results test an evaluator (Rendle, Zhang, Koren 2019, "On the Difficulty of
+Evaluating Baselines").
 
 Differences from the paper: none.
 """
@@ -18,7 +19,7 @@ from models.registry import register
 
 
 class PopularityConfig(Config):
-    """Popularity has no options."""
+    """The options of popularity: it has none."""
 
 
 @register(
@@ -29,7 +30,7 @@ class PopularityConfig(Config):
     devices=("cpu", "cuda"),
 )
 class Popularity(Recommender[PopularityConfig]):
-    """Score = number of training users who have the item."""
+    """An item's score is the number of training users who have it."""
 
     net: dict[str, Tensor]
 
@@ -39,7 +40,8 @@ class Popularity(Recommender[PopularityConfig]):
 
     @classmethod
     def memory(cls, config: PopularityConfig, shape: tuple[int, int]) -> int:
-        return 2 * 4 * shape[1]  # the counts, as whole numbers and as scores
+        # the counts, as whole numbers and as scores
+        return 2 * 4 * shape[1]
 
     def train_epoch(self, data: csr_matrix) -> Log:
         count = np.bincount(data.indices, minlength=self.shape[1]).astype(np.float32)

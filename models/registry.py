@@ -1,4 +1,7 @@
-"""Names of models. A model is known once its file says ``@register(...)`` and models/__init__.py imports it."""
+"""The registry of models: a name gives the class and its default options.
+
+A model is registered when models/__init__.py imports its file, which says ``@register(...)``.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +23,22 @@ class Entry:
     name: str
     model: type[Recommender[Any]]
     config: Config
-    """The defaults; their type validates other values."""
+    """The default options; their type validates other values."""
     paper: str
-    """Author, short title, venue and year."""
+    """The paper's authors, short title, venue and year."""
     deterministic: bool
-    """Draws no random numbers: run once per split, with no seed."""
+    """Whether it draws no random numbers; it is then trained once on a split, without a seed."""
     devices: tuple[Device, ...]
-    """Where it runs."""
+    """The devices on which it runs."""
     precisions: tuple[Precision, ...]
-    """Of its training products."""
+    """The precisions that its matrix products in training may have."""
 
     @property
     def kinds(self) -> list[type]:
-        """What defines it: the model's class, and those of the configs inside its own (a likelihood's)."""
+        """The classes that define the model: its own, and those of configs in its config.
+
+        Such a config is a likelihood.
+        """
         return [
             self.model,
             *(type(value) for value in vars(self.config).values() if isinstance(value, Config)),
@@ -40,12 +46,12 @@ class Entry:
 
     @property
     def files(self) -> list[Path]:
-        """Where those classes are."""
+        """The files of ``kinds``."""
         return [Path(inspect.getfile(kind)) for kind in self.kinds]
 
     @property
     def about(self) -> str:
-        """What it is, in the first sentence of its class."""
+        """What the model is: the first line of its class's docstring."""
         return (self.model.__doc__ or "").splitlines()[0]
 
 
@@ -61,15 +67,17 @@ def register(
     devices: tuple[Device, ...] = ("cpu",),
     precisions: tuple[Precision, ...] = ("fp32",),
 ) -> Callable[[M], M]:
-    """Make a model available as ``name`` with the values of ``config`` as its defaults.
+    """Return a decorator that registers a model as ``name``.
 
-    Raises ValueError if the name is taken.
+    ``config`` holds the default options; the other arguments are those of ``Entry``. Raises
+    ValueError if the name is taken.
     """
 
     def add(model: M) -> M:
         if name in MODELS:
             raise ValueError(
-                f"the model name {name!r} is taken by {MODELS[name].model.__module__}; register another name"
+                f"the model name {name!r} is taken by {MODELS[name].model.__module__}; "
+                "register another name"
             )
         MODELS[name] = Entry(name, model, config, paper, deterministic, devices, precisions)
         return model

@@ -1,4 +1,4 @@
-"""The autoencoders by name: each likelihood ``x`` gives ``x-vae`` and ``x-dae``."""
+"""Registers the autoencoders: a likelihood with the name ``x`` gives ``x-vae`` and ``x-dae``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from models.base import Config
 from models.likelihoods import Gaussian, Likelihood, Logistic, Multinomial, Poisson
 from models.registry import register
 
-PAPER = "Liang, Krishnan, Hoffman, Jebara, Variational Autoencoders for Collaborative Filtering, WWW 2018"
+PAPER = (
+    "Liang, Krishnan, Hoffman, Jebara, "
+    "Variational Autoencoders for Collaborative Filtering, WWW 2018"
+)
 
 L = TypeVar("L", bound=Likelihood)
 LIKELIHOODS: dict[str, type[Likelihood]] = {}
@@ -19,9 +22,10 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {}
 def register_likelihood(
     name: str, *, vae: Likelihood | None = None, dae: Likelihood | None = None, paper: str = PAPER
 ) -> Callable[[type[L]], type[L]]:
-    """Make the models ``NAME-vae`` and ``NAME-dae`` of a likelihood; ``vae`` and ``dae`` are its options in each.
+    """Return a decorator that registers ``NAME-vae`` and ``NAME-dae`` with a likelihood.
 
-    Raises ValueError if a name is taken.
+    ``vae`` and ``dae`` are the likelihood with its default options in each of them; without one,
+    its own defaults are used. Raises ValueError if a name is taken.
     """
 
     def add(likelihood: type[L]) -> type[L]:
@@ -44,12 +48,15 @@ def register_likelihood(
 
 
 def defaults(kind: Any, likelihood: Likelihood) -> Config:
-    """Of a network with a likelihood; a config of this type holds no other."""
+    """Return the default options of a network with ``likelihood``.
+
+    The config's type is ``kind`` for this type of likelihood, and takes no other.
+    """
     return kind[type(likelihood)](likelihood=likelihood, output_bias=likelihood.output_bias)
 
 
 register_likelihood("mult")(Multinomial)
-# tuned: docs/tuning.md
+# docs/tuning.md tells how c1 was tuned
 register_likelihood("gaussian", vae=Gaussian(c1=5.0), dae=Gaussian(c1=3.0))(Gaussian)
 register_likelihood("logistic")(Logistic)
 register_likelihood("poisson")(Poisson)

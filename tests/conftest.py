@@ -17,7 +17,7 @@ from datasets.synthetic import Synthetic, SyntheticConfig
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """The folder of real raw files; a test that needs it is skipped where $BENCH_DATA_DIR is not set."""
+    """Return the folder of real raw files; skip the test where $BENCH_DATA_DIR is not set."""
     if not (folder := os.environ.get("BENCH_DATA_DIR")):
         pytest.skip("$BENCH_DATA_DIR is not set, so there is no real data")
     return Path(folder)
@@ -25,7 +25,7 @@ def data_dir() -> Path:
 
 @pytest.fixture
 def gpu() -> str:
-    """The device; a test that needs one is skipped without it."""
+    """Return "cuda"; skip the test where there is no such device."""
     if not torch.cuda.is_available():
         pytest.skip("there is no CUDA device")
     return "cuda"
@@ -33,7 +33,7 @@ def gpu() -> str:
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test reads or writes the splits of the person who runs it."""
+    """Give each test a cache of its own, so that none touches the cache of whoever runs it."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("BENCH_CACHE_DIR", str(folder))
     return folder
@@ -44,14 +44,14 @@ NETWORKS = ["--set", "epochs=3", "batch=50", "latent=8"]
 
 
 def run_tiny(out: Path, *more: str) -> int:
-    """A run on 240 users, of three epochs where networks are among its models."""
+    """Run on 240 users, with three epochs if networks are among the models."""
     networks = "--models" not in more or any("mult" in word for word in more)
     return main(["--out", str(out), "--jobs", "2", *DATA, *(NETWORKS if networks else []), *more])
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Path:
-    """The records of a tiny run of everything, with weights; nobody writes there."""
+    """Return the folder of a tiny run of all models, with weights; tests must not write there."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         out = tmp_path_factory.mktemp("finished")
@@ -65,7 +65,7 @@ RISE = 6
 
 @pytest.fixture(scope="session")
 def sweep_folder(tmp_path_factory) -> Path:
-    """The records of a sweep over beta and of the heuristic; nobody writes there."""
+    """Return the folder of a beta sweep and a beta heuristic; tests must not write there."""
     words = ["--models", "mult-vae", "--seeds", "0", "1", "--precision", "fp32"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
@@ -81,13 +81,13 @@ def sweep_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def small_split() -> Split:
-    """About 180 training users and 60 items."""
+    """Return a split with about 180 training users and 60 items."""
     config = SyntheticConfig(users=240, items=60, density=0.15, types=4, held_out=30)
     return Synthetic(config).split()[0]
 
 
 @pytest.fixture
 def random() -> np.random.RandomState:
-    """Seeded, and torch with it."""
+    """Return a seeded generator; torch's global one is seeded too."""
     torch.manual_seed(0)
     return np.random.RandomState(0)

@@ -1,4 +1,4 @@
-"""Helpers of several tests: train a registered model as a trial does, here or in a process that stops and resumes."""
+"""Trains a registered model as a trial does, in this process or in one that stops and resumes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SMALL = {"als": {"regularization": 1.0}}
 
 
 def make(name: str, shape: tuple[int, int], **options: Any) -> Recommender[Any]:
-    """A registered model, small enough for a test, freshly initialised with seed 0; it takes the options it has."""
+    """Return a new, small model, initialised with seed 0; options that it lacks are ignored."""
     entry = MODELS[name]
     small = {
         "epochs": EPOCHS,
@@ -40,7 +40,7 @@ def make(name: str, shape: tuple[int, int], **options: Any) -> Recommender[Any]:
 def train(
     model: Recommender[Any], matrix: csr_matrix, until: int | None = None
 ) -> Recommender[Any]:
-    """Up to and including epoch ``until``, or to the end."""
+    """Train up to and including epoch ``until``, or to the end, and return the model."""
     data = model.prepare(matrix)
     while model.epoch < (until or model.planned):
         train_epoch(model, data, seed=0)
@@ -48,14 +48,14 @@ def train(
 
 
 def checkerboard(users: int, items: int) -> csr_matrix:
-    """Even users have the even items and odd users the odd ones, but each user lacks one of their own."""
+    """Return a matrix where even users have even items and odd users odd ones, except one each."""
     dense = (np.arange(users)[:, None] % 2) == (np.arange(items)[None, :] % 2)
     dense[np.arange(users), np.arange(users) % items] = False
     return csr_matrix(dense.astype(np.float32))
 
 
 def resume(name: str, state: Path, matrix: Path, epoch: int, scores: Path) -> None:
-    """In a new process: restore, train to the end, score the training histories, write the scores."""
+    """Restore a model, train it to the end, and write its scores; runs in a new process."""
     from safetensors.torch import load_file, save_file
     from scipy.sparse import load_npz
 

@@ -55,7 +55,7 @@ def csv_of(name: str) -> Callable[[Path, pd.DataFrame], pd.DataFrame]:
 
 
 def by_movie(found: pd.DataFrame) -> dict[int, list[str]]:
-    """The lines of each movie, with its own first."""
+    """Return the lines of each movie's file; the first names the movie."""
     movies = {movie: [f"{movie}:"] for movie in sorted(set(found["item"]))}
     for u, i, r in found.itertuples(index=False):
         movies[i].append(f"{u},{r:.0f},2005-09-06")
@@ -125,7 +125,7 @@ OTHER_FORMS: list[tuple[str, Writer]] = [("netflix", combined), ("gowalla", ligh
 
 
 def small(name: str) -> DatasetConfig:
-    """The data set's own options but for what fits a small file."""
+    """Return the data set's own options, changed only to fit a small file."""
     config = DATASETS[name].config
     fitting = {
         "held_out": 4,
@@ -140,7 +140,7 @@ def small(name: str) -> DatasetConfig:
 def write_table(
     path: Path, found: pd.DataFrame, separator: str = ",", quoted: bool = False
 ) -> None:
-    """With pandas' own writer, so that nothing of this project has a part in it."""
+    """Write the table with pandas, so that the test does not rest on this project's code."""
     found.to_csv(
         path, sep=separator, index=False, quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL
     )

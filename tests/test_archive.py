@@ -163,10 +163,10 @@ def unsafe_tar(name: str, content: bytes, link: bool) -> bytes:
 
 
 UNSAFE = [
-    ("../evil", b"x", False, "leads out of it"),
-    ("ml-20m/../../evil", b"x", False, "leads out of it"),
-    ("..\\evil", b"x", False, "leads out of it"),
-    ("/evil", b"x", False, "leads out of it"),
+    ("../evil", b"x", False, "leads out of the archive"),
+    ("ml-20m/../../evil", b"x", False, "leads out of the archive"),
+    ("..\\evil", b"x", False, "leads out of the archive"),
+    ("/evil", b"x", False, "leads out of the archive"),
     ("mv_0000001.txt", b"/etc/passwd", True, "is a link"),
     ("mv_0000001.txt", b"0" * 5000, False, "unpacks to more than 4000 bytes"),
 ]

@@ -88,7 +88,7 @@ def test_a_lock_has_one_holder(tmp_path):
 
 
 def test_who_waited_holds_the_file_that_others_see(tmp_path):
-    """Its last holder deletes the file; a waiter that got the deleted one would hold nothing."""
+    """A waiter must not be left with the file that the last holder has deleted."""
     holds, done = threading.Event(), threading.Event()
 
     def waiter() -> None:

@@ -21,13 +21,13 @@ from tests.conftest import RISE
 
 @pytest.fixture(scope="module")
 def swept(sweep_folder) -> list[Record]:
-    """By seed."""
+    """Return the records of mult-vae, sorted by seed."""
     found = [record for record in store.read_all(sweep_folder) if record.spec.model == "mult-vae"]
     return sorted(found, key=lambda record: record.spec.seed or 0)
 
 
 def heuristic(found: list[Record], first: bool) -> list[Record]:
-    """Its first or second runs."""
+    """Return the records of the heuristic's first or of its second runs."""
     steps = RISE * math.ceil(found[0].data.training_users / 50)
     mine = [r for r in found if r.spec.config["total_anneal_steps"] == steps]
     return [r for r in mine if (r.spec.config["beta_cap"] == 1) == first]

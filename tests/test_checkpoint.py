@@ -20,13 +20,13 @@ from tests.test_trial import Toy, ToyConfig, trial_of
 
 @pytest.fixture
 def toy(small_split, tmp_path) -> Trial:
-    """Best at its second epoch of four; a checkpoint after each."""
+    """Return a trial of four epochs, the second the best, with a checkpoint after each."""
     t = trial_of(Toy, ToyConfig(), small_split)
     return replace(t, job=t.job.model_copy(update={"out": tmp_path, "checkpoint_seconds": 0.0}))
 
 
 def run_until(t: Trial, epoch: int) -> None:
-    """As far as ``epoch``'s checkpoint."""
+    """Run the trial until the checkpoint of ``epoch`` is written, then stop it."""
 
     def stop(done: int, planned: int, best: float) -> None:
         if done == epoch + 1:

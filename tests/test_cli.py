@@ -187,7 +187,7 @@ def test_dry_run_says_what_is_done(tmp_path, capsys):
         ),
         (["--set", "mult-vea.latent=3"], "'mult-vea' is unknown, did you mean 'mult-vae'?"),
         (["--set", "synthetic.held_out=5000"], "held_out = 5000 takes 10000 of the"),
-        (["--set", "synthetic.min_items_per_user=900"], "no interaction of"),
+        (["--set", "synthetic.min_items_per_user=900"], "none of"),
         (["report", "--out", "nowhere"], "nowhere holds no record"),
         (["verify", "nowhere"], "nowhere holds no record"),
         (["evaluate", "--dataset", "ml1n", "--lists", "x", "--name", "x"], "did you mean 'ml1m'"),
@@ -364,6 +364,7 @@ def test_list_shows_every_option(capsys):
     for entry in (*DATASETS.values(), *MODELS.values()):
         assert f"  {entry.name}: " in text
         assert all(f"    {option} = " in text for option in options.flat(entry.config))
+    assert all(line.startswith("  ") or line.endswith(":") for line in text.splitlines() if line)
 
 
 def test_help_names_every_verb_and_fits_a_terminal():

@@ -251,7 +251,7 @@ def test_an_unreadable_cache_says_what_to_delete(fault, raw, tmp_path):
 
 
 def test_empty_after_the_filters_is_said(raw, tmp_path):
-    with pytest.raises(DataError, match=r"no interaction of 270 rows is left by min_rating = 6.0"):
+    with pytest.raises(DataError, match=r"none of 270 rows is left with min_rating = 6.0"):
         prepare(raw.parent.parent, tmp_path / "cache", SMALL.model_copy(update={"min_rating": 6.0}))
     assert not list((tmp_path / "cache").glob("ml1m*"))
 

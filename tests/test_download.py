@@ -123,7 +123,7 @@ def test_another_file_than_the_published_is_refused_and_deleted(server, part, tm
     (tmp_path / ".ml-1m.zip.part").write_bytes(part)
     with pytest.raises(
         DataError,
-        match=r"is not the file with sha256:\w{64} that was published: put ml-1m.zip from",
+        match=r"does not have the published checksum sha256:\w{64}; put ml-1m.zip from",
     ):
         fetch.download(source(server, CONTENT[:-1]), tmp_path)
     assert names(tmp_path) == []

@@ -21,7 +21,7 @@ from datasets.split import Fold, Interactions
 
 
 def fold_of(history: np.ndarray, target: np.ndarray) -> Fold:
-    """From two dense binary (users, I) arrays."""
+    """Return a fold made of two dense binary (users, I) arrays."""
     ids = np.arange(history.shape[0]), np.arange(history.shape[1])
     parts = (
         Interactions(*(p.astype(np.int32) for p in np.nonzero(dense)), *ids)
@@ -47,7 +47,7 @@ def slow_hash(user: int, item: int) -> int:
 
 
 def slow_ranking(scores: np.ndarray, fold: Fold) -> dict[int, list[int]]:
-    """Per user with a target: all candidates, best first, by (-score, hash)."""
+    """Return, for each user with a target, all candidates sorted by (-score, hash)."""
     rankings = {}
     for user in range(len(scores)):
         seen = set(fold.history.matrix[user].indices)

@@ -1,4 +1,4 @@
-"""Lists made elsewhere: the same metrics as the model that made them, and a sentence for each thing amiss."""
+"""Lists made elsewhere get the metrics of the model that made them, or a sentence if malformed."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def test_als_on_a_gpu_equals_als_on_the_cpu(gpu, x):
 
 
 def fold_in_loss(model: BPR, w: torch.Tensor, own: list[int]) -> torch.Tensor:
-    """The mean over pairs, one at a time."""
+    """Compute the loss pair by pair."""
     item, others = model.net["item"].double(), model.net["negatives"].tolist()
     one = torch.cat([w, torch.ones(1, dtype=torch.float64)])
     pairs = [(i, j) for i in own for j in others[i] if j not in own]
@@ -289,7 +289,7 @@ def test_an_epoch_of_bpr_takes_the_steps_that_the_paper_says():
 def steps_between(
     before: tuple[np.ndarray, np.ndarray], after: tuple[np.ndarray, np.ndarray]
 ) -> int:
-    """How many steps, of user 0 on (0, 1) or user 1 on (1, 0), lead from one to the other."""
+    """Return how many steps lead from ``before`` to ``after``; a step is user 0's or user 1's."""
     todo = [before]
     for count in range(3):
         for w, y in todo:
@@ -313,7 +313,7 @@ def sgd(
 
 
 def test_every_epoch_of_bpr_draws_other_pairs(x):
-    """Two epochs that start from the same factors end elsewhere."""
+    """Two epochs that start from the same factors must end with different ones."""
     model = train(make("bpr", x.shape), x, until=1)
     start = {name: tensor.clone() for name, tensor in model.state().items()}
     ends = []

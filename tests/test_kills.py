@@ -22,7 +22,7 @@ Due = Callable[[list[str]], bool]
 
 
 def sight_of(pattern: str) -> Due:
-    """Of a file, perhaps one that is there for a moment only."""
+    """Return the moment at which a file of this pattern is there, if only briefly."""
     return lambda names: bool(fnmatch.filter(names, pattern))
 
 
@@ -50,7 +50,7 @@ def names(*folders: Path) -> list[str]:
 
 
 def killed(due: Due, out: Path, cache: Path) -> bool:
-    """Start a run and kill it at the moment that is ``due``; false if it ended before."""
+    """Start a run and kill it when ``due`` says so; return False if it had ended before."""
     run = start(out, *WORDS, BENCH_CACHE_DIR=str(cache))
     while not due(names(out, cache)):
         if run.poll() is not None:

@@ -23,7 +23,7 @@ def test_a_copied_model_is_tested_by_importing_it(tmp_path):
 
 
 def passed(root: Path, model: str) -> int:
-    """How many contract tests of ``model`` ran; all of them must pass."""
+    """Run the contract tests of ``model``, which must pass, and return how many there are."""
     command = [
         sys.executable,
         "-m",

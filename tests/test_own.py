@@ -117,9 +117,9 @@ def test_columns_are_found_by_name_or_told(tmp_path):
         (
             "who,item\n1,2\n",
             [],
-            r"who, item, of which 0 are usual names of the user, .*; name it by --set file:mine.user_column=NAME",
+            r"who, item, of which 0 are usual names for the user, .*; name it with --set file:mine.user_column=NAME",
         ),
-        ("user,uid,item\n1,1,2\n", [], "of which 2 are usual names of the user"),
+        ("user,uid,item\n1,1,2\n", [], "of which 2 are usual names for the user"),
         ("user,item\n1,2\n", ["rating_column=stars"], "of which 0 are called stars"),
         ("user,item\n1,2\n", ["item_column=user"], "must be different columns"),
         ("1,2\n", ["header=false"], "has the columns 1, 2, of"),
@@ -292,5 +292,5 @@ def test_no_path_reaches_a_record(tmp_path):
 def test_list_tells_of_own_files(capsys):
     assert main(["list"]) == 0
     said = capsys.readouterr().out
-    assert "  file:PATH: A file of your own" in said
+    assert "  file:PATH: Your own CSV" in said
     assert "    user_column = " in said

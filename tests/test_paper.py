@@ -30,7 +30,7 @@ def found(finished) -> list[Record]:
 
 
 def as_ml20m(record: Record, **update) -> Record:
-    """As if it were of the real data at its published options."""
+    """Return the record as if it were of ML-20M with the published options."""
     spec = record.spec.model_copy(update={"dataset": "ml20m"})
     name = {"spec": spec, "label": record.spec.model, "data": record.data | {"label": "ml20m"}}
     return record.model_copy(update=name | update)

@@ -26,7 +26,7 @@ from models.variants import register_likelihood
 class Tempered(ExponentialFamily):
     """A Poisson whose mean counts for less."""
     weight: float = 0.5
-    """Of the mean."""
+    """The factor on the mean."""
 
     def partition(self, f, n):
         mean = self.weight * f.exp()

@@ -104,7 +104,7 @@ def test_commands_on_records_print_and_write_what_they_say(
     "words", [c for c in COMMANDS if re.match(r" (list|export-split|doctor|selftest|evaluate)", c)]
 )
 def test_other_commands_end_well(words, tmp_path, ratings):
-    """In a process: a plugin stays in the one that it is loaded in."""
+    """Runs in a process of its own, since a plugin cannot be unloaded."""
     (tmp_path / "my_model.py").write_text(EXAMPLE)
     lists = {"user": list(range(1000)), "items": [[0]] + [[]] * 999}
     pq.write_table(pa.table(lists), tmp_path / "top100.parquet")

@@ -51,7 +51,7 @@ def of(model: str, precision: str = "fp32", dataset: str = "ml1m") -> list[store
 
 
 def seeds(dataset: str, model: str) -> list[int | None]:
-    """Of every record of a model, in any precision."""
+    """Return the seeds of a model's records, in any precision."""
     found = [r.spec.seed for r in FOUND if (r.data_label, r.label) == (dataset, model)]
     return sorted(found, key=lambda seed: seed or 0)
 

@@ -24,7 +24,7 @@ from models.registry import MODELS
 
 @pytest.fixture(scope="module")
 def found(finished) -> list[Record]:
-    """As if each trial had run alone."""
+    """Return the records as if each trial had run alone."""
     return [r.model_copy(update={"beside_others": False}) for r in store.read_all(finished)]
 
 

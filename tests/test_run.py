@@ -60,7 +60,7 @@ def finish(run: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 
 def survivors(out: Path) -> list[psutil.Process]:
-    """Processes that ``start`` started, with all that those did."""
+    """The processes that ``start`` started, and all that those started."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -182,7 +182,7 @@ def test_a_stopped_run_goes_on_where_it_was(stop, undisturbed, tmp_path, own_cac
 
 
 def wait_for_none(out: Path) -> None:
-    """Until no process of the run is left: at once, but for the kernel's own time."""
+    """Wait until no process of the run is left, which must take no longer than the kernel needs."""
     end = time.monotonic() + 2
     while survivors(out):
         assert time.monotonic() < end, survivors(out)
@@ -270,7 +270,7 @@ def test_a_full_disk_in_a_trial_ends_the_run_with_2(tmp_path, own_cache):
     code, _, errors = finish(start(out, "--models", "popularity", PYTHONPATH=str(tmp_path)))
     assert code == 2
     assert (
-        "could not be written (No space left on device); make room, or name another place" in errors
+        "could not be written (No space left on device); make room or name another folder" in errors
     )
     assert len(errors.strip().splitlines()) == 1
     assert [path.name for path in out.iterdir()] == ["specs"]

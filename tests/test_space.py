@@ -20,7 +20,7 @@ from datasets.registry import DATASETS
 from tests.conftest import DATA, run_tiny
 
 SENTENCE = re.compile(
-    r"could not be written \(No space left on device\); make room, or name another place$"
+    r"could not be written \(No space left on device\); make room or name another folder$"
 )
 
 
@@ -52,7 +52,7 @@ def told(capsys) -> None:
 
 
 def test_every_place_that_writes_is_here():
-    """Source files that use the atomic module, and what stands for them below."""
+    """Every source file that writes through ``atomic`` must have a test below."""
     users = {
         str(path.relative_to(ROOT))
         for package in ("benchmark", "datasets", "models")
@@ -98,7 +98,7 @@ def test_a_spec(full, tmp_path, capsys):
 
 @pytest.mark.parametrize("suffix", ["json", "parquet", "top.parquet", "safetensors", "checkpoint"])
 def test_a_trials_files(suffix, full, finished, tmp_path, capsys):
-    """In the trial's own process, and over a record that is there."""
+    """The disk is full in the trial's own process, where a record is there already."""
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     spec = next(p for p in (tmp_path / "specs").iterdir() if '"mult-dae"' in p.read_text())
     told_to = json.loads(spec.read_text()) | {"out": str(tmp_path), "checkpoint_seconds": 0.0}

@@ -1,4 +1,4 @@
-"""The authors' procedure, against known answers and against a plain pandas transcription of it."""
+"""The authors' procedure against known answers and a plain pandas transcription."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Toy(Recommender[ToyConfig]):
 
 @pytest.fixture
 def toy(small_split) -> Trial:
-    """The best item order is the one that Toy moves to: items by how many validation users must find them."""
+    """Return a trial of Toy; the best order is by how many validation users have the target."""
     return trial_of(Toy, ToyConfig(), small_split)
 
 

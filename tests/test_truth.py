@@ -29,7 +29,7 @@ def test_oracle_ranks_by_the_true_type(truth):
 
 
 def slow_bayes(truth: Truth, history: set[int]) -> list[float]:
-    """P(item i is to be found | history), by a sum over types and activities."""
+    """Return P(item i is a target | history) by a sum over types and activities."""
     weights, chances = [], []
     for q in truth.q.tolist():
         for activity in truth.activity.tolist():

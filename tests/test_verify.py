@@ -41,7 +41,7 @@ def network(folder: Path) -> Path:
 
 
 def rehash(path: Path, parquet: Path) -> None:
-    """Make the record name the altered file, as a forger would."""
+    """Put the altered file's hash into the record, as a forger would."""
     per_user = {"file": parquet.name, "sha256": hashlib.sha256(parquet.read_bytes()).hexdigest()}
     change(path, per_user=per_user)
 

@@ -1,1 +1,1 @@
-"""Scores -> hit ranks -> metrics."""
+"""Evaluates models: ranks items by their scores, finds the targets' ranks, and computes metrics."""

@@ -1,7 +1,8 @@
-"""Ranking metrics as pure functions of where a user's targets were found.
+"""Ranking metrics as pure functions of the ranks at which each user's targets are.
 
-Shapes: N users, ``hit`` (N, 100) bool, whether rank r + 1 holds a target; ``targets`` (N,) how many there are, >= 1.
-Definitions are the paper's (Liang et al. 2018, section 4.1).
+For N users, ``hit`` (N, 100) bool says in column r whether the item at rank r + 1 is a target, and
+``targets`` (N,) is the number of each user's targets, at least 1. The definitions are the paper's
+(Liang et al. 2018, section 4.1); MRR is not in the paper.
 """
 
 from __future__ import annotations
@@ -14,23 +15,27 @@ import numpy as np
 from benchmark.catalog import UsageError, look_up
 
 DEPTH = 100
-"""Ranks that are kept; no cutoff can be larger."""
+"""The number of ranks that are kept; no cutoff can be larger."""
 
 
 def recall(hit: np.ndarray, targets: np.ndarray, cutoff: int) -> np.ndarray:
-    """Hits among the first ``cutoff`` / min(cutoff, targets): (N,)."""
+    """Return the hits among the first ``cutoff`` ranks divided by min(cutoff, targets): (N,)."""
     return hit[:, :cutoff].sum(axis=1) / np.minimum(cutoff, targets)
 
 
 def ndcg(hit: np.ndarray, targets: np.ndarray, cutoff: int) -> np.ndarray:
-    """Binary gain with discount 1 / log2(rank + 1), over that of min(cutoff, targets) first ranks: (N,)."""
+    """Return the discounted gain of the first ``cutoff`` ranks over the largest possible one: (N,).
+
+    A hit at a rank gains 1 / log2(rank + 1). The largest gain has hits at the first
+    min(cutoff, targets) ranks.
+    """
     discount = 1 / np.log2(np.arange(2, cutoff + 2))
     ideal = np.concatenate([[0.0], discount.cumsum()])[np.minimum(cutoff, targets)]
     return (hit[:, :cutoff] * discount).sum(axis=1) / ideal
 
 
 def mrr(hit: np.ndarray, targets: np.ndarray, cutoff: int) -> np.ndarray:
-    """1 / rank of the first hit, 0 without one among the first ``cutoff``: (N,)."""
+    """Return 1 / rank of the first hit, or 0 without a hit in the first ``cutoff`` ranks: (N,)."""
     return (hit[:, :cutoff] / np.arange(1, cutoff + 1)).max(axis=1)
 
 
@@ -40,11 +45,12 @@ KINDS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
     "MRR": mrr,
 }
 MEANINGS = {
-    "Recall": "Recall@R: a user's targets among the first R items, over the smaller of R and the number of targets.",
+    "Recall": "Recall@R: a user's targets among the first R items, "
+    "over the smaller of R and the number of targets.",
     "NDCG": "NDCG@R: the same with the discount 1 / log2(rank + 1), over that of the best order.",
     "MRR": "MRR@R: 1 / rank of the first target, 0 without one among the first R.",
 }
-"""For a reader of a table."""
+"""What each kind of metric means, for the reader of a table."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,10 @@ class Metric:
 
     @classmethod
     def parse(cls, text: str) -> Metric:
-        """Raises UsageError unless ``text`` is KIND@CUTOFF with a known kind and a cutoff of 1 to 100."""
+        """Return the metric that is written ``text``, as in "NDCG@100".
+
+        Raises UsageError unless the kind is known and the cutoff is a number from 1 to 100.
+        """
         kind, _, cutoff = text.partition("@")
         look_up("metric", kind, KINDS)
         if not (cutoff.isascii() and cutoff.isdigit() and 1 <= int(cutoff) <= DEPTH):
@@ -67,16 +76,16 @@ class Metric:
         return f"{self.kind}@{self.cutoff}"
 
     def __call__(self, hit: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Per user: (N,) float64."""
+        """Return each user's value: (N,) float64."""
         return KINDS[self.kind](hit, targets, self.cutoff)
 
 
 SELECTION = Metric("NDCG", 100)
-"""Chooses the best epoch, on validation users."""
+"""The metric of the validation users by which the best epoch is chosen."""
 HEADLINE = (Metric("Recall", 20), Metric("Recall", 50), SELECTION)
-"""The paper's columns."""
+"""The metrics of the paper's tables."""
 
 
 def standard_error(per_user: np.ndarray) -> float:
-    """Of the mean over users: std(ddof=0) / sqrt(N)."""
+    """Return the standard error of the mean over N users: std(ddof=0) / sqrt(N)."""
     return float(per_user.std() / np.sqrt(len(per_user)))

@@ -1,4 +1,7 @@
-"""One pass over a fold's users on the scores' own device: which of each user's top 100 items are targets."""
+"""Ranks the items of each user of a fold and finds which of her top 100 items are targets.
+
+This happens on the device of the scores.
+"""
 
 from __future__ import annotations
 
@@ -14,38 +17,40 @@ from benchmark.evaluation.metrics import DEPTH
 from datasets.split import Fold
 
 Score = Callable[[csr_matrix, np.ndarray], Tensor]
-"""(histories (B, I), positions of their users in the fold (B,)) -> scores (B, I) float32, unmasked."""
+"""A function of histories (B, I) and their users' positions in the fold (B,) that returns scores,
+(B, I) float32; items of the history have scores too."""
 
 SCORE_BYTES = 128 * 2**20
-"""Of one batch of scores; a few more such arrays exist at a time."""
+"""The most bytes in one batch of scores; a few more arrays of this size exist at a time."""
 
 
 class ScoreError(Exception):
-    """A model returned something that is not a score for each item; one sentence."""
+    """A model has returned something else than one finite score for each user and item."""
 
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """The N users with a target, in the order of their positions in the fold."""
+    """The ranking for the N users of a fold that have a target, in the order of the fold."""
 
     user: np.ndarray
-    """(N,) int32 position in the fold."""
+    """(N,) int32 position of the user in the fold."""
     history: np.ndarray
-    """(N,) int32 number of items that the model saw."""
+    """(N,) int32 number of items in the user's history."""
     targets: np.ndarray
-    """(N,) int32 number of items to be found, >= 1."""
+    """(N,) int32 number of the user's targets, at least 1."""
     top: np.ndarray
-    """(N, 100) int32 items, best first; -1 where candidates ran out."""
+    """(N, 100) int32 items, best first; -1 where fewer than 100 items are outside the history."""
     hit: np.ndarray
     """(N, 100) bool, whether the item at that rank is a target."""
     tied: float | None
-    """Share of users whose top 100 depended on the breaking of a tie; None for lists made elsewhere."""
+    """The share of users whose top 100 depends on how ties are broken; None for lists made
+    elsewhere."""
 
 
 def evaluate(score: Score, fold: Fold) -> Ranking:
-    """Rank all items but the history's for every user who has a target.
+    """Rank all items outside the history for every user of ``fold`` who has a target.
 
-    Raises ScoreError if ``score`` returns another shape or type, or a number that is not finite.
+    Raises ScoreError if ``score`` returns a wrong shape or type, or a number that is not finite.
     """
     history, target = fold.history.matrix, fold.target.matrix
     users = np.flatnonzero(np.diff(target.indptr)).astype(np.int32)
@@ -88,24 +93,26 @@ def _entries(matrix: csr_matrix, device: torch.device) -> tuple[Tensor, Tensor]:
 def _checked(scores: Tensor, shape: tuple[int, int], users: np.ndarray) -> Tensor:
     if tuple(scores.shape) != tuple(shape) or scores.dtype != torch.float32:
         raise ScoreError(
-            f"scores are {tuple(scores.shape)} {scores.dtype} where {tuple(shape)} torch.float32 is due: "
-            "one for each user and item"
+            f"scores are {tuple(scores.shape)} {scores.dtype}, but must be {tuple(shape)} "
+            "torch.float32; return one for each user and item"
         )
-    if not torch.isfinite(torch.stack(scores.aminmax())).all():  # a NaN anywhere becomes both
+    # if any score is NaN, so are the smallest and the largest
+    if not torch.isfinite(torch.stack(scores.aminmax())).all():
         wrong = ~torch.isfinite(scores)
         row, item = wrong.nonzero()[0].tolist()
         raise ScoreError(
-            f"{int(wrong.sum())} scores are not finite, the first {scores[row, item].item()} for the user at position "
-            f"{users[row]} and item {item}; a score must be a finite number"
+            f"{int(wrong.sum())} scores are not finite, the first {scores[row, item].item()} for "
+            f"the user at position {users[row]} and item {item}; a score must be a finite number"
         )
     return scores
 
 
 def rank(masked: Tensor, users: Tensor) -> tuple[Tensor, Tensor]:
-    """The best 100 items of each row, best first: (B, I) -> (B, min(100, I)); and which rows had a tie there: (B,).
+    """Return the best 100 items of each row, best first, and which rows have a tie among them.
 
-    Equal scores are ordered by a hash of (position in the fold, item), never by item: items are numbered by
-    first appearance, and so nearly by popularity.
+    The shapes are (B, I) -> (B, min(100, I)) and (B,). Items of equal scores are ordered by a hash
+    of (position in the fold, item), never by their number: items are numbered by first appearance,
+    and so almost by popularity.
     """
     depth = min(DEPTH, masked.shape[1])
     values, top = masked.topk(min(DEPTH + 1, masked.shape[1]))
@@ -119,7 +126,10 @@ def rank(masked: Tensor, users: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _untie(masked: Tensor, threshold: Tensor, users: Tensor) -> Tensor:
-    """All items that score >= the row's ``threshold``, and perhaps more behind them, by (-score, hash)."""
+    """Return all items of each row whose scores are at least ``threshold``, by (-score, hash).
+
+    Other items may follow them, so that all rows have the same length.
+    """
     candidates = int((masked >= threshold[:, None]).sum(dim=1).max())
     values, items = masked.topk(candidates)
     by_hash = mix(users[:, None], items).argsort(dim=1)
@@ -128,7 +138,10 @@ def _untie(masked: Tensor, threshold: Tensor, users: Tensor) -> Tensor:
 
 
 def mix(users: Tensor, items: Tensor) -> Tensor:
-    """A 64-bit hash of each (user, item), different for each pair: splitmix64 (Steele, Lea, Flood 2014) in int64."""
+    """Return a hash of each (user, item), int64; no two pairs have the same.
+
+    This is splitmix64 (Steele, Lea, Flood 2014).
+    """
     x = users.to(torch.int64) * 2**32 + items + -0x61C8864680B583EB
     x = (x ^ _shift(x, 30)) * -0x40A7B892E31B1A47
     x = (x ^ _shift(x, 27)) * -0x6B2FB644ECCEEE15
@@ -136,5 +149,5 @@ def mix(users: Tensor, items: Tensor) -> Tensor:
 
 
 def _shift(x: Tensor, bits: int) -> Tensor:
-    """Logical right shift; torch's is arithmetic."""
+    """Return ``x`` shifted to the right with zeros coming in; torch's own shift copies the sign."""
     return (x >> bits) & ((1 << (64 - bits)) - 1)

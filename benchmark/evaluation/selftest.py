@@ -1,6 +1,6 @@
-"""What must come out, whatever the data: checks of the evaluator and the protocol, for who doubts a table.
+"""Checks of the evaluator and the protocol that must hold for any data: ``run_all.py selftest``.
 
-``run_all.py selftest`` prints each; the scorers here are simple enough to know their results.
+Each scorer here is so simple that its result is known beforehand.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from models.base import Compute, Config, Log, Recommender
 from models.registry import MODELS
 
 POPULARITY = {"58dd2ec9ea16": (0.1760, 0.2372, 0.2234)}
-"""Headline metrics by the first digits of the split's hash: made with the authors' procedure on ml1m."""
+"""Popularity's known headline metrics by the first digits of the split's hash: that of ml1m."""
 TOLERANCE = 0.0002
-"""Of these metrics: ties, broken in another way there, decide the fourth decimal."""
+"""The largest difference from the known metrics, whose computation broke ties in another way."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """One check."""
+    """The outcome of one check."""
 
     good: bool
     what: str
 
 
 def examine(name: str, prepared: Prepared) -> int:
-    """Print what came out on a data set; 1 if anything did otherwise than it must."""
+    """Run all checks on a data set and print their results; return 1 if one fails, else 0."""
     results = [result for check in CHECKS for result in check(prepared)]
     for result in results:
         print(f"{'ok   ' if result.good else 'WRONG'} {result.what}")
@@ -45,7 +45,7 @@ def examine(name: str, prepared: Prepared) -> int:
 
 
 def perfect(prepared: Prepared) -> Iterator[Result]:
-    """A scorer that knows the targets."""
+    """Check that a scorer that knows the targets gets the best value of every metric."""
     fold = prepared.split.test
     target = fold.target.matrix
     ranking = evaluate(lambda history, users: torch.from_numpy(target[users].toarray()), fold)
@@ -58,17 +58,18 @@ def perfect(prepared: Prepared) -> Iterator[Result]:
 
 
 def constant(prepared: Prepared) -> Iterator[Result]:
-    """A scorer that cannot tell items apart, in the given order of items and in that of their popularity."""
+    """Check that a scorer with one score for all items gets what a random order gets.
+
+    This is done with items in the split's order, and with items numbered by popularity.
+    """
     split = prepared.split
-    popularity = np.bincount(split.train.item, minlength=split.train.shape[1])
-    by_popularity = np.empty(len(popularity), dtype=np.int64)
-    by_popularity[np.argsort(-popularity, kind="stable")] = np.arange(len(popularity))
+    counts = np.bincount(split.train.item, minlength=split.train.shape[1])
+    by_popularity = np.empty(len(counts), dtype=np.int64)
+    by_popularity[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
+    same_users = np.arange(split.test.target.shape[0])
     for order, fold in (
         ("", split.test),
-        (
-            ", items by popularity",
-            permuted(split.test, np.arange(split.test.target.shape[0]), by_popularity),
-        ),
+        (", items by popularity", permuted(split.test, same_users, by_popularity)),
     ):
         items = fold.target.shape[1]
         ranking = evaluate(lambda history, users, items=items: torch.zeros(len(users), items), fold)
@@ -82,16 +83,19 @@ def constant(prepared: Prepared) -> Iterator[Result]:
 
 
 def chance(metric: Metric, ranking: Ranking, items: int) -> np.ndarray:
-    """What a random order of each user's candidates gives in expectation: (N,)."""
+    """Return the metric's expectation for a random order of the items outside the history: (N,)."""
     candidates = (items - ranking.history)[:, None]
     everywhere = np.arange(1, ranking.hit.shape[1] + 1) <= candidates
-    # of a hit at any rank; both metrics are linear in hits
+    # a hit is equally probable at every rank, and the headline metrics are linear in hits
     rate = ranking.targets / candidates[:, 0]
     return rate * metric(everywhere, ranking.targets)
 
 
 def permutations(prepared: Prepared) -> Iterator[Result]:
-    """Distinct scores, with users and items renumbered, and under increasing transforms."""
+    """Check that renumbering users and items, or transforming scores increasingly, changes no hit.
+
+    The scores are distinct, so that no tie is broken by a hash of the numbers.
+    """
     fold = prepared.split.test
     users, items = fold.target.shape
     random = np.random.RandomState(0)
@@ -116,7 +120,10 @@ def permutations(prepared: Prepared) -> Iterator[Result]:
 
 
 def distinct(old_user: np.ndarray | None = None, new_item: np.ndarray | None = None) -> Score:
-    """Scores 0, 1, ... I - 1 in an order of each user's own; of renumbered users and items, the same."""
+    """Return a scorer that gives each user the scores 0, 1, ... I - 1 in an order of her own.
+
+    ``old_user`` and ``new_item`` renumber users and items; each pair then keeps its score.
+    """
 
     def score(history: csr_matrix, users: np.ndarray) -> Tensor:
         known = torch.from_numpy(users if old_user is None else old_user[users])
@@ -134,7 +141,7 @@ def distinct(old_user: np.ndarray | None = None, new_item: np.ndarray | None = N
 
 
 def permuted(fold: Fold, new_user: np.ndarray, new_item: np.ndarray) -> Fold:
-    """The fold with user u at position ``new_user[u]`` and item i at ``new_item[i]``."""
+    """Return the fold with user u at position ``new_user[u]`` and item i at ``new_item[i]``."""
 
     def move(part: Interactions) -> Interactions:
         user, item = new_user[part.user].astype(np.int32), new_item[part.item].astype(np.int32)
@@ -146,10 +153,11 @@ def permuted(fold: Fold, new_user: np.ndarray, new_item: np.ndarray) -> Fold:
 
 
 class Canary(Recommender[Config]):
-    """Remembers every row it was ever given, and recommends what a row has that the history lacks.
+    """A model that finds targets only if rows of held-out users are among the rows it is given.
 
-    It takes rows that hold the whole history and a fifth more: what a held-out user's row would be. It sings
-    only if such rows were among what a model may see.
+    It remembers every row it is given, in training or as a history. For a history it takes the rows
+    that contain all of it and whose other items are a fifth of the row, as a held-out user's
+    targets are, and recommends these other items.
     """
 
     net: dict[str, Tensor]
@@ -173,7 +181,10 @@ class Canary(Recommender[Config]):
 
 
 def leak(prepared: Prepared) -> Iterator[Result]:
-    """A canary on the split as it is, and on one that has the test users' rows among the training rows."""
+    """Check that the canary finds far fewer targets than on a split that leaks.
+
+    The leaking split has the test users' rows among its training rows.
+    """
     split = prepared.split
     both = csr_matrix(split.test.history.matrix + split.test.target.matrix)
     found = {}
@@ -188,12 +199,13 @@ def leak(prepared: Prepared) -> Iterator[Result]:
         found[name] = float(SELECTION(ranking.hit, ranking.targets).mean())
     yield Result(
         found["as it is"] < 0.5 * found["leaking"],
-        f"leak canary: {SELECTION} is {found['as it is']:.4f}, and {found['leaking']:.4f} with test rows leaked to it",
+        f"leak canary: {SELECTION} is {found['as it is']:.4f}, "
+        f"and {found['leaking']:.4f} with test rows leaked to it",
     )
 
 
 def popularity(prepared: Prepared) -> Iterator[Result]:
-    """The model popularity against a plain computation, and against its known value where there is one."""
+    """Check the model popularity against a plain computation, and against its known value."""
     split = prepared.split
     entry = MODELS["popularity"]
     model = entry.model(entry.config, split.train.shape, Compute())
@@ -213,7 +225,10 @@ def popularity(prepared: Prepared) -> Iterator[Result]:
 
 
 def plain_popularity(prepared: Prepared) -> tuple[float, ...]:
-    """Headline metrics, user by user, in plain Python but for the hash that orders equally popular items."""
+    """Return popularity's headline metrics, computed user by user in plain Python.
+
+    Only the hash that orders equally popular items is the evaluator's.
+    """
     split = prepared.split
     items = split.train.shape[1]
     counts = np.bincount(split.train.item, minlength=items)

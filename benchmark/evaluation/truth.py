@@ -1,6 +1,7 @@
-"""Two rows that only a generated data set has: what is best given the truth about a user, and given the history alone.
+"""Two rows that only generated data have: the best ranking by the truth, and by the history alone.
 
-Both rank with the generator's own probabilities p_ti(a) = 1 - exp(-a q_ti), for a user of type t and activity a.
+Both use the generator's own probabilities: a user of type t and activity a has item i with the
+probability p_ti(a) = 1 - exp(-a q_ti).
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from datasets.split import Truth
 from models.registry import MODELS
 
 SHOWN = 0.8
-"""Share of a held-out user's items that are in the history."""
+"""The share of a held-out user's items that are in the history."""
 
 
 def oracle(truth: Truth) -> Score:
-    """Ranks by q of the user's true type: every activity keeps that order."""
+    """Return a scorer that ranks by q of the user's true type; p has the same order for every a."""
 
     def score(history: csr_matrix, users: np.ndarray) -> Tensor:
         return torch.from_numpy(truth.q[truth.test_type[users]].astype(np.float32))
@@ -33,10 +34,12 @@ def oracle(truth: Truth) -> Score:
 
 
 def bayes(truth: Truth) -> Score:
-    """Ranks by P(item is to be found | history): the mixture over types and activities under their posterior.
+    """Return a scorer that ranks by P(item is a target | history).
 
-    Every item that a user has is taken to be shown with probability 0.8 independently of the others, where the
-    split shows 0.8 of them, rounded up. So an item not shown is to be found with probability .2 p / (1 - .8 p).
+    This is a mean over types and activities, weighted by their posterior given the history. Each
+    item of a user is taken to be in the history with probability 0.8, independently of the others;
+    the split itself puts 0.8 of them there, rounded up. So an item outside the history is a target
+    with probability 0.2 p / (1 - 0.8 p).
     """
     # (types x activities, I)
     p = -np.expm1(-truth.activity[:, None, None] * truth.q).reshape(-1, truth.q.shape[1])
@@ -53,11 +56,11 @@ def bayes(truth: Truth) -> Score:
 
 
 ROWS: dict[str, Callable[[Truth], Score]] = {"oracle": oracle, "bayes": bayes}
-"""By the name that stands in the table."""
+"""The scorers by the name that the table's row has."""
 
 
 def code_of(row: str) -> str | None:
-    """``code_hash`` of the files behind a row's name, a model's or one of ROWS; None if there are none."""
+    """Return ``code_hash`` of the files behind a row's name, or None if there are none."""
     if row in ROWS:
         return code_hash(Path(__file__))
     return code_hash(*MODELS[row].files) if row in MODELS else None

@@ -22,14 +22,14 @@ B = TypeVar("B", bound=BaseModel)
 
 
 def descriptions(config: BaseModel) -> dict[str, str]:
-    """What each option of ``flat`` means."""
+    """What each option of ``flat`` means, in one line."""
     found: dict[str, str] = {}
     for key, field in type(config).model_fields.items():
         value = getattr(config, key)
         if isinstance(value, BaseModel):
             found |= {f"{key}.{inner}": about for inner, about in descriptions(value).items()}
         else:
-            found[key] = field.description or ""
+            found[key] = " ".join((field.description or "").split())
     return found
 
 

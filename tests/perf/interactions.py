@@ -31,7 +31,7 @@ def interactions(
 
 
 def fold(users: int, items: int) -> Fold:
-    """The same, the first and a fifth of the others of each user's items to be found."""
+    """Return a fold; the targets are each user's first item and a fifth of the others."""
     matrix = interactions(users, items)
     pairs = matrix.tocoo()
     target = np.random.RandomState(1).random_sample(pairs.nnz) < 0.2

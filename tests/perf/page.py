@@ -62,7 +62,7 @@ EXPECTED = {
 
 @dataclass(frozen=True)
 class Measured:
-    """One line of pytest-benchmark's file; seconds of one piece of work."""
+    """One line of pytest-benchmark's file; times are the seconds of one piece of work."""
 
     group: str
     name: str
@@ -74,13 +74,13 @@ class Measured:
     peak_bytes: tuple[int, int]
     """When it was ready, and at the end."""
     own_seconds: float
-    """Of the models' own work inside."""
+    """The seconds of the models' own work within."""
     matrix_product: str
     """What multiplied there."""
 
     @classmethod
     def of(cls, entry: dict[str, Any]) -> Measured:
-        """Read it."""
+        """Return the measurement that is in an entry of the file."""
         stats = entry["stats"]
         usual = {
             "pieces": 1,
@@ -98,7 +98,7 @@ class Measured:
 
 
 def table(rows: list[list[str]], head: list[str]) -> str:
-    """As Markdown."""
+    """Return the rows as a Markdown table."""
     return tabulate(rows, head, tablefmt="pipe", disable_numparse=True) + "\n"
 
 
@@ -155,7 +155,7 @@ def likelihoods(found: list[Measured]) -> str:
 
 
 def evaluator(found: list[Measured]) -> str:
-    """Its table, and its share of an epoch with validation."""
+    """Return the evaluator's table, and its share of an epoch with validation."""
     group = [m for m in found if m.group == EVALUATOR]
     ours = next(m.median for m in group if m.name == "ours")
     lines = [
@@ -250,14 +250,14 @@ def growth(found: list[Measured]) -> str:
 
 
 def along(axis: str, found: list[Measured]) -> list[Measured]:
-    """Those that differ from the base in ``axis`` alone, by size."""
+    """Return the measurements that differ from the base in ``axis`` only, sorted by size."""
     others = [name for name in AXES if name != axis]
     kept = [m for m in found if all(getattr(m.work, name) == BASE[name] for name in others)]
     return sorted(kept, key=lambda m: getattr(m.work, axis))
 
 
 def machine(date: str, found: list[Measured]) -> str:
-    """What it ran on."""
+    """Return a text on the machine of the measurements."""
     multiplied = next(m.matrix_product for m in found if m.name == "ours, fp32")
     facts = environment.facts("cpu", 0)
     cores = f"{facts['cores']} cores, {facts['memory_bytes'] / 1e9:.0f} GB of memory"

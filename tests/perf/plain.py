@@ -1,4 +1,4 @@
-"""What this project is measured against: the two networks and the evaluator as one writes them first."""
+"""The two networks and the evaluator in the simplest form, for comparison with this project's."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PlainVAE(nn.Module):
         self.decoder_1, self.decoder_2 = nn.Linear(latent, hidden), nn.Linear(hidden, items)
 
     def loss(self, x: Tensor, beta: float = 0.2, dropout: float = 0.5) -> Tensor:
-        """Of a dense batch (B, I)."""
+        """Return the loss of a dense batch (B, I)."""
         h = torch.tanh(self.encoder_1(F.dropout(F.normalize(x), dropout)))
         mu, logvar = self.encoder_2(h).chunk(2, dim=1)
         z = mu + torch.randn_like(mu) * torch.exp(logvar / 2)
@@ -40,7 +40,7 @@ class PlainDAE(nn.Module):
         self.encoder, self.decoder = nn.Linear(items, latent), nn.Linear(latent, items)
 
     def loss(self, x: Tensor, l2: float = 2e-5, dropout: float = 0.5) -> Tensor:
-        """Of a dense batch (B, I)."""
+        """Return the loss of a dense batch (B, I)."""
         f = self.decoder(torch.tanh(self.encoder(F.dropout(F.normalize(x), dropout))))
         squares = self.encoder.weight.square().sum() + self.decoder.weight.square().sum()
         return -(F.log_softmax(f, dim=1) * x).sum(dim=1).mean() + l2 * squares

@@ -43,7 +43,7 @@ real files will leave other numbers after the filters; time and memory will be m
 
 @dataclass(frozen=True)
 class Size:
-    """Of a raw file."""
+    """The size of a raw file."""
 
     rows: int
     users: int
@@ -51,7 +51,7 @@ class Size:
 
 
 def pairs(size: Size) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct (user, item) pairs in order, as many as asked, each user and each item in one or more."""
+    """Return distinct (user, item) pairs in order; each user and each item is in at least one."""
     random = np.random.RandomState(0)
     activity = np.exp(random.standard_normal(size.users)).cumsum()
     popularity = ((np.arange(size.items) + 100.0) ** -0.9)[random.permutation(size.items)].cumsum()
@@ -84,7 +84,7 @@ def text(columns: dict[str, np.ndarray], separator: str = ",") -> bytes:
 
 
 def chunks(size: Size) -> Iterator[slice]:
-    """Of rows, some at a time."""
+    """Return slices that divide the rows into chunks."""
     return (slice(start, start + CHUNK) for start in range(0, size.rows, CHUNK))
 
 
@@ -99,7 +99,7 @@ def zipped(path: Path, member: str, content: Iterable[bytes]) -> None:
 
 
 def ml20m(folder: Path, size: Size) -> None:
-    """By user, then movie."""
+    """Write ratings sorted by user, then by movie."""
     user, item = pairs(size)
     random = np.random.RandomState(1)
     movies = np.sort(random.permutation(131_262)[: size.items]) + 1
@@ -143,7 +143,7 @@ def netflix(folder: Path, size: Size) -> None:
 
 
 def msd(folder: Path, size: Size) -> None:
-    """By user, users and songs in no order of their ids."""
+    """Write play counts by user, with users and songs in no order of their ids."""
     user, item = pairs(size)
     random = np.random.RandomState(1)
     users = np.array([random.bytes(20).hex() for _ in range(size.users)])
@@ -172,7 +172,7 @@ def write(name: str, folder: Path) -> dict[str, Any]:
 
 
 def read(name: str, folder: Path) -> dict[str, Any]:
-    """From the archive to a split in the cache: what it took."""
+    """Make the split from the archive; return the time and memory that it took."""
     entry = DATASETS[name]
     start, others = time.perf_counter(), environment.OtherWork()
     made = cache.prepare(name, entry.dataset(entry.config), folder, folder / "cache", PROTOCOL)
@@ -190,14 +190,14 @@ def read(name: str, folder: Path) -> dict[str, Any]:
 
 
 def child(job: str, name: str, folder: str) -> dict[str, Any]:
-    """What ``write`` or ``read`` returns, done by another process."""
+    """Run ``write`` or ``read`` in another process and return what it returns."""
     command = [sys.executable, "-m", "tests.perf.rehearsal", job, name, folder]
     run = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(run.stdout.splitlines()[-1])
 
 
 def page(found: dict[str, dict[str, Any]]) -> str:
-    """As Markdown."""
+    """Return the page as Markdown."""
     facts = environment.facts("cpu", 0)
     cores = f"{facts['cores']} cores, {facts['memory_bytes'] / 1e9:.0f} GB of memory"
     machine = f"{date.today()}; {facts['cpu']}; {cores}; Python {facts['python']}; polars {pl.__version__}.\n"

@@ -38,7 +38,7 @@ OWN = ("construction", "preparation", "training", "validation", "test")
 
 
 def of(out: Path) -> dict[str, Any]:
-    """The cost of mult-vae's trial as its record tells it."""
+    """Return the cost of mult-vae's trial from its record."""
     found = [json.loads(path.read_text()) for path in out.glob("*.json")]
     return next(record["cost"] for record in found if record["spec"]["model"] == "mult-vae")
 
@@ -70,7 +70,7 @@ def test_command(name: str, command: list[str], benchmark: Any) -> None:
 
 
 def test_trial(out: Path, benchmark: Any) -> None:
-    """By hand, in the environment of a run: in another, it would begin anew."""
+    """Run a trial by hand in a run's environment; in another one it would start itself again."""
     spec = next(
         p
         for p in (out / "specs").iterdir()
@@ -93,7 +93,7 @@ def test_trial(out: Path, benchmark: Any) -> None:
 
 
 def test_start_to_first_update(out: Path, benchmark: Any) -> None:
-    """From the command to its first finished trial of one epoch, less what follows the first update."""
+    """Measure the time from the command to the first update of a trial."""
     own = []
 
     def work() -> None:

@@ -26,21 +26,21 @@ VAE, DAE = "Mult-VAE, I-600-200-600-I", "Mult-DAE, I-200-I"
 
 @dataclass(frozen=True)
 class Case:
-    """A line of the page."""
+    """A measurement, which is a line of the page."""
 
     group: str
     name: str
     work: Work
     tuned: bool = True
-    """In the environment that a run gives its trials, else in this process's own."""
+    """Whether the environment is the one that a run gives its trials, not this process's own."""
     rounds: int = 7
     warm: int = 1
     pieces: int = 1
-    """The time is told for one of so many."""
+    """The number of equal pieces in the work; the time is told for one of them."""
 
 
 def step(group: str, name: str, kind: str, precision: Any = "fp32", tuned: bool = True) -> Case:
-    """An update on 500 users, a quarter of an epoch of 2,000."""
+    """Return the case of an update on 500 users, a quarter of an epoch of 2,000."""
     return Case(
         group, name, Work(kind, precision, THREADS if tuned else None), tuned, warm=3, pieces=4
     )

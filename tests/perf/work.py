@@ -1,7 +1,7 @@
 """A process that does a piece of work each time it is told to: ``python -m tests.perf.work JSON``.
 
-Of its own, so that its threads and its allocator are as whoever starts it sets them, and its memory is its own.
-Prints a line of JSON when it is ready and after each piece; each line on standard input asks for one.
+It is a process of its own so that its threads, its allocator and its memory are those of the work.
+It prints a line of JSON when it is ready and after each piece; a line on its input asks for one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BATCH = 500
 
 @dataclass(frozen=True)
 class Work:
-    """What to do, and on what."""
+    """A piece of work, and the size of its data."""
 
     kind: str
     """A model of the registry or a name in KINDS."""
@@ -79,7 +79,7 @@ def products(work: Work) -> Piece:
 
 
 def products_by_numpy(work: Work) -> Piece:
-    """The same by NumPy's library."""
+    """Return the three products of an output layer, by NumPy's library."""
     h, W, g = (
         np.random.RandomState(0).standard_normal(shape).astype(np.float32) for shape in shapes(work)
     )
@@ -87,7 +87,7 @@ def products_by_numpy(work: Work) -> Piece:
 
 
 def shapes(work: Work) -> tuple[tuple[int, int], ...]:
-    """Of the layer's input, its weights and its output."""
+    """Return the shapes of the layer's input, its weights and its output."""
     return (BATCH, work.inner), (work.inner, work.items), (BATCH, work.items)
 
 
@@ -113,7 +113,7 @@ def evaluator(work: Work) -> Piece:
 
 
 def authors_evaluator(work: Work) -> Piece:
-    """The same numbers as the authors compute them."""
+    """Return the evaluation of the same scores by the authors' computation."""
     scores, users = torch.randn(work.users, work.items).numpy(), fold(work.users, work.items)
     return lambda: plain.evaluate(scores, users)
 
@@ -130,7 +130,7 @@ KINDS: dict[str, Callable[[Work], Piece]] = {
 
 
 def main(work: Work) -> None:
-    """Answer until standard input ends; each line tells the largest memory so far, the first what multiplies."""
+    """Do the work at each line of standard input, and print the largest memory so far."""
     if work.threads:
         torch.set_num_threads(work.threads)
     piece = work.piece()
