@@ -15,12 +15,12 @@ from benchmark.plan import options, plan
 from benchmark.records import store
 from benchmark.report.parity import differences
 from benchmark.report.precision import compared
-from benchmark.report.readme import REFERENCE
+from benchmark.report.rows import rows
 from benchmark.report.sweep import MODES, sweeps
-from benchmark.report.table import rows
 from benchmark.run import local
 from benchmark.spec import PROTOCOL
 from benchmark.verbs import prepare
+from docs.build import REFERENCE
 from tests import test_golden
 
 FOUND = store.read_all(REFERENCE)
@@ -111,7 +111,7 @@ def test_the_beta_sweep_is_whole_and_figure_1_has_its_runs():
         (mode, cap) for mode in MODES for cap in CAPS
     ]
     rest = [
-        row for row in rows(found) if row.model not in {point.row.model for point in sweep.points}
+        row for row in rows(found) if row.label not in {point.row.label for point in sweep.points}
     ]
     (to_1, to_best) = sorted(rest, key=lambda row: -row.spec.config["beta_cap"])
     assert to_1.spec.config["beta_cap"] == 1

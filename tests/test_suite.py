@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from benchmark import suite
 from benchmark.catalog import UsageError
 from benchmark.cli import main
 from benchmark.paths import ROOT
-from benchmark.plan import plan, suite
-from benchmark.plan.suite import Suite
+from benchmark.plan import plan
+from benchmark.suite import Suite
 
 OWN = """
 about = "Mine."

@@ -13,28 +13,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from benchmark.catalog import UsageError, suggestion
+from benchmark.labels import differing, flat, named
 from datasets.registry import canonical
 from models.base import Search
 
 B = TypeVar("B", bound=BaseModel)
-
-
-def flat(config: BaseModel) -> dict[str, Any]:
-    """Every option by its dotted name, in order, with its value as JSON has it."""
-    return flat_values(config.model_dump(mode="json"))
-
-
-def flat_values(nested: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of dictionaries inside others by their dotted names."""
-
-    def walk(values: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, Any]]:
-        for key, value in values.items():
-            if isinstance(value, dict):
-                yield from walk(value, f"{prefix}{key}.")
-            else:
-                yield prefix + key, value
-
-    return dict(walk(nested, ""))
 
 
 def descriptions(config: BaseModel) -> dict[str, str]:
@@ -149,14 +132,4 @@ def points(tried: Mapping[str, str]) -> Iterator[dict[str, Any]]:
 
 def label(name: str, config: BaseModel, defaults: BaseModel) -> str:
     """``name``, with the options that differ from the defaults: ``mult-vae[latent=100]``."""
-    usual = flat(defaults)
-    return named(name, {key: value for key, value in flat(config).items() if value != usual[key]})
-
-
-def named(name: str, options: Mapping[str, Any]) -> str:
-    """``name`` with options in brackets, if there are any."""
-    return (
-        f"{name}[{','.join(f'{key}={value}' for key, value in options.items())}]"
-        if options
-        else name
-    )
+    return named(name, differing(flat(config), flat(defaults)))

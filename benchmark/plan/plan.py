@@ -10,12 +10,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from benchmark import environment
+from benchmark import environment, suite
 from benchmark.catalog import UsageError, data_sets, look_up
 from benchmark.evaluation import truth
-from benchmark.plan import options, suite
-from benchmark.plan.suite import Setting, Suite
+from benchmark.plan import options
 from benchmark.spec import PROTOCOL, Job, TrialSpec, code_hash
+from benchmark.suite import Setting, Suite
 from datasets.cache import Prepared
 from datasets.registry import DATASETS
 from models.base import Device, Precision

@@ -1,0 +1,96 @@
+"""What a model or a data set is called: its name, and the options that differ from the usual ones.
+
+A config may hold another (a model's likelihood); its options are written with dots, as
+``likelihood.c1``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+
+from benchmark import suite
+from benchmark.spec import TrialSpec
+from benchmark.suite import Suite
+from datasets import own
+from datasets.registry import DATASETS
+from models.registry import MODELS
+
+
+def flat(config: BaseModel) -> dict[str, Any]:
+    """Every option by its dotted name, in order, with its value as JSON has it."""
+    return flat_values(config.model_dump(mode="json"))
+
+
+def flat_values(nested: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of dictionaries inside others by their dotted names."""
+
+    def walk(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+        for key, value in values.items():
+            if isinstance(value, dict):
+                yield from walk(value, f"{prefix}{key}.")
+            else:
+                yield prefix + key, value
+
+    return dict(walk(nested, ""))
+
+
+def named(name: str, options: Mapping[str, Any]) -> str:
+    """``name`` with options in brackets, if there are any."""
+    said = ",".join(f"{option}={value}" for option, value in options.items())
+    return f"{name}[{said}]" if said else name
+
+
+def differing(options: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    """Those ``options`` whose value is not the ``usual`` one."""
+    return {
+        option: value
+        for option, value in options.items()
+        if option not in usual or value != usual[option]
+    }
+
+
+def model_options(spec: TrialSpec) -> dict[str, Any]:
+    """The options of a trial's model that differ from what it starts from on that data set.
+
+    It starts from the registered defaults and, over them, the published settings of
+    suites/paper.toml. Every option of a model that is not registered here differs, since nothing is
+    known of it.
+    """
+    usual: dict[str, Any] = {}
+    if entry := MODELS.get(spec.model):
+        usual = flat(entry.config) | _published(spec.dataset, spec.model)
+    return differing(flat_values(spec.config), usual)
+
+
+def model_label(spec: TrialSpec) -> str:
+    """What a trial's model is called, as ``mult-vae[latent=100]``.
+
+    Lists made elsewhere are called "NAME (external)".
+    """
+    if spec.stage == "external":
+        return f"{spec.model} (external)"
+    return named(spec.model, model_options(spec))
+
+
+def dataset_label(name: str, options: Mapping[str, Any]) -> str:
+    """What a data set with these ``options`` is called, as ``ml1m[held_out=300]``."""
+    usual: dict[str, Any] = {}
+    if entry := DATASETS.get(name):
+        usual = flat(entry.config) | _published(name, None)
+    elif name.startswith(own.PREFIX):
+        # the options tell a file from a split, which may be gone by now
+        usual = flat(own.FileConfig() if "user_column" in options else own.SplitConfig())
+    return named(name, differing(flat_values(options), usual))
+
+
+def _published(dataset: str, model: str | None) -> dict[str, Any]:
+    return {option: value for option, value, _ in _paper().of(dataset, model)}
+
+
+@cache
+def _paper() -> Suite:
+    return suite.load(suite.PAPER)
