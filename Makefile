@@ -32,7 +32,7 @@ rehearsal: .venv/.dev  # docs/rehearsal.md: the paper's data sets at full size; 
 	$(BIN)/python -m tests.perf.rehearsal
 
 readme: .venv/.run  # the README's tables, from the records in results/reference
-	$(BIN)/python -m benchmark.report.readme
+	$(BIN)/python -m docs.build
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; install one, or name it: make PYTHON=..."; exit 2; }

@@ -1,12 +1,12 @@
-"""What a model or a data set is called: its name, and in brackets the options that differ from the usual ones.
+"""What a model or a data set is called: its name, and the options that differ from the usual ones.
 
-The usual options of a model on a data set are its defaults, and over them what was published for that data set
-(suites/paper.toml). A label is made where it is shown, from the configuration; it is never stored or parsed.
+A config may hold another (a model's likelihood); its options are written with dots, as
+``likelihood.c1``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from benchmark import suite
 from benchmark.spec import Job, TrialSpec
+from benchmark.suite import Suite
 from datasets import own
 from datasets.registry import DATASETS
 from models.registry import MODELS
@@ -27,7 +28,7 @@ def flat(config: BaseModel) -> dict[str, Any]:
 def flat_values(nested: Mapping[str, Any]) -> dict[str, Any]:
     """The values of dictionaries inside others by their dotted names."""
 
-    def walk(values: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, Any]]:
+    def walk(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
         for key, value in values.items():
             if isinstance(value, dict):
                 yield from walk(value, f"{prefix}{key}.")
@@ -38,60 +39,68 @@ def flat_values(nested: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def named(name: str, options: Mapping[str, Any]) -> str:
-    """``name`` with options in brackets, if there are any: ``mult-vae[latent=100]``."""
-    said = ",".join(f"{key}={value}" for key, value in options.items())
-    return f"{name}[{said}]" if options else name
+    """``name`` with options in brackets, if there are any."""
+    said = ",".join(f"{option}={value}" for option, value in options.items())
+    return f"{name}[{said}]" if said else name
 
 
-def of_trial(spec: TrialSpec) -> str:
-    """The label of a trial's model."""
+def differing(options: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    """Those ``options`` whose value is not the ``usual`` one."""
+    return {
+        option: value
+        for option, value in options.items()
+        if option not in usual or value != usual[option]
+    }
+
+
+def model_options(spec: TrialSpec) -> dict[str, Any]:
+    """The options of a trial's model that differ from the usual ones on that data set."""
+    return differing(flat_values(spec.config), usual_options(spec.model, spec.dataset))
+
+
+def usual_options(model: str, dataset: str) -> dict[str, Any]:
+    """The options that a model starts from on a data set, by their dotted names.
+
+    They are the registered defaults and, over them, the published settings of suites/paper.toml. There
+    are none for a model that is not registered here, since nothing is known of it.
+    """
+    if entry := MODELS.get(model):
+        return flat(entry.config) | _published(dataset, model)
+    return {}
+
+
+def model_label(spec: TrialSpec) -> str:
+    """What a trial's model is called, as ``mult-vae[latent=100]``.
+
+    Lists made elsewhere are called "NAME (external)".
+    """
     if spec.stage == "external":
         return f"{spec.model} (external)"
-    return of_model(spec.model, spec.config, spec.dataset)
+    return named(spec.model, model_options(spec))
 
 
-def of_model(name: str, options: Mapping[str, Any], dataset: str) -> str:
-    """The label of a model on a data set; all options are told of a model that is not registered here."""
-    return named(name, unusual(options, usual_of_model(name, dataset)))
+def dataset_label(name: str, options: Mapping[str, Any]) -> str:
+    """What a data set with these ``options`` is called, as ``ml1m[held_out=300]``."""
+    usual: dict[str, Any] = {}
+    if entry := DATASETS.get(name):
+        usual = flat(entry.config) | _published(name, None)
+    elif name.startswith(own.PREFIX):
+        # the options tell a file from a split, which may be gone by now
+        usual = flat(own.FileConfig() if "user_column" in options else own.SplitConfig())
+    return named(name, differing(flat_values(options), usual))
 
 
-def of_data(name: str, options: Mapping[str, Any]) -> str:
-    """The label of a data set."""
-    return named(name, unusual(options, usual_of_data(name, options)))
-
-
-def of_job(job: Job) -> str:
-    """Data set, model and seed, for a person who waits for a trial."""
+def trial_label(job: Job) -> str:
+    """What a trial is called for a person who waits for it: data set, model and seed."""
     seed = "" if job.spec.seed is None else f" seed {job.spec.seed}"
-    return f"{of_data(job.spec.dataset, job.data.options)} {of_trial(job.spec)}{seed}"
+    data = dataset_label(job.spec.dataset, job.data.options)
+    return f"{data} {model_label(job.spec)}{seed}"
 
 
-def unusual(options: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that differ from the usual ones, by their dotted names."""
-    missing = object()
-    return {k: v for k, v in flat_values(options).items() if usual.get(k, missing) != v}
-
-
-def usual_of_model(name: str, dataset: str) -> dict[str, Any]:
-    """The usual options of a model on a data set; none of one that is not registered here."""
-    if name not in MODELS:
-        return {}
-    return flat(MODELS[name].config) | published(dataset, name)
-
-
-def usual_of_data(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The usual options of a data set; a person's own is a file, or a folder with the six files of a split."""
-    if name in DATASETS:
-        return flat(DATASETS[name].config) | published(name, None)
-    return flat(own.FileConfig() if "user_column" in options else own.SplitConfig())
-
-
-def published(dataset: str, model: str | None) -> dict[str, Any]:
-    """The options of a model, or of the data set itself, that suites/paper.toml has for a data set."""
-    return {option: value for option, value, _ in paper().of(dataset, model)}
+def _published(dataset: str, model: str | None) -> dict[str, Any]:
+    return {option: value for option, value, _ in _paper().of(dataset, model)}
 
 
 @cache
-def paper() -> suite.Suite:
-    """The suite with the published settings."""
+def _paper() -> Suite:
     return suite.load(suite.PAPER)

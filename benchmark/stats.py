@@ -1,4 +1,7 @@
-"""Means and their uncertainty: over users, over seeds, between two sets of seeds, between models on the same users."""
+"""Means and their uncertainty.
+
+Over users, over seeds, between two sets of seeds, and between models on the same users.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,12 @@ RESAMPLES = 10_000
 BLOCK = 2**24
 """Random numbers held at a time."""
 ALPHA = 0.05
-"""Of the family of all pairs of one data set and metric."""
+"""The error rate of the family of all pairs of one data set and metric."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Of one metric over the seeds of a table row."""
+    """One metric over the seeds of a table row."""
 
     mean: float
     sd: float | None
@@ -36,22 +39,27 @@ def summarize(means: Sequence[float], stderrs: Sequence[float]) -> Summary:
 
 
 def welch_t(a: Sequence[float], mean: float, sd: float, seeds: int) -> float:
-    """Welch's t of the values ``a`` against others known by their mean, standard deviation and number."""
-    return (fmean(a) - mean) / math.sqrt(stdev(a) ** 2 / len(a) + sd**2 / seeds)
+    """Welch's t of the values ``a`` against others known by their mean, deviation and number."""
+    from scipy.stats import ttest_ind_from_stats
+
+    return float(
+        ttest_ind_from_stats(fmean(a), stdev(a), len(a), mean, sd, seeds, equal_var=False).statistic
+    )
 
 
 def paired_interval(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
-    """95 % interval of the mean of b - a over pairs, as a normal sample's: Student's t with one degree less than pairs.
+    """95 % interval of the mean of b - a over pairs, by Student's t.
 
     Raises ValueError unless ``a`` and ``b`` are equally many, at least two.
     """
-    from scipy.special import stdtrit
+    from scipy.stats import ttest_rel
 
-    differences = [y - x for x, y in zip(a, b, strict=True)]
-    if len(differences) < 2:
-        raise ValueError(f"{len(differences)} pairs have no interval; at least two are needed")
-    margin = stdtrit(len(differences) - 1, 0.975) * stdev(differences) / math.sqrt(len(differences))
-    return fmean(differences) - margin, fmean(differences) + margin
+    # scipy would pair a single value with every one of the others
+    pairs = np.array(list(zip(a, b, strict=True)))
+    if len(pairs) < 2:
+        raise ValueError(f"{len(pairs)} pairs have no interval; at least two are needed")
+    low, high = ttest_rel(pairs[:, 1], pairs[:, 0]).confidence_interval(0.95)
+    return float(low), float(high)
 
 
 def resamples(tests: int) -> int:
@@ -60,10 +68,10 @@ def resamples(tests: int) -> int:
 
 
 def sign_flip_p(differences: np.ndarray) -> np.ndarray:
-    """p of each row's mean being 0: (D, users) -> (D,), two-sided, by a permutation test on paired values.
+    """Two-sided p of each row's mean being 0, (D, users) -> (D,), by a permutation test.
 
-    Each resample flips the signs of random users' differences, of all rows alike. The observed signs count as one
-    resample more, so that p is never 0 and the test is exact (Phipson, Smyth 2010).
+    Each resample flips the signs of random users' differences, of all rows alike. The observed signs
+    count as one resample more, so that p is never 0 and the test is exact (Phipson, Smyth 2010).
     """
     number = resamples(len(differences))
     # what is equal but for rounding counts as equal
@@ -76,7 +84,7 @@ def sign_flip_p(differences: np.ndarray) -> np.ndarray:
 
 
 def bootstrap_interval(differences: np.ndarray) -> np.ndarray:
-    """95 % interval of each row's mean over users drawn anew: (D, users) -> (D, 2), by percentiles."""
+    """95 % interval of each row's mean, (D, users) -> (D, 2): percentiles over users drawn anew."""
     users = differences.shape[1]
     means = [
         random.multinomial(users, np.full(users, 1 / users), count) @ differences.T / users
@@ -86,7 +94,10 @@ def bootstrap_interval(differences: np.ndarray) -> np.ndarray:
 
 
 def _blocks(users: int, number: int) -> Iterator[tuple[np.random.Generator, int]]:
-    """One seeded generator, with how many resamples to draw from it at a time: the same for the same sizes."""
+    """One seeded generator, with how many resamples to draw from it at a time.
+
+    They are the same for the same sizes.
+    """
     random, left = np.random.default_rng(0), number
     while left:
         count = min(left, max(1, BLOCK // users))
@@ -95,7 +106,10 @@ def _blocks(users: int, number: int) -> Iterator[tuple[np.random.Generator, int]
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """p values (D,) adjusted for there being D tests (Holm 1979): the chance of any false finding stays below alpha."""
+    """p values (D,) adjusted for there being D tests (Holm 1979).
+
+    The chance of any false finding stays below alpha.
+    """
     order = np.argsort(p)
     adjusted = np.empty(len(p))
     adjusted[order] = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p)))).clip(max=1)
@@ -104,7 +118,7 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two rows of ``values``."""
+    """Two rows on the same users."""
 
     first: int
     second: int
@@ -120,7 +134,7 @@ class Comparison:
 
 
 def comparisons(values: np.ndarray) -> list[Comparison]:
-    """Of every pair: ``values`` (rows, users)."""
+    """A comparison of every pair of rows; ``values`` are (rows, users)."""
     pairs = list(combinations(range(len(values)), 2))
     if not pairs:
         return []

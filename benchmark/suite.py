@@ -1,6 +1,7 @@
 """Suites: which models on which data sets, with which settings, in a TOML file.
 
-Settings of published values stand in suites/paper.toml, and every run of its data sets starts from them.
+Settings of published values stand in suites/paper.toml, and every run of its data sets starts
+from them.
 """
 
 from __future__ import annotations
@@ -69,8 +70,8 @@ def load(name: str) -> Suite:
     except OSError as error:
         known = sorted(path.stem for path in FOLDER.glob("*.toml"))
         raise UsageError(
-            f"--suite {name}: there is no such suite{suggestion(name, known)}; name one of {', '.join(known)}, or a "
-            "FILE.toml"
+            f"--suite {name}: there is no such suite{suggestion(name, known)}; "
+            f"name one of {', '.join(known)}, or a FILE.toml"
         ) from error
 
 

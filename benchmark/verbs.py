@@ -11,11 +11,10 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmark import plugins, suite
+from benchmark import labels, plugins, suite
 from benchmark.catalog import UsageError, data_sets, look_up
 from benchmark.conduct import conduct, prepare, prepared, train
 from benchmark.evaluation.metrics import HEADLINE, Metric
-from benchmark.labels import flat
 from benchmark.paths import ROOT
 from benchmark.plan import choose, dry_run, options, study
 from benchmark.plan import plan as plans
@@ -40,10 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
             f"--out {arguments.out} is a file, and records need a folder; name another"
         )
     selected = conduct(study, partial(train, arguments=arguments, written=written))
-    from benchmark.report import files  # not before the first trial has started
+    from benchmark.report import files, render  # not before the first trial has started
+    from benchmark.report.report import Report
 
-    print(f"\n{files.markdown(selected, arguments.out, HEADLINE)}")
-    written += files.write(selected, arguments.out, HEADLINE, arguments.out / "report")
+    told = Report(selected, arguments.out, HEADLINE)
+    print(f"\n{render.markdown(told.shown)}")
+    written += files.write(arguments.out / "report", told.tables, told.figures)
     if written:
         print("\nWritten:", *written, sep="\n  ")
     return int(any(record.status != "ok" for record in selected))
@@ -80,55 +81,71 @@ def not_prepared(plan: Plan) -> Plan:
 
 
 def report(arguments: argparse.Namespace) -> int:
-    """Print the tables of the records in a folder, or the paper's; write them and the plots where that is asked."""
-    from benchmark.report import files, format, paper
+    """Print the tables of the records in a folder, or the paper's.
+
+    Write them and the plots where that is asked.
+    """
+    from benchmark.report import files, render
+    from benchmark.report.report import Report
 
     metrics = [Metric.parse(text) for text in arguments.metrics] if arguments.metrics else HEADLINE
     found = chosen(stored(arguments.out), arguments.datasets, arguments.models)
-    if not (arguments.table or arguments.figure):
-        print(files.markdown(found, arguments.out, metrics))
-        written = files.write(found, arguments.out, metrics, arguments.to) if arguments.to else []
+    if arguments.table or arguments.figure:
+        written = report_paper(found, arguments)
     else:
-        for number in arguments.table:
-            print(format.markdown(paper.TABLES[number](found, arguments.out)))
-        to = arguments.to or (arguments.out / "report" if arguments.figure else None)
-        tables = arguments.table if arguments.to else []
-        written = (
-            files.write_paper(found, arguments.out, tables, arguments.figure, to) if to else []
-        )
+        told = Report(found, arguments.out, metrics)
+        print(render.markdown(told.shown))
+        written = files.write(arguments.to, told.tables, told.figures) if arguments.to else []
     if written:
         print("\nWritten:", *written, sep="\n  ")
     return 0
 
 
+def report_paper(found: list[Record], arguments: argparse.Namespace) -> list[Path]:
+    """Print the paper's tables, and write its tables and figures; returns the paths written."""
+    from benchmark.report import files, paper, render
+    from benchmark.report.figures import FIGURES
+
+    tables = {f"table-{n}": paper.TABLES[n](found, arguments.out) for n in arguments.table}
+    for made in tables.values():
+        print(render.markdown(made))
+    figures = {f"figure-{n}": FIGURES[n](found, arguments.out) for n in arguments.figure}
+    if arguments.to:
+        return files.write(arguments.to, tables, figures, drawn=True)
+    return files.write(arguments.out / "report", {}, figures)
+
+
 def chosen(
     found: list[Record], datasets: list[str] | None, models: list[str] | None
 ) -> list[Record]:
-    """The records of some data sets and models, by their names, or a model's with its options.
+    """The records of some data sets and models, by their names, or by their labels.
 
-    Raises UsageError for a name that no record has, or for a model's that none of these data sets has.
+    Raises UsageError for a name that no record has, or for a model's that none of these data sets
+    has.
     """
+
     ours = [
         next(iter(data_sets([name]))) if name.startswith(own.PREFIX) else canonical(name)
         for name in datasets or []
     ]
-    wanted = ("data set", ours), ("model", models or [])
-    for kind, named in wanted:
-        there = dict.fromkeys(sorted({name for record in found for name in _names(record, kind)}))
-        for name in named:
-            look_up(f"record of the {kind}", name, there)
-        found = [record for record in found if not named or _names(record, kind) & set(named)]
-    return found
+    found = having(found, "data set", ours, lambda r: {r.spec.dataset, r.data_label})
+    return having(found, "model", models or [], lambda r: {r.spec.model, r.label})
 
 
-def _names(record: Record, kind: str) -> set[str]:
-    """What a person may call the ``kind`` of thing that a record is of."""
-    if kind == "data set":
-        return {record.spec.dataset, record.data_label}
-    return {record.spec.model, record.label}
+def having(
+    found: list[Record], kind: str, names: list[str], names_of: Callable[[Record], set[str]]
+) -> list[Record]:
+    """The records that have one of the ``names`` of a ``kind`` of thing; all, if there is none.
+
+    Raises UsageError for a name that no record has.
+    """
+    there = dict.fromkeys(sorted({name for record in found for name in names_of(record)}))
+    for name in names:
+        look_up(f"record of the {kind}", name, there)
+    return [record for record in found if not names or names_of(record) & set(names)]
 
 
-def stored(folder: Path) -> list[store.Record]:
+def stored(folder: Path) -> list[Record]:
     """All records in ``folder``; raises UsageError if there is none."""
     found = store.read_all(folder)
     if not found:
@@ -149,7 +166,8 @@ def verify(arguments: argparse.Namespace) -> int:
 
 def evaluate(arguments: argparse.Namespace) -> int:
     """Score lists made elsewhere, store the record, and print the table of the folder."""
-    from benchmark.report import files
+    from benchmark.report import render
+    from benchmark.report.report import Report
     from benchmark.run import external
 
     data = choose.data_set(arguments.dataset, arguments.set)
@@ -158,7 +176,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     written = external.evaluate(
         arguments.name, arguments.lists, data.entry.name, described, prepared, arguments.out
     )
-    print(files.markdown(stored(arguments.out), arguments.out, HEADLINE))
+    print(render.markdown(Report(stored(arguments.out), arguments.out, HEADLINE).shown))
     print("\nWritten:", *written, sep="\n  ")
     return 0
 
@@ -175,7 +193,7 @@ def list_all(arguments: argparse.Namespace) -> int:
         for name, (entry, *kinds) in entries.items():
             print(f"  {name}: {entry.about}{plugins.origin(*kinds)}")
             meanings = options.descriptions(entry.config)
-            for option, value in flat(entry.config).items():
+            for option, value in labels.flat(entry.config).items():
                 print(f"    {option} = {value!r:<8} {meanings[option]}")
         print()
     print("likelihoods, each with models NAME-vae and NAME-dae:")

@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark import suite
+from benchmark import labels, suite
 from benchmark.catalog import UsageError, look_up
 from benchmark.cli import main, parser
 from benchmark.evaluation.metrics import HEADLINE, Metric, standard_error
 from benchmark.evaluation.truth import ROWS as BOUNDS
 from benchmark.paths import ROOT
-from benchmark.plan import choose, options, plan
+from benchmark.plan import choose, plan
 from benchmark.records import store
-from benchmark.report import format
+from benchmark.report import render
 from benchmark.report.table import results, rows
 from benchmark.spec import PROTOCOL
 from benchmark.stats import best
@@ -340,7 +340,7 @@ def test_older_code_is_left_out_and_counted(finished):
     row = rows([old, *found])[0]
     assert ([r.spec.seed for r in row.records], row.older) == ([0, 1], 1)
     assert {r.id for r in row.records} == {r.id for r in found}
-    assert "Left out: 1 record of older code" in format.markdown(
+    assert "Left out: 1 record of older code" in render.markdown(
         results([old, *found], finished, HEADLINE)
     )
 
@@ -350,7 +350,14 @@ def test_rows_never_mix_what_must_be_apart(finished):
     others = [
         record.model_copy(update={"spec": record.spec.model_copy(update={key: value})})
         for key, value in {"device": "cuda", "precision": "tf32"}.items()
-    ] + [record.model_copy(update={"label": "mult-vae[x=1]"})]
+    ]
+    others += [
+        record.model_copy(
+            update={
+                "spec": record.spec.model_copy(update={"config": record.spec.config | {"x": 1}})
+            }
+        )
+    ]
     assert len(rows([record, *others])) == 4
     split = record.model_copy(
         update={"spec": record.spec.model_copy(update={"split_hash": "1" * 64})}
@@ -363,7 +370,7 @@ def test_list_shows_every_option(capsys):
     text = capsys.readouterr().out
     for entry in (*DATASETS.values(), *MODELS.values()):
         assert f"  {entry.name}: " in text
-        assert all(f"    {option} = " in text for option in options.flat(entry.config))
+        assert all(f"    {option} = " in text for option in labels.flat(entry.config))
     assert all(line.startswith("  ") or line.endswith(":") for line in text.splitlines() if line)
 
 

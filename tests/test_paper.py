@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -14,14 +15,16 @@ from scipy.stats import ttest_rel
 from benchmark.catalog import UsageError
 from benchmark.cli import main
 from benchmark.evaluation.metrics import HEADLINE, SELECTION, standard_error
+from benchmark.labels import model_label
+from benchmark.plan import plan
 from benchmark.records import store
 from benchmark.records.record import Record
-from benchmark.report import curves, figures, format, paper
-from benchmark.report.compare import compared, standings
+from benchmark.report import curves, figures, paper
+from benchmark.report.cells import Cell, Table
+from benchmark.report.compare import differences, standings
 from benchmark.report.published import NAMES, PROTOCOL, VALUES, published, verdict
-from benchmark.report.table import rows
+from benchmark.report.rows import rows, sizes
 from benchmark.stats import Summary
-from models.registry import MODELS
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +32,29 @@ def found(finished) -> list[Record]:
     return [r for r in store.read_all(finished) if r.spec.model not in ("oracle", "bayes")]
 
 
-def as_ml20m(record: Record, **update) -> Record:
-    """Return the record as if it were of ML-20M with the published options."""
-    spec = record.spec.model_copy(update={"dataset": "ml20m"})
-    name = {"spec": spec, "label": record.spec.model, "data": record.data | {"label": "ml20m"}}
-    return record.model_copy(update=name | update)
+def as_ml20m(record: Record, **options) -> Record:
+    """As if it were of the real data at its published options, but for those given."""
+    grid = plan.resolve(["ml20m"], [record.spec.model], [0])
+    ((model,), (data,)) = grid.models["ml20m"], grid.datasets
+    config = model.config.model_dump(mode="json") | options
+    spec = record.spec.model_copy(update={"dataset": "ml20m", "config": config})
+    data = record.data | {"options": data.config.model_dump(mode="json")}
+    return record.model_copy(update={"spec": spec, "data": data})
 
 
-def row_of(table: format.Table, model: str) -> list[str]:
+def as_other(record: Record) -> Record:
+    """The record as if it were of another data set, with the same options of the model."""
+    spec = record.spec.model_copy(update={"dataset": "ml1m"})
+    return record.model_copy(update={"spec": spec})
+
+
+def text(row: Sequence[Cell]) -> list[str]:
+    return [str(cell) for cell in row]
+
+
+def row_of(table: Table, model: str) -> list[str]:
     (row,) = [row for row in table.cells if row[0] == model]
-    return row
+    return text(row)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +102,7 @@ def test_only_the_same_protocol_is_published_and_the_papers_own_comes_first(tmp_
 
 def test_every_name_here_is_a_models_and_every_published_one_is_in_the_file():
     lines = [line.split(",") for line in NAMES.read_text().splitlines()[1:]]
-    assert {model for _, model in lines} <= set(MODELS)
+    assert {model for _, model in lines} <= set(plan.MODELS)
     values = VALUES.read_text()
     assert all(f",{name}," in values for name, _ in lines)
 
@@ -124,7 +140,7 @@ def test_two_splits_of_a_data_set_are_two_tables(found, finished):
 
 
 def test_options_that_are_not_the_published_ones_are_not_compared(found, finished):
-    other = [as_ml20m(r, label="mult-vae[latent=100]") for r in found if r.spec.model == "mult-vae"]
+    other = [as_ml20m(r, latent=100) for r in found if r.spec.model == "mult-vae"]
     first, *_ = paper.model_tables(other, finished)
     assert row_of(first, "mult-vae[latent=100]")[5] == "-"
     assert row_of(first, "mult-vae")[4:6] == ["not run", "0.395 ± 0.002"]
@@ -141,9 +157,9 @@ def test_table_4_has_the_likelihoods_alone(found, finished):
 
 def test_table_1_counts_the_split(found, finished):
     (table,) = paper.data_table(found, finished)
-    data = found[0].data
+    data = sizes(found[0])
     assert row_of(table, "ml20m")[1:] == [*["not run"] * 5, "136,677 / 20,108 / 9,990,682"]
-    (row,) = [row for row in table.cells if row[0] == data["label"]]
+    row = row_of(table, found[0].data_label)
     density = data["interactions"] / data["users"] / data["items"]
     assert row[1:5] == [
         str(data["users"]),
@@ -154,15 +170,14 @@ def test_table_1_counts_the_split(found, finished):
 
 
 def test_differences_are_of_users_and_their_signs_are_the_rows(found, finished):
-    (table,) = compared(found, finished, HEADLINE)
-    by_name = {row[0]: row[1:] for row in table.cells}
+    (table,) = differences(found, finished, HEADLINE)
+    by_name = {row[0]: text(row[1:]) for row in table.cells}
     names = table.head[1:]
-    means = {row.model: row.per_user([SELECTION], finished).mean() for row in rows(found)}
+    means = {row.label: row.per_user([SELECTION], finished).mean() for row in rows(found)}
     assert names == sorted(names, key=lambda name: -means[name])
     for a in names:
         for b in names:
-            cell = by_name[a][names.index(b)].replace("*", "")
-            assert cell == ("" if a == b else f"{means[a] - means[b]:+.4f}")
+            assert by_name[a][names.index(b)] == ("" if a == b else f"{means[a] - means[b]:+.4f}")
     assert len(table.data) == 3 * len(names) * (len(names) - 1) // 2
     for row in table.data:
         assert row["low"] <= row["difference"] <= row["high"]
@@ -171,13 +186,10 @@ def test_differences_are_of_users_and_their_signs_are_the_rows(found, finished):
 
 def test_standings_rank_what_is_on_every_data_set(found, finished):
     assert standings(found, finished) == []
-    twice = [
-        *found,
-        *(as_ml20m(r, label=r.label) for r in found if r.spec.model != "bpr"),
-    ]
+    twice = [*found, *(as_other(r) for r in found if r.spec.model != "bpr")]
     (table,) = standings(twice, finished)
     assert not any("bpr" in row[0] for row in table.cells)
-    assert [row[1] for row in table.cells] == [
+    assert [str(row[1]) for row in table.cells] == [
         f"{place}.00" for place in range(1, len(table.cells) + 1)
     ]
     assert table.cells[0][3].startswith("2 (")
@@ -254,7 +266,8 @@ def test_report_of_what_is_not_there_says_what_is(finished, capsys):
 
 
 def test_report_takes_a_name_with_its_options(found, finished, capsys):
-    (label,) = {record.label for record in found if record.spec.model == "mult-vae"}
+    (label,) = {model_label(record.spec) for record in found if record.spec.model == "mult-vae"}
+    assert label.startswith("mult-vae[")
     assert main(["report", "--out", str(finished), "--models", label]) == 0
     assert "mult-dae" not in capsys.readouterr().out
 
@@ -284,7 +297,12 @@ def test_bars_of_one_model_in_two_precisions_have_two_names(found, finished):
 
 def test_up_to_twenty_rows_have_a_color_each_in_both_plots(found, finished):
     vae = next(record for record in found if record.spec.model == "mult-vae")
-    many = [vae.model_copy(update={"label": f"mult-vae[latent={n}]"}) for n in range(20)]
+    spec = vae.spec
+    configs = [spec.config | {"latent": 1 + n} for n in range(20)]
+    many = [
+        vae.model_copy(update={"spec": spec.model_copy(update={"config": config})})
+        for config in configs
+    ]
     (axes,) = figures.activity(many, finished).axes
     bars = [bar for bar in axes.containers if hasattr(bar, "patches")]
     colors = [to_hex(bar.patches[0].get_facecolor()) for bar in bars]
@@ -305,6 +323,6 @@ def test_the_papers_tables_say_what_failed_and_what_was_left_out(found, finished
     older = vae[0].model_copy(update={"spec": spec, "finished": "1999-01-01T00:00:00+00:00"})
     table, *_ = paper.model_tables([failed, vae[1], older], finished)
     assert table.notes[:2] == [
-        f"{failed.label} seed {failed.spec.seed}: failed: no",
+        f"{model_label(failed.spec)} seed {failed.spec.seed}: failed: no",
         "Left out: 1 record of older code or protocol versions.",
     ]

@@ -17,7 +17,7 @@ import torch
 from benchmark.cli import main
 from benchmark.paths import ROOT
 from benchmark.plan import study
-from benchmark.report import readme
+from docs import build
 from tests.conftest import DATA
 from tests.test_plugins import EXAMPLE
 
@@ -27,16 +27,16 @@ PROSE = "\n".join(page.read_text() for page in PAGES)
 COMMANDS = list(dict.fromkeys(re.findall(r"^python run_all.py(.*)$", PROSE, flags=re.MULTILINE)))
 
 
-@pytest.mark.parametrize("page", readme.PAGES)
+@pytest.mark.parametrize("page", build.PAGES)
 def test_the_tables_equal_the_records(page):
     text = (ROOT / page).read_text()
-    assert readme.rebuilt(text) == text, "run: make readme"
+    assert build.rebuilt(text) == text, "run: make readme"
 
 
 def test_every_part_that_can_be_made_is_on_a_page():
-    assert set(readme.PARTS) == {
+    assert set(build.PARTS) == {
         name
-        for page in readme.PAGES
+        for page in build.PAGES
         for name in re.findall(r"<!-- (\w+) -->", (ROOT / page).read_text())
     } - {"end", "example"}
 
@@ -84,7 +84,7 @@ def test_commands_on_records_print_and_write_what_they_say(
         given[given.index("--to") + 1] = str(tmp_path / "report")
     if given[0] == "report":
         where = (
-            readme.REFERENCE
+            build.REFERENCE
             if "--out" in given
             else sweep_folder
             if given[1:3] == ["--figure", "1"]

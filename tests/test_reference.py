@@ -15,13 +15,14 @@ from benchmark.evaluation.truth import code_of
 from benchmark.paths import ROOT
 from benchmark.plan import choose, plan
 from benchmark.records import store
+from benchmark.records.record import Record
 from benchmark.report.parity import differences
 from benchmark.report.precision import compared
-from benchmark.report.readme import REFERENCE
+from benchmark.report.rows import rows
 from benchmark.report.sweep import MODES, sweeps
-from benchmark.report.table import rows
 from benchmark.run.local import Local
 from benchmark.spec import PROTOCOL
+from docs.build import REFERENCE
 from models.registry import MODELS
 from tests import test_golden
 
@@ -37,7 +38,7 @@ CAPS = (0, 0.05, 0.1, 0.2, 0.4, 0.7, 1)
 TEN = ("mult-vae", "mult-dae")
 
 
-def of(model: str, precision: str = "fp32", dataset: str = "ml1m") -> list[store.Record]:
+def of(model: str, precision: str = "fp32", dataset: str = "ml1m") -> list[Record]:
     return [
         r
         for r in FOUND
@@ -118,7 +119,7 @@ def test_the_beta_sweep_is_whole_and_figure_1_has_its_runs():
         (mode, cap) for mode in MODES for cap in CAPS
     ]
     rest = [
-        row for row in rows(found) if row.model not in {point.row.model for point in sweep.points}
+        row for row in rows(found) if row.label not in {point.row.label for point in sweep.points}
     ]
     (to_1, to_best) = sorted(rest, key=lambda row: -row.spec.config["beta_cap"])
     assert to_1.spec.config["beta_cap"] == 1

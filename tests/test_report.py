@@ -5,26 +5,44 @@ from __future__ import annotations
 import csv
 import io
 import re
+from pathlib import Path
 from statistics import fmean, median, stdev
 
 import numpy as np
 import pytest
+from pydantic import BaseModel
 from scipy.stats import ttest_rel
 
+from benchmark.cli import main
 from benchmark.evaluation.metrics import HEADLINE, Metric
+from benchmark.labels import model_label
 from benchmark.records import store
 from benchmark.records.record import Record
-from benchmark.report import curves, files, format, precision
-from benchmark.report.format import Table
-from benchmark.report.table import results, rows
+from benchmark.report import (
+    compare,
+    curves,
+    figures,
+    files,
+    precision,
+    render,
+    sweep,
+    table,
+    timing,
+    tuning,
+)
+from benchmark.report.cells import Mean, Number, Table
+from benchmark.report.report import Report
+from benchmark.report.rows import rows, sizes
+from benchmark.report.table import results
 from benchmark.report.timing import frontier, pareto, timings
 from benchmark.stats import paired_interval
+from datasets.own import FileConfig, SplitConfig
 from models.registry import MODELS
 
 
 @pytest.fixture(scope="module")
 def found(finished) -> list[Record]:
-    """Return the records as if each trial had run alone."""
+    """As if each trial had run alone."""
     return [r.model_copy(update={"beside_others": False}) for r in store.read_all(finished)]
 
 
@@ -32,15 +50,21 @@ def of(found: list[Record], model: str) -> list[Record]:
     return [r for r in found if r.spec.model == model]
 
 
+def configured(record: Record, options: dict[str, object]) -> Record:
+    """The record of a trial with these options besides its own."""
+    spec = record.spec.model_copy(update={"config": record.spec.config | options})
+    return record.model_copy(update={"spec": spec})
+
+
 def test_latex_is_booktabs_and_escaped():
     table = Table(
         "a_b: 50% of x^2",
         ["m", "R@20"],
-        [["x_y[a=1]", "**0.5** ± 0.1 (0.2)"], ["z & w", "<1"]],
+        [["x_y[a=1]", Mean(0.5, ".1f", bold=True, sd=0.1, stderr=0.2)], ["z & w", "<1"]],
         ["{note}"],
         "n: {of}",
     )
-    text = format.latex([table])
+    text = render.latex([table])
     assert r"\textbf{0.5} $\pm$ 0.1 (0.2) \\" in text
     assert r"x\_y[a=1] & " in text
     assert r"z \& w & $<$1 \\" in text
@@ -55,23 +79,23 @@ def test_shared_definitions_are_said_once_and_what_is_one_tables_below_each():
         Table(
             f"Of a split, number {n}",
             ["m"],
-            [["**x**"], ["y"]],
+            [[Number(1, "", bold=True)], ["y"]],
             ["1 record left out."],
             "m: a model",
         )
         for n in "12"
     )
     three = Table("Another", ["n"], [["z"]], [], "n: a number")
-    text = format.markdown([one, two, three])
+    text = render.markdown([one, two, three])
     assert [text.count(said) for said in ("1 record left out.", "m: a model", "n: a number")] == [
         2,
         1,
         1,
     ]
     assert text.index("number 2") < text.index("m: a model") < text.index("Another")
-    assert format.latex([one, two, three]).count("m: a model") == 2  # floats part
-    (axes,) = format.drawn([one, two, three]).axes
-    first, second = ([table.title, "m", "x", "y", "1 record left out."] for table in (one, two))
+    assert render.latex([one, two, three]).count("m: a model") == 2  # floats part
+    (axes,) = render.drawn([one, two, three]).axes
+    first, second = ([table.title, "m", "1", "y", "1 record left out."] for table in (one, two))
     drawn = {found.get_text(): found for found in axes.texts}
     assert [found.get_text() for found in axes.texts] == [
         *first,
@@ -84,7 +108,7 @@ def test_shared_definitions_are_said_once_and_what_is_one_tables_below_each():
     ]
     assert [text for text, found in drawn.items() if found.get_weight() == "bold"] == [
         "m",
-        "x",
+        "1",
         "n",
     ]
     places = [found.get_position()[1] for found in axes.texts]
@@ -94,17 +118,17 @@ def test_shared_definitions_are_said_once_and_what_is_one_tables_below_each():
 
 def test_markdown_and_latex_have_the_same_cells(found, finished):
     (table,) = results(found, finished, HEADLINE)
-    marked, tex = format.markdown([table]), format.latex([table])
+    marked, tex = render.markdown([table]), render.latex([table])
     assert len(table.cells) == 8
     for row in table.cells:
-        numbers = re.findall(r"\d\.\d{4}", " ".join(row))
+        numbers = re.findall(r"\d\.\d{4}", " ".join(map(str, row)))
         assert len(numbers) in (6, 9)  # without or with a deviation over seeds
         assert any(all(number in line for number in numbers) for line in marked.splitlines())
         assert any(all(number in line for number in numbers) for line in tex.splitlines())
 
 
 def test_csv_holds_the_numbers_in_full(found, finished):
-    rows = list(csv.DictReader(io.StringIO(format.to_csv(results(found, finished, HEADLINE)))))
+    rows = list(csv.DictReader(io.StringIO(render.to_csv(results(found, finished, HEADLINE)))))
     assert len(rows) == 8 * 3
     for row in rows:
         mine = of(found, row["model"].split("[")[0])
@@ -123,7 +147,8 @@ def test_csv_holds_the_numbers_in_full(found, finished):
 def test_bounds_stand_last_and_are_never_bold(found, finished):
     (table,) = results(found, finished, HEADLINE)
     assert [row[0] for row in table.cells[-2:]] == ["oracle", "bayes"]
-    assert not any("**" in cell for row in table.cells[-2:] for cell in row)
+    assert not any(cell.bold for row in table.cells[-2:] for cell in row[4:])
+    assert any(cell.bold for row in table.cells for cell in row[4:])
     assert "are bounds, not models" in table.definitions
     (without,) = results(
         [r for r in found if r.spec.model not in ("oracle", "bayes")], finished, HEADLINE
@@ -215,7 +240,7 @@ def test_the_gpu_stands_beside_the_cpu(found):
         "bf16, "
     )
     assert by_model["mult-vae"][at].startswith("tf32, ")
-    assert (table.head[-1], by_model["mult-vae"][-1]) == ("GPU memory (MB)", "500")
+    assert (table.head[-1], str(by_model["mult-vae"][-1])) == ("GPU memory (MB)", "500")
 
 
 def test_costs_of_a_trial(found):
@@ -225,13 +250,13 @@ def test_costs_of_a_trial(found):
     total = sum(
         record.cost[f"{part}_seconds"] for part in ("preparation", "training", "validation", "test")
     )
-    assert float(shown["total (s)"]) == pytest.approx(total, rel=0.01)
-    assert float(shown["users/s"]) == pytest.approx(
-        record.data.test_users / record.cost.test_seconds, rel=0.01
+    assert shown["total (s)"].value == pytest.approx(total, rel=0.01)
+    assert shown["users/s"].value == pytest.approx(
+        sizes(record)["test_users"] / record.cost["test_seconds"], rel=0.01
     )
     assert (
-        record.cost.to_best_seconds
-        <= record.cost.preparation_seconds + record.cost.training_seconds
+        record.cost["to_best_seconds"]
+        <= record.cost["preparation_seconds"] + record.cost["training_seconds"]
     )
 
 
@@ -263,9 +288,9 @@ def test_quality_against_time_has_a_panel_for_each_machine(found):
         parts = ("preparation_seconds", "training_seconds", "validation_seconds", "test_seconds")
         assert seconds == pytest.approx(sum(record.cost[part] for part in parts))
         assert score == quality[record.spec.model]
-    long = pareto([vae[0].model_copy(update={"label": f"mult-vae[{'beta_cap=0.1,' * 12}]"})])
+    long = pareto([configured(vae[0], {f"option_{n}": 0.1 for n in range(12)})])
     assert long is not None
-    assert format.png(long).startswith(b"\x89PNG")  # and no warning that the axes collapsed
+    assert render.png(long).startswith(b"\x89PNG")  # and no warning that the axes collapsed
     assert pareto([r.model_copy(update={"beside_others": True}) for r in found]) is None
 
 
@@ -275,10 +300,12 @@ def test_quality_against_time_has_a_panel_for_each_machine(found):
 def test_the_axis_of_costs_bears_numbers_whatever_their_range(times, scale, found):
     vae = of(found, "mult-vae")[0]
     costs = {key: value * times for key, value in vae.cost.items() if key.endswith("_seconds")}
-    figure = pareto([vae, vae.model_copy(update={"label": "dear", "cost": vae.cost | costs})])
+    figure = pareto(
+        [vae, configured(vae, {"dear": True}).model_copy(update={"cost": vae.cost | costs})]
+    )
     assert figure is not None
     (axes,) = figure.axes
-    format.png(figure)  # draws it
+    render.png(figure)  # draws it
     low, high = axes.get_xlim()
     numbers = [tick for tick in axes.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
     assert axes.get_xscale() == scale
@@ -286,17 +313,30 @@ def test_the_axis_of_costs_bears_numbers_whatever_their_range(times, scale, foun
 
 
 def test_rows_stand_in_the_registrys_order_whatever_finished_first(found):
-    usual = [row.model for row in rows(found)]
+    before = [row.label for row in rows(found)]
     there = {r.spec.model for r in found}
     names = [*(name for name in MODELS if name in there), "oracle", "bayes"]
     assert [row.spec.model for row in rows(found)] == names
     times = sorted((r.finished for r in found), reverse=True)
     late = [r.model_copy(update={"finished": time}) for r, time in zip(found, times, strict=True)]
-    assert [row.model for row in rows(late)] == usual
+    assert [row.label for row in rows(late)] == before
     vae = of(found, "mult-vae")[0]
-    labels = ["mult-vae", "mult-vae[latent=8]", "mult-vae[latent=8,l2=0.1]", "mult-vae[latent=16]"]
-    several = [vae.model_copy(update={"label": label}) for label in labels]
-    assert [row.model for row in rows(several[::-1])] == labels
+    usual = MODELS["mult-vae"].config.model_dump(mode="json")
+    options = [
+        {},
+        {"latent": 8},
+        {"latent": 8, "l2": 1e-5},
+        {"latent": 8, "l2": 0.1},
+        {"latent": 16},
+    ]
+    several = [configured(vae, usual | changed) for changed in options]
+    assert [row.label for row in rows(several[::-1])] == [
+        "mult-vae",
+        "mult-vae[latent=8]",
+        "mult-vae[latent=8,l2=1e-05]",
+        "mult-vae[latent=8,l2=0.1]",
+        "mult-vae[latent=16]",
+    ]
 
 
 def test_a_failure_has_no_timing(found):
@@ -315,14 +355,10 @@ def test_curves_have_a_line_for_each_row_and_quantity(found):
         {line.get_label() for line in axes.lines if not str(line.get_label()).startswith("_")}
         for axes in figure.axes
     ]
-    with_loss = {r.label for r in found if r.spec.model in ("als", "mult-vae", "mult-dae")}
-    vae = {r.label for r in of(found, "mult-vae")}
-    assert drawn == [
-        {r.label for r in found} - {"oracle", "bayes"},
-        with_loss,
-        vae,
-        vae,
-    ]
+    called = {row.spec.model: row.label for row in rows(found)}
+    with_loss = {called[model] for model in ("als", "mult-vae", "mult-dae")}
+    vae = {called["mult-vae"]}
+    assert drawn == [set(called.values()) - {"oracle", "bayes"}, with_loss, vae, vae]
     mean = next(line for line in figure.axes[1].lines if line.get_label() in vae)
     losses = [[point["loss"] for point in r.curve] for r in of(found, "mult-vae")]
     assert list(mean.get_ydata()) == pytest.approx(
@@ -331,8 +367,12 @@ def test_curves_have_a_line_for_each_row_and_quantity(found):
     assert curves.draw(of(found, "ease")) is None
 
 
+def write(report: Report, to: Path) -> list[Path]:
+    return files.write(to, report.tables, report.figures)
+
+
 def test_the_same_records_give_the_same_files(found, finished, tmp_path):
-    first = files.write(found, finished, HEADLINE, tmp_path)
+    first = write(Report(found, finished, HEADLINE), tmp_path)
     names = {
         f"{name}.{kind}"
         for name in ("results", "differences", "timing")
@@ -341,10 +381,44 @@ def test_the_same_records_give_the_same_files(found, finished, tmp_path):
     plots = {f"{kind}-synthetic-{found[0].spec.split_hash[:8]}.png" for kind in ("curves", "cost")}
     assert {path.name for path in first} == names | plots
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in first}
-    assert files.write(found, finished, HEADLINE, tmp_path) == []
+    again = Report(found[::-1], finished, HEADLINE)
+    assert write(again, tmp_path) == []
     assert before == {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in first}
     (tmp_path / "timing.md").write_text("changed")
-    assert files.write(found, finished, HEADLINE, tmp_path) == [tmp_path / "timing.md"]
+    assert write(again, tmp_path) == [tmp_path / "timing.md"]
+
+
+def test_a_report_makes_each_part_once_and_a_screen_needs_no_differences(
+    finished, tmp_path, monkeypatch, capsys
+):
+    made = []
+
+    def count(module, name: str) -> None:
+        real = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *given: made.append(name) or real(*given))
+
+    shown = [(table, "results"), (compare, "standings"), (sweep, "sweeps"), (tuning, "tunings")]
+    shown.append((timing, "timings"))
+    for module, name in [*shown, (compare, "differences"), (curves, "draw"), (timing, "pareto")]:
+        count(module, name)
+    assert main(["report", "--out", str(finished)]) == 0
+    assert sorted(made) == sorted(name for _, name in shown)
+    made.clear()
+    assert main(["report", "--out", str(finished), "--to", str(tmp_path)]) == 0
+    assert sorted(made) == sorted([*(n for _, n in shown), "differences", "draw", "pareto"])
+
+
+def test_csv_keeps_whole_numbers_whole_and_nothing_empty():
+    data = [{"a": 1, "b": None, "c": 0.1 + 0.2}, {"a": None, "d": True, "c": None}]
+    assert render.to_csv([Table("t", ["h"], [["x"]], data=data)]) == (
+        "a,b,c,d\n1,,0.30000000000000004,\n,,,True\n"
+    )
+
+
+def test_latex_has_two_columns_of_one_name():
+    tex = render.latex([Table("t", ["m", "p", "p"], [["a", "b", Mean(0.25, ".2f", sd=None)]])])
+    assert "m & p & p \\\\\n" in tex
+    assert "a & b & 0.25 $\\pm$ - \\\\\n" in tex
 
 
 def test_precisions_are_compared_over_the_seeds_that_both_have(found):
@@ -366,20 +440,36 @@ def test_precisions_are_compared_over_the_seeds_that_both_have(found):
     # one pair has no interval
     made += [scored(dae, 0, precision, 0.3) for precision in ("fp32", "bf16")]
     (one,) = precision.compared([*of(found, "ease"), *made[::-1]])
-    assert (one.model, one.precision, one.seeds) == (vae.label, "bf16", 4)
+    assert (one.model, one.precision, one.seeds) == (model_label(vae.spec), "bf16", 4)
     assert (one.exact, one.rounded) == (pytest.approx(fmean(exact)), pytest.approx(fmean(rounded)))
     assert one.interval == pytest.approx(
         tuple(ttest_rel(rounded, exact).confidence_interval(0.95)), rel=1e-9
     )
-    assert f"{one.rounded - one.exact:+.4f}" in precision.table([*made])
+    assert f"{one.rounded - one.exact:+.4f}" in render.markdown([precision.table(made)])
     with pytest.raises(ValueError, match="1 pairs have no interval"):
         paired_interval([0.3], [0.4])
 
 
 def test_records_whose_options_differ_are_never_averaged(found):
-    """A label leaves out defaults, and those may change from one checkout to the next."""
     first, second = of(found, "mult-vae")
-    config = first.spec.config | {"dropout": 0.25}
-    other = first.model_copy(update={"spec": first.spec.model_copy(update={"config": config})})
-    (row,) = rows([other, second])
-    assert ([r.id for r in row.records], row.older) == ([second.id], 1)
+    for options in ({"dropout": 0.25}, {"likelihood": {"c1": 3.0}}):
+        other = configured(first, options)
+        assert [[r.id for r in row.records] for row in rows([other, second])] != [[first.id] * 2]
+        assert [(len(row.records), row.older) for row in rows([other, second])] == [(1, 0)] * 2
+
+
+def as_of(record: Record, dataset: str, options: BaseModel) -> Record:
+    """The record as if it were of another data set."""
+    spec = record.spec.model_copy(update={"dataset": dataset})
+    data = record.data | {"options": options.model_dump(mode="json")}
+    return record.model_copy(update={"spec": spec, "data": data})
+
+
+def test_a_file_of_ones_own_has_its_whole_name_over_its_figures(found, finished):
+    mine = [as_of(r, "file:ratings", FileConfig(held_out=9)) for r in found]
+    (axes,) = figures.activity(mine, finished).axes
+    assert axes.get_title().startswith("file:ratings[held_out=9]   (*: differs from ")
+    (table,) = results(mine, finished, HEADLINE)
+    assert table.title.startswith("file:ratings[held_out=9]: ")
+    split = as_of(found[0], "file:six-files", SplitConfig())
+    assert split.data_label == "file:six-files"

@@ -14,6 +14,7 @@ import pytest
 
 from benchmark.paths import ROOT
 from benchmark.records import store
+from benchmark.records.record import Record
 from benchmark.run import launch
 
 DATA = ["--set", "synthetic.users=240", "synthetic.items=60", "synthetic.density=0.15"]
@@ -144,7 +145,7 @@ def undisturbed(tmp_path_factory) -> Path:
     return out
 
 
-def trained(out: Path) -> store.Record:
+def trained(out: Path) -> Record:
     (record,) = [r for r in store.read_all(out) if r.spec.model == "mult-vae"]
     return record
 

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from benchmark.stats import best, bootstrap_interval, comparisons, holm, sign_flip_p
+from benchmark.stats import (
+    best,
+    bootstrap_interval,
+    comparisons,
+    holm,
+    paired_interval,
+    sign_flip_p,
+    welch_t,
+)
 
 
 @pytest.fixture
@@ -80,3 +88,19 @@ def test_the_best_are_those_that_nothing_is_surely_better_than(random):
     assert best(values) == {1, 2}
     assert best(values[:1]) == {0}
     assert best(values[:0]) == set()
+
+
+def test_a_paired_interval_is_students_t_over_the_differences():
+    # differences 1, 1, 2: mean 4/3, deviation 1 / sqrt 3, and t of 2 degrees 4.3027
+    low, high = paired_interval([1, 2, 3], [2, 3, 5])
+    assert (low, high) == pytest.approx((4 / 3 - 4.3027 / 3, 4 / 3 + 4.3027 / 3), abs=1e-4)
+    assert paired_interval([0.3, 0.3], [0.3, 0.3]) == (0, 0)
+    with pytest.raises(ValueError, match="1 pairs have no interval"):
+        paired_interval([0.3], [0.4])
+    with pytest.raises(ValueError, match="shorter than"):
+        paired_interval([0.3, 0.4], [0.5])
+
+
+def test_welchs_t_takes_each_sides_own_deviation():
+    # deviations 1 and 3 of 3 and 9 values: sqrt(1/3 + 9/9)
+    assert welch_t([1, 2, 3], 5.0, 3.0, 9) == pytest.approx(-3 / (4 / 3) ** 0.5)

@@ -12,6 +12,7 @@ import torch
 from benchmark.evaluation.ranking import evaluate
 from benchmark.paths import ROOT
 from benchmark.records import store
+from benchmark.records.record import Record
 from benchmark.run import weights
 from datasets.errors import DataError
 from datasets.synthetic import Synthetic, SyntheticConfig
@@ -19,7 +20,7 @@ from datasets.synthetic import Synthetic, SyntheticConfig
 SPLIT = Synthetic(SyntheticConfig(users=240, items=60, density=0.15)).split()[0]
 
 
-def kept(finished: Path) -> list[store.Record]:
+def kept(finished: Path) -> list[Record]:
     return [r for r in store.read_all(finished) if r.curve]
 
 

@@ -56,12 +56,13 @@ class Lineup:
     @property
     def data_label(self) -> str:
         """What the data set is called, with the options that are not the usual ones."""
-        return labels.of_data(self.dataset, self.data.config.model_dump(mode="json"))
+        return labels.dataset_label(self.dataset, self.data.config.model_dump(mode="json"))
 
     def label(self, model: ChosenModel) -> str:
         """What one of the models is called here, with the options that are not the usual ones."""
-        options = model.config.model_dump(mode="json")
-        return labels.of_model(model.entry.name, options, self.dataset)
+        name = model.entry.name
+        usual = labels.usual_options(name, self.dataset)
+        return labels.named(name, labels.differing(labels.flat(model.config), usual))
 
 
 @dataclass(frozen=True)

@@ -138,12 +138,12 @@ class Record(Strict):
     @property
     def label(self) -> str:
         """What the model is called in a table: its name, and the options that are not the usual ones."""
-        return labels.of_trial(self.spec)
+        return labels.model_label(self.spec)
 
     @property
     def data_label(self) -> str:
         """What the data set is called in a table."""
-        return labels.of_data(self.spec.dataset, self.data.options)
+        return labels.dataset_label(self.spec.dataset, self.data.options)
 
     @property
     def sentence(self) -> str:

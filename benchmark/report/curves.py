@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.records.record import Record
-from benchmark.report.table import Row, names, rows, title
+from benchmark.report.rows import Row, names, rows, title
 
 PANELS = {
     "validation": "validation NDCG@100",
@@ -18,16 +18,19 @@ PANELS = {
     "kl": "KL (nats per user)",
     "beta": "beta, at the epoch's last update",
 }
-"""Of the curve in a record: key and axis label."""
+"""What is drawn of the curve in a record: key and axis label."""
 
 
 def color_of(n: int) -> tuple[float, float, float, float]:
-    """Of a plot's n-th row, from 0: matplotlib's ten colours, then a paler one of each."""
+    """The colour of a plot's n-th row, from 0: matplotlib's ten, then a paler one of each."""
     return colormaps["tab20"](2 * n % 20 + n // 10 % 2)
 
 
 def draw(group: Sequence[Record]) -> Figure | None:
-    """One split's records, a line for each row of its table; None if no model has more than one epoch."""
+    """One split's records, a line for each row of its table.
+
+    None if no model has more than one epoch.
+    """
     made = [row for row in rows(group) if row.scored and row.scored[0].curve]
     learners = [row for row in made if len(row.scored[0].curve) > 1]
     if not learners:

@@ -1,4 +1,4 @@
-"""Beside the authors' own code on the same split: test metrics with Welch's t over seeds, and the learning curve."""
+"""Beside the authors' own code on the same split: test metrics over seeds, and learning curves."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from tabulate import tabulate
-
+from benchmark.labels import model_label
 from benchmark.records.record import Record
+from benchmark.report.cells import Cell, Number, Table
 from benchmark.stats import welch_t
 
 
@@ -29,29 +29,16 @@ class Difference:
 
 def differences(found: Sequence[Record], published: Path) -> Iterator[Difference]:
     """For each line of ``published`` whose data set and model have records in fp32 that are ok."""
+    exact = [r for r in found if (r.spec.precision, r.status) == ("fp32", "ok")]
+    named = [((record.data_label, model_label(record.spec)), record) for record in exact]
     with published.open(newline="") as file:
-        for line in csv.DictReader(file):
-            wanted = (line["dataset"], line["model"], "fp32", "ok")
-            mine = [
-                r
-                for r in found
-                if (
-                    r.data_label,
-                    r.label,
-                    r.spec.precision,
-                    r.status,
-                )
-                == wanted
-            ]
-            if not mine:
-                continue
+        lines = list(csv.DictReader(file))
+    for line in lines:
+        mine = [record for name, record in named if name == (line["dataset"], line["model"])]
+        if mine:
             values = [value_of(record, line["quantity"]) for record in mine]
-            theirs = float(line["mean"])
-            t = (
-                welch_t(values, theirs, float(line["sd"]), int(line["seeds"]))
-                if line["sd"]
-                else None
-            )
+            theirs, sd = float(line["mean"]), line["sd"]
+            t = welch_t(values, theirs, float(sd), int(line["seeds"])) if sd else None
             yield Difference(line["model"], line["quantity"], fmean(values), theirs, t)
 
 
@@ -64,24 +51,20 @@ def value_of(record: Record, quantity: str) -> float:
     return record.curve[int(name.removeprefix("epoch ")) - 1]["validation"]
 
 
-def tables(found: Sequence[Record], published: Path) -> str:
-    """Two Markdown tables: test metrics, and validation NDCG@100 by epoch."""
-    rows = list(differences(found, published))
-    test = [_cells(d, digits=4) for d in rows if d.t is not None]
-    curve = [_cells(d, digits=3) for d in rows if d.t is None]
-    heads = (
-        ["model", "test metric", "here", "authors' code", "difference", "Welch's t"],
-        ["model", "epoch", "validation NDCG@100 here", "authors' code", "difference"],
-    )
-    made = [
-        tabulate(cells, head, tablefmt="pipe", disable_numparse=True)
-        for cells, head in zip((test, curve), heads, strict=True)
+def tables(found: Sequence[Record], published: Path) -> list[Table]:
+    """Two tables: test metrics, and validation NDCG@100 by epoch."""
+    pairs = list(differences(found, published))
+    test = ["model", "test metric", "here", "authors' code", "difference", "Welch's t"]
+    curve = ["model", "epoch", "validation NDCG@100 here", "authors' code", "difference"]
+    return [
+        Table("", test, [_cells(pair, digits=4) for pair in pairs if pair.t is not None]),
+        Table("", curve, [_cells(pair, digits=3) for pair in pairs if pair.t is None]),
     ]
-    return "\n\n".join(made)
 
 
-def _cells(d: Difference, digits: int) -> list[str]:
+def _cells(pair: Difference, digits: int) -> list[Cell]:
     """A table row; the authors' value has the ``digits`` that are known of it."""
-    name = d.quantity.split()[-1]
-    cells = [d.model, name, f"{d.ours:.4f}", f"{d.theirs:.{digits}f}", f"{d.ours - d.theirs:+.4f}"]
-    return cells if d.t is None else [*cells, f"{d.t:+.1f}"]
+    difference = Number(pair.ours - pair.theirs, "+.4f")
+    theirs = Number(pair.theirs, f".{digits}f")
+    cells = [pair.model, pair.quantity.split()[-1], Number(pair.ours), theirs, difference]
+    return cells if pair.t is None else [*cells, Number(pair.t, "+.1f")]

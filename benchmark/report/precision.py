@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import fmean
 
-from tabulate import tabulate
-
 from benchmark.evaluation.metrics import SELECTION
 from benchmark.records.record import Record
-from benchmark.report.table import by_split, rows
+from benchmark.report.cells import Cell, Number, Table
+from benchmark.report.rows import by_split, rows
 from benchmark.stats import paired_interval
 
 
@@ -21,7 +20,7 @@ class Rounded:
     model: str
     precision: str
     seeds: int
-    """That both have."""
+    """How many seeds both have."""
     exact: float
     """Mean test NDCG@100 over those seeds in fp32."""
     rounded: float
@@ -31,9 +30,9 @@ class Rounded:
 
 
 def compared(found: Iterable[Record]) -> Iterator[Rounded]:
-    """For each row in another precision than fp32 that shares two seeds or more with one in fp32."""
+    """Each row in another precision than fp32 that shares two seeds or more with one in fp32."""
     for group in by_split(found):
-        by_key = {(row.model, row.device, row.precision): row for row in rows(group)}
+        by_key = {(row.label, row.device, row.precision): row for row in rows(group)}
         for (model, device, precision), row in by_key.items():
             usual = by_key.get((model, device, "fp32"))
             if precision in ("fp32", None) or usual is None:
@@ -51,22 +50,16 @@ def _by_seed(scored: Iterable[Record]) -> dict[int, float]:
     return {r.spec.seed or 0: r.metrics[str(SELECTION)].mean for r in scored if r.metrics}
 
 
-def table(found: Iterable[Record]) -> str:
-    """As Markdown."""
-    head = [
-        "model",
-        "precision",
-        "seeds",
-        f"{SELECTION}, fp32",
-        "rounded",
-        "difference",
-        "95 % interval",
-    ]
-    cells = [
+def table(found: Iterable[Record]) -> Table:
+    """A line for each row in another precision."""
+    head = ["model", "precision", "seeds", f"{SELECTION}, fp32"]
+    head += ["rounded", "difference", "95 % interval"]
+    cells: list[list[Cell]] = [
         [
-            *(r.model, r.precision, str(r.seeds), f"{r.exact:.4f}", f"{r.rounded:.4f}"),
-            *(f"{r.rounded - r.exact:+.4f}", f"{r.interval[0]:+.4f} to {r.interval[1]:+.4f}"),
+            *(r.model, r.precision, str(r.seeds), Number(r.exact), Number(r.rounded)),
+            Number(r.rounded - r.exact, "+.4f"),
+            f"{r.interval[0]:+.4f} to {r.interval[1]:+.4f}",
         ]
         for r in compared(found)
     ]
-    return tabulate(cells, head, tablefmt="pipe", disable_numparse=True)
+    return Table("", head, cells)

@@ -14,13 +14,14 @@ from benchmark.stats import Summary
 
 VALUES = ROOT / "results" / "published.csv"
 NAMES = ROOT / "results" / "published_names.csv"
-"""What is called otherwise here: one of VALUES' models, and the registered name of the same one."""
+"""Models that have another name here: that in VALUES, and the registered one."""
 PROTOCOL = "strong generalisation, authors' split"
 """Others are not compared."""
 DATASETS = {"ml20m": "ML-20M", "netflix": "Netflix", "msd": "MSD"}
 """The paper's data sets, in its order: name here and in VALUES."""
 OWN = "Liang2018"
 """How the source of the paper's own numbers begins."""
+Verdict = Literal["agrees", "differs"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Published:
     metric: str
     value: float
     digits: str
-    """Of the value, as published."""
+    """The value as it is printed in the source."""
     stderr: float | None
     """Over users, where it is published."""
     source: str
@@ -43,14 +44,17 @@ class Published:
 
     @property
     def text(self) -> str:
-        """For a cell."""
+        """The value as published, with its standard error, and a dagger if it is recalled."""
         spread = "" if self.stderr is None else f" ± {self.stderr:g}"
         return f"{self.digits}{spread}{'' if self.verified else '†'}"
 
 
 @cache
 def published(dataset: str, values: Path = VALUES, names: Path = NAMES) -> list[Published]:
-    """All of one data set, the paper's own first, then in the file's order; none for other data sets."""
+    """All numbers of one data set, the paper's own first, then in the file's order.
+
+    There are none for data sets that are not the paper's.
+    """
     known = {line["published"]: line["model"] for line in _lines(names)}
     found = [
         Published(
@@ -74,8 +78,11 @@ def _lines(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def verdict(ours: Summary | None, theirs: Published | None) -> Literal["agrees", "differs"] | None:
-    """Whether two values are within two standard errors of their difference; None where one has no standard error."""
+def verdict(ours: Summary | None, theirs: Published | None) -> Verdict | None:
+    """Whether two values are within two standard errors of their difference.
+
+    None where one of them is missing or has no standard error.
+    """
     if ours is None or theirs is None or theirs.stderr is None:
         return None
     bound = 2 * math.sqrt(ours.stderr**2 + theirs.stderr**2)

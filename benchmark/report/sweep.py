@@ -1,4 +1,4 @@
-"""Beta sweeps: what a VAE's cap of beta does to its score, its KL and its latent units, as a table and a plot."""
+"""Beta sweeps: what a VAE's cap of beta does to its score, its KL and its latent units."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.evaluation.metrics import SELECTION
-from benchmark.labels import flat_values, named
+from benchmark.labels import model_options, named
 from benchmark.records.record import Record
-from benchmark.report.format import Table
-from benchmark.report.table import Row, by_split, remarks, rows, title
+from benchmark.report.cells import Cell, Mean, Number, Table
+from benchmark.report.rows import Row, by_split, rows, title
+from benchmark.report.table import remarks
 
 SWEPT = ("beta_cap", "total_anneal_steps")
 POINTS = 3
-"""Caps that make a sweep."""
+"""How many caps make a sweep."""
 MODES = {"annealed": "annealed to its cap", "constant": "constant"}
 QUANTITIES = {
     "beta": "beta in force",
@@ -27,11 +29,12 @@ QUANTITIES = {
     "kl": "KL (nats)",
     "active_units": "active units",
 }
-"""Of a point, all at the epoch that was selected."""
+"""What is known of a point, all at the epoch that was selected."""
 DEFINITIONS = (
-    "All at the epoch with the best validation score: beta in force at its last update; KL: mean over training users, "
-    "summed over latent units; active units: those whose own mean KL is above .01 nats. Mean over seeds ± standard "
-    "deviation (ddof=1; - for one run). Annealed: beta grows from 0 to its cap; constant: the cap from the start."
+    "All at the epoch with the best validation score: beta in force at its last update; KL: mean "
+    "over training users, summed over latent units; active units: those whose own mean KL is above "
+    ".01 nats. Mean over seeds ± standard deviation (ddof=1; - for one run). Annealed: beta grows "
+    "from 0 to its cap; constant: the cap from the start."
 )
 
 
@@ -43,33 +46,39 @@ class Point:
     cap: float
     mode: str
     values: dict[str, list[float]]
-    """Of each quantity, one of each seed."""
+    """Each quantity, with one value for each seed."""
 
 
 @dataclass(frozen=True)
 class Sweep:
     """A VAE whose runs differ in beta alone."""
 
-    model: str
+    family: tuple[str, str, str]
+    """The model with its options but for beta, the device and the precision."""
     group: list[Record]
-    """Of its split."""
+    """All records of its split."""
     points: list[Point]
-    """By mode, then cap; without a cap there is nothing to anneal, so that point is in both modes."""
+    """By mode, then cap. A cap of 0 leaves nothing to anneal, so that point is in both modes."""
+
+    @property
+    def name(self) -> str:
+        """Model, device and precision, for a person."""
+        return ", ".join(self.family)
 
 
 def sweeps(found: Sequence[Record]) -> Iterator[Sweep]:
     """Every VAE in ``found`` with three caps or more in a mode."""
     for group in by_split(record for record in found if _is_vae(record)):
-        families: dict[str, list[Row]] = defaultdict(list)
+        families: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
         for row in rows(group):
             families[_family(row)].append(row)
-        for model, family in families.items():
-            points = sorted(_points(family), key=lambda point: (point.mode, point.cap))
+        for family, there in families.items():
+            points = sorted(_points(there), key=lambda point: (point.mode, point.cap))
             full = [
                 mode for mode in MODES if len({p.cap for p in points if p.mode == mode}) >= POINTS
             ]
             if full:
-                yield Sweep(model, group, [point for point in points if point.mode in full])
+                yield Sweep(family, group, [point for point in points if point.mode in full])
 
 
 def _is_vae(record: Record) -> bool:
@@ -79,17 +88,16 @@ def _is_vae(record: Record) -> bool:
     return record.metrics is None or "active_units" in record.curve[0]
 
 
-def _family(row: Row) -> str:
-    """The row without its beta: model, other options that are no defaults, device and precision."""
-    options = flat_values(row.spec.config)
-    said = {
-        key: value for key, value in options.items() if key not in SWEPT and f"{key}=" in row.model
+def _family(row: Row) -> tuple[str, str, str]:
+    """What a row is without its beta."""
+    options = {
+        option: value for option, value in model_options(row.spec).items() if option not in SWEPT
     }
-    return f"{named(row.spec.model, said)}, {row.device}, {row.precision}"
+    return named(row.spec.model, options), str(row.device), str(row.precision)
 
 
 def _points(family: Sequence[Row]) -> Iterator[Point]:
-    """Without those whose slope is given in updates, as the heuristic's are."""
+    """The points of rows, without those whose slope is given in updates, as the heuristic's are."""
     for row in family:
         cap, steps = (row.spec.config[option] for option in SWEPT)
         if not cap or not steps:
@@ -110,49 +118,49 @@ def _values(scored: Sequence[Record]) -> dict[str, list[float]]:
 
 def table(sweep: Sweep) -> Table:
     """A line for each point."""
-    cells, data = [], []
-    for point in sweep.points:
-        shown = [
-            _shown(values, 1 if name in ("kl", "active_units") else 4)
-            for name, values in point.values.items()
-        ]
-        cells.append([point.mode, f"{point.cap:g}", point.row.seeds, *shown])
-        numbers = {
-            name: {
-                "mean": fmean(values) if values else None,
-                "sd": stdev(values) if len(values) > 1 else None,
-            }
-            for name, values in point.values.items()
-        }
-        data.append(
-            {
-                "dataset": sweep.group[0].data_label,
-                "split_hash": sweep.group[0].spec.split_hash,
-                "model": sweep.model,
-            }
-            | {"mode": point.mode, "cap": point.cap, "seeds": len(point.row.scored)}
-            | {
-                f"{name}_{what}": value
-                for name, both in numbers.items()
-                for what, value in both.items()
-            }
-        )
-    head = ["beta", "cap", "seeds", *QUANTITIES.values()]
-    notes = remarks([point.row for point in sweep.points if point.cap or point.mode == "annealed"])
+    # the row without a cap is in both modes, and its failures are told once
+    shown = [p.row for p in sweep.points if p.cap or p.mode == "annealed"]
     return Table(
-        f"Beta of {sweep.model} on {title(sweep.group)}", head, cells, notes, DEFINITIONS, data
+        f"Beta of {sweep.name} on {title(sweep.group)}",
+        ["beta", "cap", "seeds", *QUANTITIES.values()],
+        [_cells(point) for point in sweep.points],
+        remarks(shown),
+        DEFINITIONS,
+        [_numbers(sweep, point) for point in sweep.points],
     )
 
 
-def _shown(values: Sequence[float], digits: int) -> str:
-    if not values:
-        return "failed"
-    spread = f"{stdev(values):.{digits}f}" if len(values) > 1 else "-"
-    return f"{fmean(values):.{digits}f} ± {spread}"
+def _cells(point: Point) -> list[Cell]:
+    quantities = [
+        Mean(fmean(values), ".1f" if name in ("kl", "active_units") else ".4f", sd=_sd(values))
+        if values
+        else "failed"
+        for name, values in point.values.items()
+    ]
+    return [point.mode, Number(point.cap, "g"), point.row.seeds, *quantities]
+
+
+def _numbers(sweep: Sweep, point: Point) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "dataset": sweep.group[0].data_label,
+        "split_hash": sweep.group[0].spec.split_hash,
+        "model": sweep.name,
+        "mode": point.mode,
+        "cap": point.cap,
+        "seeds": len(point.row.scored),
+    }
+    for name, values in point.values.items():
+        data[f"{name}_mean"] = fmean(values) if values else None
+        data[f"{name}_sd"] = _sd(values)
+    return data
+
+
+def _sd(values: Sequence[float]) -> float | None:
+    return stdev(values) if len(values) > 1 else None
 
 
 def draw(sweep: Sweep) -> Figure:
-    """Scores, KL and active units against the beta in force at the selected epoch, a line for each mode."""
+    """Scores, KL and active units against the beta in force at the selected epoch, by mode."""
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     scores, kl, units = figure.subplots(1, 3)
     for mode, style in zip(MODES, ("-", "--"), strict=True):
@@ -175,7 +183,7 @@ def draw(sweep: Sweep) -> Figure:
             axes.legend(frameon=False, fontsize=7, handlelength=4)  # long enough for dashes
     kl.set_yscale("log")
     figure.suptitle(
-        f"{sweep.model} on {title(sweep.group)}\nbars: standard deviation over seeds", fontsize=9
+        f"{sweep.name} on {title(sweep.group)}\nbars: standard deviation over seeds", fontsize=9
     )
     return figure
 
@@ -184,7 +192,7 @@ def _line(
     axes: Axes, points: Sequence[Point], name: str, color: str, style: str, label: str
 ) -> None:
     x, y = ([fmean(point.values[quantity]) for point in points] for quantity in ("beta", name))
-    spread = [stdev(values) if len(values := point.values[name]) > 1 else 0.0 for point in points]
+    spread = [_sd(point.values[name]) or 0.0 for point in points]
     axes.errorbar(
         x,
         y,

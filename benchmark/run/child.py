@@ -93,7 +93,7 @@ class Child:
     def where(self) -> str:
         """What it is and how far."""
         epoch = f" epoch {self.epoch} of {self.planned}" if self.epoch else ""
-        return f"{labels.of_job(self.job)}{epoch}"
+        return f"{labels.trial_label(self.job)}{epoch}"
 
     def read(self) -> bool:
         """Take in the messages there are; false at their end."""

@@ -133,4 +133,4 @@ class Display:
         left = (time.monotonic() - self.started) / self.done * (self.total - self.done)
         tail = f"; about {left / 60:.0f} min left" if left > 60 else ""
         with tqdm.external_write_mode():
-            print(f"[{self.done}/{self.total}] {labels.of_job(job)}: {what}{tail}", flush=True)
+            print(f"[{self.done}/{self.total}] {labels.trial_label(job)}: {what}{tail}", flush=True)

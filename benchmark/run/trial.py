@@ -186,7 +186,10 @@ def by_hand(spec: Path) -> int:
         with (
             atomic.lock(job.out, job.spec.id, wait=False),
             tqdm(
-                desc=labels.of_job(job), unit="epoch", leave=False, disable=not sys.stderr.isatty()
+                desc=labels.trial_label(job),
+                unit="epoch",
+                leave=False,
+                disable=not sys.stderr.isatty(),
             ) as bar,
         ):
 
@@ -201,7 +204,7 @@ def by_hand(spec: Path) -> int:
         raise DataError(
             f"another process runs the trial {job.spec.id}; wait for it, or stop it"
         ) from None
-    print(f"{labels.of_job(job)}: {outcome.line(result.record)}", *written, sep="\n  ")
+    print(f"{labels.trial_label(job)}: {outcome.line(result.record)}", *written, sep="\n  ")
     return int(result.record.status != "ok")
 
 

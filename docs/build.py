@@ -1,6 +1,7 @@
-"""The parts of README.md and docs/ that are made of the records in results/reference: ``make readme``.
+"""The parts of README.md and docs/ that are made of the records in results/reference.
 
-Each stands between the comments ``<!-- NAME -->`` and ``<!-- end -->``; the text around them is written by hand.
+``make readme`` runs it. Each part stands between the comments ``<!-- NAME -->`` and ``<!-- end -->``;
+the text around them is written by hand.
 """
 
 from __future__ import annotations
@@ -14,12 +15,10 @@ from benchmark.evaluation.metrics import HEADLINE, SELECTION
 from benchmark.paths import ROOT
 from benchmark.records import store
 from benchmark.records.record import Record
-from benchmark.report import curves, figures, files, format, parity, precision, sweep
-from benchmark.report.compare import compared, standings
-from benchmark.report.format import Table
-from benchmark.report.table import results
-from benchmark.report.timing import pareto, timings
-from benchmark.report.tuning import tunings
+from benchmark.report import curves, figures, parity, precision, sweep
+from benchmark.report.render import markdown, png
+from benchmark.report.report import Report
+from benchmark.report.timing import pareto
 from benchmark.stats import ALPHA, resamples
 
 REFERENCE = ROOT / "results" / "reference"
@@ -33,16 +32,26 @@ def stored(folder: str = "") -> list[Record]:
     return store.read_all(REFERENCE / folder)
 
 
+@cache
+def report(folder: str = "") -> Report:
+    """The report of the records in one of those folders."""
+    return Report(stored(folder), REFERENCE / folder, HEADLINE)
+
+
 def usual(*datasets: str) -> list[Record]:
-    """Of the ``datasets`` named, each model in the precision that ``auto`` is: rounded ones, where there are any."""
+    """The records of some data sets, each model in the precision that ``auto`` is.
+
+    These are the rounded ones, where a model has any.
+    """
     found = [record for record in stored() if record.spec.dataset in datasets]
     rounded = {record.spec.model for record in found if record.spec.precision == "bf16"}
     return [r for r in found if r.spec.precision == "bf16" or r.spec.model not in rounded]
 
 
-def result_tables(*datasets: str) -> str:
-    """Of the ``datasets`` named."""
-    return format.markdown(results(usual(*datasets), REFERENCE, HEADLINE))
+@cache
+def usual_report(*datasets: str) -> Report:
+    """The report of the records that ``usual`` gives."""
+    return Report(usual(*datasets), REFERENCE, HEADLINE)
 
 
 FINDINGS = (
@@ -76,15 +85,9 @@ FINDINGS = (
 """Pairs on ml1m, and what to know of them."""
 
 
-@cache
-def differences() -> list[Table]:
-    """Of every pair on ml1m."""
-    return compared(usual("ml1m"), REFERENCE, HEADLINE)
-
-
 def findings() -> str:
     """A line for each pair: the difference in NDCG@100 with its uncertainty, from the records."""
-    (table,) = differences()
+    (table,) = usual_report("ml1m").differences
     by_pair = {
         (row["model"], row["other"]): row for row in table.data if row["metric"] == str(SELECTION)
     }
@@ -117,21 +120,20 @@ def _p(value: float) -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    "results": lambda: result_tables("ml1m"),
+    "results": lambda: markdown(usual_report("ml1m").results),
     "findings": findings,
-    "differences": lambda: format.markdown(differences()),
-    "others": lambda: result_tables("ml-latest-small", "gowalla"),
-    "standings": lambda: format.markdown(standings(usual("ml1m", "ml-latest-small"), REFERENCE)),
-    "parity": lambda: parity.tables(stored(), PARITY),
-    "precision": lambda: precision.table(stored()),
-    "bias": lambda: format.markdown(
-        results(stored("output-bias"), REFERENCE / "output-bias", HEADLINE)
-    ),
-    "sweep": lambda: format.markdown(files.betas(stored("sweep"))),
-    "cost": lambda: format.markdown(timings(stored())),
-    "rehearsal": lambda: format.markdown(timings(stored("rehearsal"))),
-    "tuning": lambda: format.markdown(tunings(stored("tuning"))),
+    "differences": lambda: markdown(usual_report("ml1m").differences),
+    "others": lambda: markdown(usual_report("ml-latest-small", "gowalla").results),
+    "standings": lambda: markdown(usual_report("ml1m", "ml-latest-small").standings),
+    "parity": lambda: markdown(parity.tables(stored(), PARITY)),
+    "precision": lambda: markdown([precision.table(stored())]),
+    "bias": lambda: markdown(report("output-bias").results),
+    "sweep": lambda: markdown(report("sweep").betas),
+    "cost": lambda: markdown(report().timings),
+    "rehearsal": lambda: markdown(report("rehearsal").timings),
+    "tuning": lambda: markdown(report("tuning").tunings),
 }
+"""The generated parts, by the names of their comments."""
 
 
 def rebuilt(text: str) -> str:
@@ -145,7 +147,7 @@ def rebuilt(text: str) -> str:
 
 
 def pictures() -> dict[str, bytes]:
-    """Of docs/, by their names."""
+    """The pictures of docs/, by their names."""
     ml1m = [record for record in stored() if record.spec.dataset == "ml1m"]
     exact = [record for record in ml1m if record.spec.precision == "fp32"]
     networks = [
@@ -161,7 +163,7 @@ def pictures() -> dict[str, bytes]:
         "figure-1.png": figures.annealing(stored("sweep"), REFERENCE / "sweep"),
         "figure-3.png": figures.activity(networks, REFERENCE),
     }
-    return {name: format.png(figure) for name, figure in made.items() if figure}
+    return {name: png(figure) for name, figure in made.items() if figure}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,142 @@
+"""How tables are written.
+
+Markdown is for a screen, LaTeX for a paper, CSV for a program, PNG for a slide.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from textwrap import wrap
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from tabulate import tabulate
+
+from benchmark.report.cells import Cell, Number, Table
+
+
+def markdown(tables: Sequence[Table]) -> str:
+    """Title, table and notes of each; definitions of several tables below the last of them."""
+    return "\n\n".join(
+        "\n\n".join(filter(None, [table.title, grid(table), *said]))
+        for table, said in zip(tables, _said(tables), strict=True)
+    )
+
+
+def grid(table: Table) -> str:
+    """The cells alone, in Markdown."""
+    cells = [list(map(_marked, row)) for row in table.cells]
+    return tabulate(cells, table.head, tablefmt="pipe", disable_numparse=True)
+
+
+def _marked(cell: Cell) -> str:
+    if isinstance(cell, Number) and cell.bold:
+        return f"**{cell.main}**{cell.rest}"
+    return str(cell)
+
+
+def _said(tables: Sequence[Table]) -> list[list[str]]:
+    """What stands below each table."""
+    last = {table.definitions: n for n, table in enumerate(tables)}
+    return [
+        [*table.notes, *([table.definitions] if last[table.definitions] == n else [])]
+        for n, table in enumerate(tables)
+    ]
+
+
+def latex(tables: Iterable[Table]) -> str:
+    """One floating table each, with the rules of booktabs; the notes stand in the caption."""
+    return "% needs \\usepackage{booktabs}\n" + "\n".join(map(_latex, tables))
+
+
+def _latex(table: Table) -> str:
+    from pandas import DataFrame
+
+    said = [table.title, *table.notes, table.definitions]
+    caption = " ".join(_escaped(text if text.endswith(".") else f"{text}.") for text in said)
+    names = [_escaped(name) for name in table.head]
+    cells = DataFrame([[_tex(cell) for cell in row] for row in table.cells], dtype=object)
+    style = cells.style.hide(axis="index")
+    # two columns may have one name, so that they get their names only here
+    style.format_index(names.__getitem__, axis="columns")
+    return style.to_latex(hrules=True, caption=caption, column_format="l" * len(names))
+
+
+def _tex(cell: Cell) -> str:
+    if isinstance(cell, Number) and cell.bold:
+        return rf"\textbf{{{_escaped(cell.main)}}}{_escaped(cell.rest)}"
+    return _escaped(str(cell))
+
+
+def _escaped(text: str) -> str:
+    text = re.sub(r"[\\{}&%$#_^~]", lambda found: _ESCAPES.get(found[0], "\\" + found[0]), text)
+    return text.replace("±", r"$\pm$").replace("<", "$<$").replace(">", "$>$")
+
+
+_ESCAPES = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+
+
+def to_csv(tables: Iterable[Table]) -> str:
+    """The numbers of all tables, one header."""
+    from pandas import DataFrame
+
+    lines = [line for table in tables for line in table.data]
+    # of type object, so that whole numbers stay whole beside an empty field
+    return DataFrame(lines, dtype=object).to_csv(index=False, lineterminator="\n")
+
+
+def png(figure: Figure) -> bytes:
+    """A picture, the same bytes for the same figure."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+    # a second drawing would start from the layout of the first, and find another
+    figure.set_layout_engine("none")
+    return buffer.getvalue()
+
+
+def drawn(tables: Sequence[Table]) -> Figure:
+    """What ``markdown`` writes as a picture, with the rules of booktabs; bold cells bold."""
+    starts = [_starts(table) for table in tables]
+    width = max(*(start[-1] for start in starts), *(len(table.title) for table in tables))
+    said = [
+        [line for note in notes for line in wrap(note, width * 4 // 3)] for notes in _said(tables)
+    ]
+    height = sum(_lines(table, notes) for table, notes in zip(tables, said, strict=True))
+    figure = Figure(figsize=((width + 4) * 0.08, height * 0.2))
+    # in characters and lines
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(-2, width + 2), ylim=(height, 0))
+    axes.set_axis_off()
+    y = 1.0
+    for table, start, notes in zip(tables, starts, said, strict=True):
+        _draw(axes, y, table, start, notes)
+        y += _lines(table, notes)
+    return figure
+
+
+def _starts(table: Table) -> list[int]:
+    """Where each column begins, in characters, and where the last one ends."""
+    # bold type is wider: its marks stand for the room that it takes
+    head = [f"**{name}**" for name in table.head]
+    texts = [head, *([_marked(cell) for cell in row] for row in table.cells)]
+    return [0, *accumulate(max(map(len, column)) for column in zip(*texts, strict=True))]
+
+
+def _lines(table: Table, notes: Sequence[str]) -> int:
+    """How many lines a table takes, with its head, its title and the space around them."""
+    return len(table.cells) + len(notes) + 4
+
+
+def _draw(axes: Axes, y: float, table: Table, start: Sequence[int], notes: Sequence[str]) -> None:
+    """One table, its title at the line ``y``."""
+    end = y + len(table.cells) + 1.6
+    axes.text(0, y, table.title, size=9)
+    axes.hlines([y + 0.4, y + 1.6, end], 0, start[-1], "black", linewidth=[1.2, 0.6, 1.2])
+    for n, row in enumerate([table.head, *table.cells]):
+        for x, cell in zip(start[:-1], row, strict=True):
+            bold = n == 0 or (isinstance(cell, Number) and cell.bold)
+            axes.text(x, y + 1.3 + n, str(cell), size=8, weight="bold" if bold else "normal")
+    for n, text in enumerate(notes):
+        axes.text(0, end + 1 + n, text, size=7)

@@ -1,0 +1,1 @@
+"""Pages for readers, and the module that makes their generated parts."""
