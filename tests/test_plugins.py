@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import subprocess
 import sys
 
@@ -13,31 +14,10 @@ from benchmark.paths import ROOT
 from benchmark.records import store
 from tests.conftest import DATA
 
-EXAMPLE = re.search(
-    r"<!-- example -->\n\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
-)[1]
-LIKELIHOOD = '''
-"""A Poisson that saturates."""
-import torch
-from models.likelihoods import ExponentialFamily
-from models.variants import register_likelihood
-
-@register_likelihood("tempered")
-class Tempered(ExponentialFamily):
-    """A Poisson whose mean counts for less."""
-    weight: float = 0.5
-    """Of the mean."""
-
-    def partition(self, f, n):
-        mean = self.weight * f.exp()
-        return mean.sum(dim=1), mean
-
-    def start(self, p):
-        return (p / self.weight).log()
-'''
+EXAMPLES = ROOT / "examples"
+PLUGINS = [EXAMPLES / f"my_{kind}.py" for kind in ("model", "likelihood", "data_set")]
+EXAMPLE = PLUGINS[0].read_text()
 DATASET = '''
-import numpy as np
-from datasets.base import Dataset, DatasetConfig
 from datasets.registry import register
 from datasets.synthetic import Synthetic, SyntheticConfig
 
@@ -62,7 +42,8 @@ def example(tmp_path):
     return tmp_path / "my_model.py"
 
 
-def test_the_readmes_example_is_short():
+def test_the_readmes_example_is_short_and_that_of_the_examples():
+    assert f"<!-- example -->\n\n```python\n{EXAMPLE}```" in (ROOT / "README.md").read_text()
     assert len([line for line in EXAMPLE.splitlines() if line.strip()]) <= 20
 
 
@@ -88,38 +69,60 @@ def test_a_changed_plugin_is_another_trial(example, tmp_path):
     assert "2 done before, 1 to run" in run("--plugin", str(example), *words).stdout
 
 
-@pytest.mark.slow
-def test_the_readmes_example_keeps_the_contract(example):
-    made = run("contract", str(example))
-    assert made.returncode == 0, made.stdout
-    assert "registers cooccurrence" in made.stdout
-    assert int(re.findall(r"(\d+) passed", made.stdout)[0]) >= 13
+@pytest.fixture
+def reviews(tmp_path, monkeypatch):
+    """The raw file of the example's data set, where it is looked for."""
+    lines = [
+        {"reader": f"r{user}", "book": f"b{(user * 7 + 3 * n) % 50}", "stars": 3 + n % 3}
+        for user in range(60)
+        for n in range(16)
+    ]
+    (tmp_path / "reviews.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+    monkeypatch.setenv("BENCH_DATA_DIR", str(tmp_path))
 
 
-def test_a_model_that_breaks_the_contract_is_told_so(example):
-    example.write_text(
-        EXAMPLE.replace("return CSR", "self.net['similarity'] += 1\n        return CSR")
+def test_the_examples_keep_the_contract_and_a_model_that_breaks_it_is_told_so(tmp_path, reviews):
+    """All in one run, so that the tests are collected once."""
+    broken = EXAMPLE.replace('"cooccurrence"', '"broken"').replace(
+        "return CSR", "self.net['similarity'] += 1\n        return CSR"
     )
-    made = run("contract", str(example))
+    (tmp_path / "broken.py").write_text(broken)
+    files = [*map(str, PLUGINS), str(tmp_path / "broken.py")]
+    (tmp_path / "all.py").write_text(
+        f"from pathlib import Path\nfrom benchmark import plugins\nplugins.load(map(Path, {files}))\n"
+    )
+    made = run("contract", str(tmp_path / "all.py"))
     assert made.returncode == 1
-    assert "test_scoring_changes_nothing[cooccurrence]" in made.stdout
+    names = "broken, clipped, clipped-dae, clipped-vae, cooccurrence, reviews"
+    assert f"all.py registers {names}\n" in made.stdout
+    failed = set(re.findall(r"^FAILED \S+::(\S+)", made.stdout, re.MULTILINE))
+    assert "test_scoring_changes_nothing[broken]" in failed
+    assert {name for name in failed if not name.endswith("[broken]")} == set()
+    assert "SKIPPED" not in made.stdout
 
 
 @pytest.mark.slow
-def test_a_likelihood_gives_two_models_and_keeps_the_contract(tmp_path):
-    (tmp_path / "tempered.py").write_text(LIKELIHOOD)
-    made = run("contract", str(tmp_path / "tempered.py"))
+@pytest.mark.parametrize(("plugin", "tests"), [*zip(PLUGINS, (13, 30, 4), strict=True)])
+def test_each_example_keeps_the_contract(plugin, tests, reviews):
+    made = run("contract", str(plugin))
     assert made.returncode == 0, made.stdout
-    assert "registers tempered, tempered-dae, tempered-vae" in made.stdout
+    assert int(re.findall(r"(\d+) passed", made.stdout)[0]) >= tests
 
 
-def test_list_tells_what_comes_from_where(tmp_path):
-    for name, text in (("tempered.py", LIKELIHOOD), ("mine.py", DATASET)):
-        (tmp_path / name).write_text(text)
-    told = run("list", "--plugin", str(tmp_path / "tempered.py"), str(tmp_path / "mine.py")).stdout
-    assert "  mine: Generated, but mine. (from mine.py)\n" in told
-    assert re.search(r"  tempered-vae: .* \(from tempered.py\)\n", told)
-    assert "  tempered: A Poisson whose mean counts for less. (from tempered.py)\n" in told
+def test_the_example_from_python_ranks_and_reads_records(capsys):
+    runpy.run_path(str(EXAMPLES / "from_python.py"))
+    said = capsys.readouterr().out
+    assert re.search(r"^NDCG@100: 0\.2\d{3}$", said, re.MULTILINE)
+    (items,) = re.findall(r"^recommended: (.*)$", said, re.MULTILINE)
+    assert len(set(items.split())) == 10
+    assert "mult-vae" in said
+
+
+def test_list_tells_what_comes_from_where():
+    told = run("list", "--plugin", *map(str, PLUGINS)).stdout
+    assert re.search(r"  reviews: Reviews of books .*\. \(from my_data_set.py\)\n", told)
+    assert re.search(r"  clipped-vae: .* \(from my_likelihood.py\)\n", told)
+    assert re.search(r"  clipped: A Poisson count .*\. \(from my_likelihood.py\)\n", told)
     assert re.search(r"  mult-vae: [^(]*\n", told)
 
 
