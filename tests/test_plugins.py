@@ -7,23 +7,35 @@ import re
 import runpy
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from scipy.sparse import csr_matrix
 
+from benchmark import plugins
+from benchmark.cli import main
 from benchmark.paths import ROOT
 from benchmark.records import store
-from tests.conftest import DATA
+from models.batches import CSR
+from models.variants import LIKELIHOODS
+from tests.conftest import small_file
 
 EXAMPLES = ROOT / "examples"
 PLUGINS = [EXAMPLES / f"my_{kind}.py" for kind in ("model", "likelihood", "data_set")]
 EXAMPLE = PLUGINS[0].read_text()
 DATASET = '''
+from datasets.base import Dataset
 from datasets.registry import register
 from datasets.synthetic import Synthetic, SyntheticConfig
 
 @register("mine", SyntheticConfig(users=240, items=60, density=0.15, held_out=30))
 class Mine(Synthetic):
     """Generated, but mine."""
+
+    def split(self, raw=()):
+        return Dataset.split(self, raw)  # without the rows of a truth, which are two processes
 '''
 
 
@@ -36,37 +48,42 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture
-def example(tmp_path):
-    (tmp_path / "my_model.py").write_text(EXAMPLE)
-    return tmp_path / "my_model.py"
-
-
 def test_the_readmes_example_is_short_and_that_of_the_examples():
     assert f"<!-- example -->\n\n```python\n{EXAMPLE}```" in (ROOT / "README.md").read_text()
     assert len([line for line in EXAMPLE.splitlines() if line.strip()]) <= 20
 
 
-def test_the_readmes_example_runs_and_its_trial_is_repeated_by_hand(example, tmp_path):
-    out = tmp_path / "out"
-    made = run(
-        "--plugin", str(example), "--out", str(out), "--models", "cooccurrence", "popularity", *DATA
-    )
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A folder with the records and the cache of a run of the example, and what it said."""
+    folder = tmp_path_factory.mktemp("ran")
+    words = ("--datasets", small_file(folder), "--models", "cooccurrence", "popularity")
+    words = ("--plugin", str(PLUGINS[0]), "--out", str(folder / "out"), *words)
+    return folder, run(*words, BENCH_CACHE_DIR=str(folder / "cache"))
+
+
+def test_the_readmes_example_runs_and_its_trial_is_repeated_by_hand(ran):
+    out, made = ran[0] / "out", ran[1]
     assert made.returncode == 0, made.stderr
     assert "| cooccurrence " in made.stdout
-    (record,) = [r for r in store.read_all(out) if r.label == "cooccurrence"]
+    (record,) = [r for r in store.read_all(out) if r.spec.model == "cooccurrence"]
     hits = (out / f"{record.id}.parquet").read_bytes()
     command = [sys.executable, "-m", "benchmark.trial", str(out / "specs" / f"{record.id}.json")]
     assert subprocess.run(command, cwd=ROOT, capture_output=True).returncode == 0
     assert (out / f"{record.id}.parquet").read_bytes() == hits
 
 
-def test_a_changed_plugin_is_another_trial(example, tmp_path):
-    words = ("--out", str(tmp_path / "out"), "--models", "cooccurrence", *DATA)
-    assert run("--plugin", str(example), *words).returncode == 0
-    assert "3 done before, 0 to run" in run("--plugin", str(example), *words).stdout
-    example.write_text(EXAMPLE.replace("clamp(min=1)", "clamp(min=2)"))
-    assert "2 done before, 1 to run" in run("--plugin", str(example), *words).stdout
+@pytest.mark.parametrize(("minimum", "state"), [(1, "done"), (2, "to run")])
+def test_a_changed_plugin_is_another_trial(
+    minimum, state, ran, tmp_path, registries, capsys, monkeypatch
+):
+    folder, _ = ran
+    monkeypatch.setenv("BENCH_CACHE_DIR", str(folder / "cache"))
+    plugin = tmp_path / "my_model.py"
+    plugin.write_text(EXAMPLE.replace("clamp(min=1)", f"clamp(min={minimum})"))
+    words = ("--datasets", small_file(folder), "--models", "cooccurrence", "--dry-run")
+    assert main(["--plugin", str(plugin), "--out", str(folder / "out"), *words]) == 0
+    assert f"  cooccurrence\n    cpu, fp32: {state}\n" in capsys.readouterr().out
 
 
 @pytest.fixture
@@ -109,6 +126,17 @@ def test_each_example_keeps_the_contract(plugin, tests, reviews):
     assert int(re.findall(r"(\d+) passed", made.stdout)[0]) >= tests
 
 
+def test_the_examples_likelihood_is_that_of_a_count_above_zero(registries, random):
+    plugins.load([PLUGINS[1]])
+    likelihood = LIKELIHOODS["clipped"]()
+    dense = random.random_sample((5, 9)) < 0.4
+    f = torch.from_numpy(random.standard_normal((5, 9)))
+    p = 1 - np.exp(-np.exp(f.numpy()))
+    got = likelihood.log_prob(f, CSR.of(csr_matrix(dense.astype(np.float32))))
+    np.testing.assert_allclose(got, np.log(np.where(dense, p, 1 - p)).sum(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(likelihood.start(torch.from_numpy(p)), f, rtol=1e-9)
+
+
 def test_the_example_from_python_ranks_and_reads_records(capsys):
     runpy.run_path(str(EXAMPLES / "from_python.py"))
     said = capsys.readouterr().out
@@ -118,8 +146,9 @@ def test_the_example_from_python_ranks_and_reads_records(capsys):
     assert "mult-vae" in said
 
 
-def test_list_tells_what_comes_from_where():
-    told = run("list", "--plugin", *map(str, PLUGINS)).stdout
+def test_list_tells_what_comes_from_where(registries, capsys):
+    assert main(["list", "--plugin", *map(str, PLUGINS)]) == 0
+    told = capsys.readouterr().out
     assert re.search(r"  reviews: Reviews of books .*\. \(from my_data_set.py\)\n", told)
     assert re.search(r"  clipped-vae: .* \(from my_likelihood.py\)\n", told)
     assert re.search(r"  clipped: A Poisson count .*\. \(from my_likelihood.py\)\n", told)
@@ -159,18 +188,18 @@ def test_a_package_offers_its_own_by_an_entry_point(tmp_path):
         (None, "cannot be imported (FileNotFoundError: "),
     ],
 )
-def test_a_plugin_that_cannot_be_had_is_one_sentence(tmp_path, text, sentence):
+def test_a_plugin_that_cannot_be_had_is_one_sentence(tmp_path, text, sentence, registries, capsys):
     path = tmp_path / "plugin.py"
     if text:
         path.write_text(text)
-    made = run("--plugin", str(path), "--dry-run")
-    assert (made.returncode, len(made.stderr.splitlines())) == (2, 1)
-    assert f"the plugin {path}" in made.stderr
-    assert sentence in made.stderr
+    assert main(["--plugin", str(path), "--dry-run"]) == 2
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    assert f"the plugin {path}" in said
+    assert sentence in said
 
 
-def test_a_file_without_anything_is_refused(tmp_path):
+def test_a_file_without_anything_is_refused(tmp_path, registries, capsys):
     (tmp_path / "empty.py").write_text("x = 1\n")
-    made = run("contract", str(tmp_path / "empty.py"))
-    assert made.returncode == 2
-    assert "registers no model, likelihood or data set" in made.stderr
+    assert main(["contract", str(tmp_path / "empty.py")]) == 2
+    assert "registers no model, likelihood or data set" in capsys.readouterr().err
