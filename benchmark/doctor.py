@@ -116,6 +116,7 @@ def torch_build() -> Iterator[Finding]:
         f"torch {torch.__version__}, {library}, {torch.backends.cpu.get_cpu_capability()}",
         "matrix products will be slow; install torch's own wheel with pip",
     )
+    yield from precision()
     gpu = Path("/dev/nvidiactl").exists()
     cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA device"
     yield Finding(
@@ -123,6 +124,15 @@ def torch_build() -> Iterator[Finding]:
         f"{cuda} for torch{', though this machine has an NVIDIA driver' if gpu else ''}",
         "install a CUDA build of torch for that driver",
     )
+
+
+def precision() -> Iterator[Finding]:
+    """Say what --precision auto means here, and by which rule."""
+    try:
+        from benchmark.environment import auto_precision
+    except ImportError:
+        return  # a missing package is named under packages
+    yield Finding(True, f"--precision auto is {auto_precision()[1]}")
 
 
 def threads() -> Iterator[Finding]:

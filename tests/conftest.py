@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +15,14 @@ import torch
 
 from benchmark.cli import main
 from benchmark.plan import study
+from datasets import atomic
+from datasets.registry import ALIASES, DATASETS
 from datasets.split import Split
-from datasets.synthetic import Synthetic, SyntheticConfig
+from datasets.synthetic import Synthetic, SyntheticConfig, generate
+from models.registry import MODELS
+from models.variants import LIKELIHOODS
+
+torch.set_num_threads(1)  # matrices are small here, and another worker may have the other core
 
 
 @pytest.fixture(scope="session")
@@ -46,17 +56,45 @@ NETWORKS = ["--set", "epochs=3", "batch=50", "latent=8"]
 def run_tiny(out: Path, *more: str) -> int:
     """Run on 240 users, with three epochs if networks are among the models."""
     networks = "--models" not in more or any("mult" in word for word in more)
-    return main(["--out", str(out), "--jobs", "2", *DATA, *(NETWORKS if networks else []), *more])
+    data = [] if "--datasets" in more else DATA
+    return main(["--out", str(out), "--jobs", "2", *data, *(NETWORKS if networks else []), *more])
+
+
+def small_file(folder: Path) -> str:
+    """The name of a data set of 240 users in a file of ``folder``; it has no truth, whose rows take two processes."""
+    path = folder / "small.csv"
+    if not path.exists():
+        user, item = generate(SyntheticConfig(users=240, items=60, density=0.15))
+        rows = (f"{u},{i}\n" for u, i in zip(user, item, strict=True))
+        path.write_text("".join(["user,item\n", *rows]))
+    return f"file:{path}"
+
+
+def made_once(request: pytest.FixtureRequest, name: str, make: Callable[[Path], str]) -> Path:
+    """A folder that the first worker of pytest-xdist to need it makes for all; nobody writes there after.
+
+    What ``make`` returns lies beside it, in NAME.said, and its cache in NAME.cache.
+    """
+    base = request.getfixturevalue("tmp_path_factory").getbasetemp()
+    base = base.parent if hasattr(request.config, "workerinput") else base  # that all workers share
+    out, said = base / name, base / f"{name}.said"
+    with atomic.lock(base, name, wait=True), pytest.MonkeyPatch.context() as patch:
+        if not said.exists():
+            patch.setenv("BENCH_CACHE_DIR", str(base / f"{name}.cache"))
+            said.write_text(make(out))
+    return out
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Path:
-    """Return the folder of a tiny run of all models, with weights; tests must not write there."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        out = tmp_path_factory.mktemp("finished")
-        assert run_tiny(out, "--keep-weights") == 0
-    return out
+def finished(request) -> Path:
+    """The records of a tiny run of everything, with weights."""
+
+    def make(out: Path) -> str:
+        with redirect_stdout(io.StringIO()) as said:
+            assert run_tiny(out, "--keep-weights") == 0
+        return said.getvalue()
+
+    return made_once(request, "finished", make)
 
 
 RISE = 6
@@ -64,19 +102,34 @@ RISE = 6
 
 
 @pytest.fixture(scope="session")
-def sweep_folder(tmp_path_factory) -> Path:
-    """Return the folder of a beta sweep and a beta heuristic; tests must not write there."""
+def sweep_folder(request) -> Path:
+    """The records of a sweep over beta and of the heuristic."""
     words = ["--models", "mult-vae", "--seeds", "0", "1", "--precision", "fp32"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(study, "RISE", RISE)
-        out = tmp_path_factory.mktemp("swept")
-        assert run_tiny(out, *words, "--beta-sweep", "0", "0.5", "1") == 0
-        assert (
-            run_tiny(out, *words, "--beta-heuristic", "--set", "epochs=9", "learning_rate=0.01")
-            == 0
-        )
-    return out
+    other = ["--beta-heuristic", "--set", "epochs=9", "learning_rate=0.01"]
+
+    def make(out: Path) -> str:
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as said:
+            patch.setattr(study, "RISE", RISE)
+            assert run_tiny(out, *words, "--beta-sweep", "0", "0.5", "1") == 0
+            assert run_tiny(out, *words, *other) == 0
+        assert "beta_cap=" in said.getvalue()
+        return said.getvalue()
+
+    return made_once(request, "swept", make)
+
+
+@pytest.fixture
+def registries() -> Iterator[None]:
+    """What a test registers, as by --plugin, is gone after it."""
+    before = [(registry, dict(registry)) for registry in (DATASETS, ALIASES, MODELS, LIKELIHOODS)]
+    modules = set(sys.modules)
+    yield
+    for registry, entries in before:
+        registry.clear()
+        registry.update(entries)
+    for name in set(sys.modules) - modules:
+        if name.startswith("plugin_"):
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

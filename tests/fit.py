@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from scipy.sparse import csr_matrix
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from scipy.sparse import csr_matrix, load_npz
 
 from benchmark.plan.options import configured
 from benchmark.run.training import seed_everything, train_epoch
@@ -54,18 +57,25 @@ def checkerboard(users: int, items: int) -> csr_matrix:
     return csr_matrix(dense.astype(np.float32))
 
 
-def resume(name: str, state: Path, matrix: Path, epoch: int, scores: Path) -> None:
-    """Restore a model, train it to the end, and write its scores; runs in a new process."""
-    from safetensors.torch import load_file, save_file
-    from scipy.sparse import load_npz
+def resume(folder: Path) -> None:
+    """Restore each model of a folder, train it to the end, and write its scores; runs in a new process.
 
-    histories = csr_matrix(load_npz(matrix))
+    What one raises is printed, and the others go on.
+    """
+    histories = csr_matrix(load_npz(folder / "matrix.npz"))
     torch.set_num_threads(1)
-    model = make(name, histories.shape)
-    seed_everything(99, 99)  # what the interrupted process drew must not matter
-    model.restore(load_file(state), epoch)
-    save_file({"scores": train(model, histories).score(histories).contiguous()}, scores)
+    for path in sorted(folder.glob("*.state")):
+        try:
+            with safe_open(path, framework="pt") as file:
+                epoch = int(file.metadata()["epoch"])
+            model = make(path.stem, histories.shape)
+            seed_everything(99, 99)  # what the interrupted process drew must not matter
+            model.restore(load_file(path), epoch)
+            scores = train(model, histories).score(histories).contiguous()
+            save_file({"scores": scores}, path.with_suffix(".scores"))
+        except Exception:
+            traceback.print_exc()
 
 
 if __name__ == "__main__":
-    resume(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]), Path(sys.argv[5]))
+    resume(Path(sys.argv[1]))

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 COPIED = (
     "benchmark",
     "datasets",
+    "examples",
     "models",
     "results",
     "suites",

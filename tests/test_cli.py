@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from itertools import dropwhile, takewhile
@@ -25,7 +26,7 @@ from benchmark.spec import PROTOCOL
 from benchmark.stats import best
 from datasets.registry import DATASETS
 from models.registry import MODELS
-from tests.conftest import DATA, run_tiny
+from tests.conftest import run_tiny, small_file
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -33,18 +34,21 @@ def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
     return {str(p.relative_to(folder)): (p.stat().st_mtime_ns, p.read_bytes()) for p in files}
 
 
-def test_a_run_prints_a_table_and_every_path_and_again_does_nothing(tmp_path, capsys):
-    assert run_tiny(tmp_path) == 0
-    first = capsys.readouterr().out
+def test_a_run_prints_a_table_and_every_path_and_again_does_nothing(
+    finished, tmp_path, capsys, monkeypatch
+):
+    first = finished.with_name("finished.said").read_text()
     assert "trials: 0 done before, 12 to run" in first
     listed = {line.strip() for line in first.split("Written:")[1].splitlines() if line.strip()}
-    on_disk = {str(p) for p in tmp_path.rglob("*") if p.is_file()}
-    # four files a trial; three tables in three formats, and a figure
-    assert len(on_disk) == 12 * 4 + 10
+    on_disk = {str(p) for p in finished.rglob("*") if p.is_file()}
+    # four files a trial and the weights of ten; three tables in three formats, and a figure
+    assert len(on_disk) == 12 * 4 + 10 + 10
     assert on_disk <= listed
     assert len(listed) == len(on_disk) + 1  # and the split
+    shutil.copytree(finished, tmp_path / "out")
+    monkeypatch.setenv("BENCH_CACHE_DIR", str(finished.with_name("finished.cache")))
     before = snapshot(tmp_path)
-    assert run_tiny(tmp_path) == 0
+    assert run_tiny(tmp_path / "out") == 0
     again = capsys.readouterr().out
     assert "trials: 12 done before, 0 to run" in again
     assert "Written" not in again
@@ -110,28 +114,26 @@ def test_load_gives_one_row_a_trial(finished):
     assert sorted(frame.loc[frame["spec.model"] == "mult-vae", "spec.seed"]) == [0, 1]
 
 
-def test_other_options_are_another_row(finished, capsys, tmp_path):
-    assert run_tiny(tmp_path, "--models", "mult-dae", "--seeds", "0") == 0
-    assert (
-        run_tiny(tmp_path, "--models", "mult-dae", "--seeds", "0", "--set", "mult-dae.latent=4")
-        == 0
-    )
+def test_other_options_are_another_row(capsys, tmp_path):
+    words = ("--datasets", small_file(tmp_path), "--models", "mult-dae", "--seeds", "0")
+    assert run_tiny(tmp_path, *words) == 0
+    assert run_tiny(tmp_path, *words, "--set", "mult-dae.latent=4") == 0
     capsys.readouterr()
     assert main(["report", "--out", str(tmp_path)]) == 0
     labels = [line.split("|")[1].strip() for line in table_of(capsys.readouterr().out)[2:]]
-    assert labels == [f"mult-dae[latent={k},batch=50,epochs=3]" for k in (4, 8)] + [
-        "oracle",
-        "bayes",
-    ]
+    assert labels == [f"mult-dae[latent={k},batch=50,epochs=3]" for k in (4, 8)]
 
 
-def test_force_runs_again_and_replaces(finished, tmp_path, capsys):
-    arguments = ("--models", "popularity")
-    run_tiny(tmp_path, *arguments)
-    before = snapshot(tmp_path)
-    run_tiny(tmp_path, *arguments, "--force")
-    after = snapshot(tmp_path)
-    assert "0 done before, 3 to run" in capsys.readouterr().out.split("Written")[1]
+def test_force_runs_again_and_replaces(tmp_path, capsys):
+    out, arguments = (
+        tmp_path / "out",
+        ("--datasets", small_file(tmp_path), "--models", "popularity"),
+    )
+    run_tiny(out, *arguments)
+    before = snapshot(out)
+    run_tiny(out, *arguments, "--force")
+    after = snapshot(out)
+    assert "0 done before, 1 to run" in capsys.readouterr().out.split("Written")[1]
     assert after.keys() == before.keys()
     assert all(after[name][0] != before[name][0] for name in after if "report" not in name)
     assert all(after[name][1] == before[name][1] for name in after if name.endswith("parquet"))
@@ -150,13 +152,14 @@ def test_dry_run_writes_nothing(tmp_path, capsys, own_cache):
 
 
 def test_dry_run_says_what_is_done(tmp_path, capsys):
-    run_tiny(tmp_path, "--models", "popularity")
+    data = ("--datasets", small_file(tmp_path))
+    run_tiny(tmp_path, *data, "--models", "popularity")
     capsys.readouterr()
-    run_tiny(tmp_path, "--models", "popularity", "ease", "--dry-run")
+    run_tiny(tmp_path, *data, "--models", "popularity", "ease", "--dry-run")
     text = capsys.readouterr().out
     assert "  popularity\n    cpu, fp32: done\n" in text
     assert "  ease\n    cpu, fp32: to run\n" in text
-    run_tiny(tmp_path, "--models", "popularity", "--force", "--dry-run")
+    run_tiny(tmp_path, *data, "--models", "popularity", "--force", "--dry-run")
     assert "cpu, fp32: to run" in capsys.readouterr().out
 
 
@@ -285,13 +288,19 @@ def broken(finished: Path, tmp_path: Path) -> tuple[Path, Path]:
         (lambda path: path.write_text("[]"), "is not a record"),
         (
             lambda path: path.write_text(
-                json.dumps(json.loads(path.read_text()) | {"record_version": 2})
+                json.dumps(json.loads(path.read_text()) | {"record_version": 3})
             ),
             "update the",
         ),
         (
             lambda path: path.write_text(
                 json.dumps(json.loads(path.read_text()) | {"status": "fine"})
+            ),
+            "was altered after it was written",
+        ),
+        (
+            lambda path: path.write_text(
+                json.dumps(json.loads(path.read_text()) | {"status": "fine", "record_version": 1})
             ),
             "not a whole",
         ),
@@ -414,11 +423,12 @@ def test_the_command_runs_as_a_program_off_a_terminal(tmp_path):
         str(tmp_path),
         "--models",
         "popularity",
-        *DATA,
+        "--datasets",
+        small_file(tmp_path),
     ]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
-    assert "[1/3] synthetic[users=240,items=60,density=0.15] popularity: NDCG@100" in run.stdout
+    assert "[1/1] file:small popularity: NDCG@100" in run.stdout
 
 
 def test_who_reads_the_output_may_stop_as_head_does():

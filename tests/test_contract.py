@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,14 +25,6 @@ pytestmark = [pytest.mark.contract, pytest.mark.parametrize("name", MODELS)]
 @pytest.fixture
 def matrix(small_split) -> csr_matrix:
     return small_split.train.matrix
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_scores_are_float32_one_per_user_and_item_and_finite(name, matrix):
@@ -108,25 +102,31 @@ def test_deterministic_means_no_seed_matters(name, matrix):
     assert torch.equal(first, other.score(matrix)) == entry.deterministic
 
 
-def test_stopped_and_resumed_in_a_new_process_gives_the_same_bits(name, matrix, tmp_path):
-    straight = train(make(name, matrix.shape), matrix).score(matrix)
-    model = make(name, matrix.shape)
-    train(model, matrix, until=min(2, model.planned))
-    save_file({n: t.contiguous().clone() for n, t in model.state().items()}, tmp_path / "state")
-    save_npz(tmp_path / "matrix.npz", matrix)
-    paths = [str(tmp_path / n) for n in ("state", "matrix.npz")]
-    command = [
-        sys.executable,
-        "-m",
-        "tests.fit",
-        name,
-        *paths,
-        str(model.epoch),
-        str(tmp_path / "scores"),
-    ]
+@pytest.fixture(scope="module")
+def resumed(request, small_split, tmp_path_factory) -> tuple[Path, str]:
+    """Where the scores are of each model that was stopped here and resumed in a new process, and what that said.
+
+    One process resumes all that are tested, since importing takes longer than any of it.
+    """
+    folder, matrix = tmp_path_factory.mktemp("resumed"), small_split.train.matrix
+    save_npz(folder / "matrix.npz", matrix)
+    tested = [item for item in request.session.items if "resumed" in item.fixturenames]
+    for name in {item.callspec.params["name"] for item in tested}:
+        with suppress(Exception):  # its own test says why
+            model = make(name, matrix.shape)
+            train(model, matrix, until=min(2, model.planned))
+            state = {n: t.contiguous().clone() for n, t in model.state().items()}
+            save_file(state, folder / f"{name}.state", {"epoch": str(model.epoch)})
+    command = [sys.executable, "-m", "tests.fit", str(folder)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    assert torch.equal(load_file(tmp_path / "scores")["scores"], straight)
+    return folder, run.stderr
+
+
+def test_stopped_and_resumed_in_a_new_process_gives_the_same_bits(name, matrix, resumed):
+    straight = train(make(name, matrix.shape), matrix).score(matrix)
+    folder, said = resumed
+    assert (folder / f"{name}.scores").exists(), said
+    assert torch.equal(load_file(folder / f"{name}.scores")["scores"], straight)
 
 
 def test_state_is_flat_and_load_takes_the_weights_back(name, matrix):

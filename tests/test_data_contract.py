@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from benchmark.catalog import data_sets
+from benchmark.paths import ROOT
 from benchmark.plan import choose
 from datasets import cache, fetch, pro_sg
 from datasets.errors import DataError
@@ -18,7 +21,10 @@ from datasets.registry import ALIASES, DATASETS
 from tests.raw_files import OTHER_FORMS, WRITERS, rows, small
 from tests.slow_split import slow_files, slow_filter
 
-FORMS = [(name, WRITERS[name]) for name in DATASETS] + OTHER_FORMS
+OURS = [
+    name for name, entry in DATASETS.items() if entry.dataset.__module__.startswith("datasets.")
+]
+FORMS = [(name, WRITERS[name]) for name in OURS] + OTHER_FORMS
 READ = [(name, write) for name, write in FORMS if DATASETS[name].dataset.source]
 named = {"ids": lambda value: getattr(value, "__name__", value)}
 
@@ -91,6 +97,31 @@ def test_rows_are_positions_in_sorted_ids(name, write, tmp_path):
         assert ids[positions].tolist() == [i.encode() if isinstance(i, str) else i for i in raw]
 
 
+@pytest.mark.contract
+@pytest.mark.parametrize("name", DATASETS)
+def test_what_is_read_again_is_the_same_split(name, tmp_path):
+    """From small raw files; those of a plugin are a person's own, in $BENCH_DATA_DIR."""
+    entry, folder, config = DATASETS[name], tmp_path, DATASETS[name].config
+    if name in OURS:
+        WRITERS[name](tmp_path, rows())
+        config = small(name)
+    else:
+        folder = Path(os.environ.get("BENCH_DATA_DIR") or ROOT / "data")
+    dataset = entry.dataset(config)
+    raw = dataset.find(folder)
+    if dataset.source and not raw:
+        pytest.skip(dataset.source.by_hand(folder))
+    found = dataset.read(raw)
+    for positions, ids in ((found.user, found.user_ids), (found.item, found.item_ids)):
+        assert (len(positions), positions.dtype) == (len(found), np.int32)
+        assert 0 <= positions.min() <= positions.max() < len(ids)
+        assert (ids[1:] > ids[:-1]).all()
+    assert found.rating is None or len(found.rating) == len(found)
+    first, second = (dict(pro_sg.files(dataset.split(raw)[0])) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.contract
 @pytest.mark.parametrize("name", DATASETS)
 def test_options_are_documented_frozen_and_closed(name):
     config = DATASETS[name].config
@@ -101,11 +132,13 @@ def test_options_are_documented_frozen_and_closed(name):
         config.held_out = 1
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("name", DATASETS)
 def test_its_first_sentence_says_what_it_is(name):
     assert re.fullmatch(r"[A-Z].{20,110}\.", DATASETS[name].about)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("name", [name for name, entry in DATASETS.items() if entry.dataset.source])
 def test_without_network_a_person_is_told_what_to_get_from_where_and_where_to_put_it(
     name, tmp_path, monkeypatch, capsys

@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from benchmark import doctor
+from benchmark.cli import main
 from benchmark.paths import ROOT
+
+
+def examine_here(capsys, *words: str) -> tuple[int, list[str]]:
+    """In this process, where all that it looks at is as in one of its own."""
+    code = main(["doctor", *words])
+    return code, capsys.readouterr().out.splitlines()
 
 
 def examine(*words: str, **environment: str) -> tuple[int, list[str]]:
@@ -26,16 +33,17 @@ def wrong(lines: list[str]) -> list[str]:
     return [line for line in lines if line.startswith("WRONG")]
 
 
-def test_missing_data_is_named_with_where_to_get_it(tmp_path):
-    code, lines = examine("--data-dir", str(tmp_path))
+def test_missing_data_is_named_with_where_to_get_it(tmp_path, capsys):
+    code, lines = examine_here(capsys, "--data-dir", str(tmp_path))
     assert code == 1
     (line,) = [line for line in wrong(lines) if "ml1m" in line]
     assert f"no raw file in {tmp_path}: a run will download https://files.grouplens.org" in line
 
 
-def test_threads_in_the_environment_are_named():
+def test_threads_in_the_environment_are_named(capsys, monkeypatch):
     more = str((os.cpu_count() or 1) + 1)
-    code, lines = examine(OMP_NUM_THREADS=more)
+    monkeypatch.setenv("OMP_NUM_THREADS", more)
+    code, lines = examine_here(capsys)
     assert code == 1
     assert f"threads in the environment: {{'OMP_NUM_THREADS': '{more}'}}" in "\n".join(wrong(lines))
 

@@ -58,7 +58,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def server():
     with Server(("127.0.0.1", 0), Handler) as made:
         made.asked = []
-        threading.Thread(target=made.serve_forever, daemon=True).start()
+        threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True).start()
         yield made
         made.shutdown()
 

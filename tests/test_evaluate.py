@@ -112,7 +112,11 @@ def test_equals_a_slow_transcription(levels, items, batch_rows, random, monkeypa
 
 
 @pytest.mark.filterwarnings("ignore")  # numba's, about ranx's own code
-def test_agrees_with_ranx(random):
+def test_agrees_with_ranx(random, monkeypatch):
+    import numba
+
+    # compiling ranx takes half a minute, running it as the Python that it is written in none
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", True)
     from ranx import Qrels, Run
     from ranx import evaluate as ranx_evaluate
 

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from benchmark.records import store
+from tests.conftest import DATA
 from tests.test_run import finish, hidden, start, wait_for_none
 
 WORDS = ("--models", "mult-vae", "popularity", "--seeds", "0", "--threads", "1", "--jobs", "2")
-WORDS += ("--checkpoint-seconds", "0", "--set", "epochs=12", "batch=20", "latent=32", "hidden=64")
+WORDS += ("--checkpoint-seconds", "0", "--datasets", "synthetic", *DATA)
+WORDS += ("--set", "epochs=12", "batch=20", "latent=32", "hidden=64")
 pytestmark = pytest.mark.slow
 Due = Callable[[list[str]], bool]
 """Whether the moment has come, given the names of the files in --out and the cache."""

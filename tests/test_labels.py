@@ -6,7 +6,7 @@ import pytest
 
 from benchmark import labels
 from benchmark.labels import dataset_label, model_label
-from benchmark.plan import plan
+from benchmark.plan import choose
 from benchmark.spec import TrialSpec
 from datasets.own import FileConfig, SplitConfig
 from datasets.registry import DATASETS
@@ -43,7 +43,8 @@ def test_an_option_inside_another_has_a_dotted_name():
 
 @pytest.mark.parametrize("model", ["mult-vae", "mult-dae", "ease", "als"])
 def test_published_settings_are_no_deviation_on_their_data_sets_and_are_elsewhere(model):
-    (asked,) = plan.resolve(["ml20m"], [model], [0]).models["ml20m"]
+    (lineup,) = choose.plan(["ml20m"], [model], [0]).lineups
+    (asked,) = lineup.models
     config = asked.config.model_dump(mode="json")
     assert model_label(spec(model, "ml20m", **config)) == model
     published = config != MODELS[model].config.model_dump(mode="json")

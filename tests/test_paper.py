@@ -16,15 +16,16 @@ from benchmark.catalog import UsageError
 from benchmark.cli import main
 from benchmark.evaluation.metrics import HEADLINE, SELECTION, standard_error
 from benchmark.labels import model_label
-from benchmark.plan import plan
+from benchmark.plan import choose
 from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.report import curves, figures, paper
 from benchmark.report.cells import Cell, Table
 from benchmark.report.compare import differences, standings
 from benchmark.report.published import NAMES, PROTOCOL, VALUES, published, verdict
-from benchmark.report.rows import rows, sizes
+from benchmark.report.rows import rows
 from benchmark.stats import Summary
+from models.registry import MODELS
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +35,12 @@ def found(finished) -> list[Record]:
 
 def as_ml20m(record: Record, **options) -> Record:
     """As if it were of the real data at its published options, but for those given."""
-    grid = plan.resolve(["ml20m"], [record.spec.model], [0])
-    ((model,), (data,)) = grid.models["ml20m"], grid.datasets
+    (lineup,) = choose.plan(["ml20m"], [record.spec.model], [0]).lineups
+    (model,) = lineup.models
     config = model.config.model_dump(mode="json") | options
     spec = record.spec.model_copy(update={"dataset": "ml20m", "config": config})
-    data = record.data | {"options": data.config.model_dump(mode="json")}
+    options = lineup.data.config.model_dump(mode="json")
+    data = record.data.model_copy(update={"options": options})
     return record.model_copy(update={"spec": spec, "data": data})
 
 
@@ -102,7 +104,7 @@ def test_only_the_same_protocol_is_published_and_the_papers_own_comes_first(tmp_
 
 def test_every_name_here_is_a_models_and_every_published_one_is_in_the_file():
     lines = [line.split(",") for line in NAMES.read_text().splitlines()[1:]]
-    assert {model for _, model in lines} <= set(plan.MODELS)
+    assert {model for _, model in lines} <= set(MODELS)
     values = VALUES.read_text()
     assert all(f",{name}," in values for name, _ in lines)
 
@@ -157,14 +159,14 @@ def test_table_4_has_the_likelihoods_alone(found, finished):
 
 def test_table_1_counts_the_split(found, finished):
     (table,) = paper.data_table(found, finished)
-    data = sizes(found[0])
+    data = found[0].data
     assert row_of(table, "ml20m")[1:] == [*["not run"] * 5, "136,677 / 20,108 / 9,990,682"]
     row = row_of(table, found[0].data_label)
-    density = data["interactions"] / data["users"] / data["items"]
+    density = data.interactions / data.users / data.items
     assert row[1:5] == [
-        str(data["users"]),
-        str(data["items"]),
-        f"{data['interactions']:,}",
+        str(data.users),
+        str(data.items),
+        f"{data.interactions:,}",
         f"{density:.2%}",
     ]
 
@@ -273,7 +275,9 @@ def test_report_takes_a_name_with_its_options(found, finished, capsys):
 
 
 def test_figures_need_records_of_their_own(found, finished):
-    few = [r.model_copy(update={"data": r.data | {"test_users": 9}}) for r in found]
+    few = [
+        r.model_copy(update={"data": r.data.model_copy(update={"test_users": 9})}) for r in found
+    ]
     for others in ([r.model_copy(update={"metrics": None}) for r in found], few):
         with pytest.raises(
             UsageError, match="figure 3 needs records with results on 10 test users or more"

@@ -4,46 +4,38 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from scipy.sparse import csr_matrix
 
+from benchmark import plugins
+from benchmark.cli import main
 from benchmark.paths import ROOT
 from benchmark.records import store
-from tests.conftest import DATA
+from models.batches import CSR
+from models.variants import LIKELIHOODS
+from tests.conftest import small_file
 
-EXAMPLE = re.search(
-    r"<!-- example -->\n\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
-)[1]
-LIKELIHOOD = '''
-"""A Poisson that saturates."""
-import torch
-from models.likelihoods import ExponentialFamily
-from models.variants import register_likelihood
-
-@register_likelihood("tempered")
-class Tempered(ExponentialFamily):
-    """A Poisson whose mean counts for less."""
-    weight: float = 0.5
-    """The factor on the mean."""
-
-    def partition(self, f, n):
-        mean = self.weight * f.exp()
-        return mean.sum(dim=1), mean
-
-    def start(self, p):
-        return (p / self.weight).log()
-'''
+EXAMPLES = ROOT / "examples"
+PLUGINS = [EXAMPLES / f"my_{kind}.py" for kind in ("model", "likelihood", "data_set")]
+EXAMPLE = PLUGINS[0].read_text()
 DATASET = '''
-import numpy as np
-from datasets.base import Dataset, DatasetConfig
+from datasets.base import Dataset
 from datasets.registry import register
 from datasets.synthetic import Synthetic, SyntheticConfig
 
 @register("mine", SyntheticConfig(users=240, items=60, density=0.15, held_out=30))
 class Mine(Synthetic):
     """Generated, but mine."""
+
+    def split(self, raw=()):
+        return Dataset.split(self, raw)  # without the rows of a truth, which are two processes
 '''
 
 
@@ -56,70 +48,110 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture
-def example(tmp_path):
-    (tmp_path / "my_model.py").write_text(EXAMPLE)
-    return tmp_path / "my_model.py"
-
-
-def test_the_readmes_example_is_short():
+def test_the_readmes_example_is_short_and_that_of_the_examples():
+    assert f"<!-- example -->\n\n```python\n{EXAMPLE}```" in (ROOT / "README.md").read_text()
     assert len([line for line in EXAMPLE.splitlines() if line.strip()]) <= 20
 
 
-def test_the_readmes_example_runs_and_its_trial_is_repeated_by_hand(example, tmp_path):
-    out = tmp_path / "out"
-    made = run(
-        "--plugin", str(example), "--out", str(out), "--models", "cooccurrence", "popularity", *DATA
-    )
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A folder with the records and the cache of a run of the example, and what it said."""
+    folder = tmp_path_factory.mktemp("ran")
+    words = ("--datasets", small_file(folder), "--models", "cooccurrence", "popularity")
+    words = ("--plugin", str(PLUGINS[0]), "--out", str(folder / "out"), *words)
+    return folder, run(*words, BENCH_CACHE_DIR=str(folder / "cache"))
+
+
+def test_the_readmes_example_runs_and_its_trial_is_repeated_by_hand(ran):
+    out, made = ran[0] / "out", ran[1]
     assert made.returncode == 0, made.stderr
     assert "| cooccurrence " in made.stdout
-    (record,) = [r for r in store.read_all(out) if r.label == "cooccurrence"]
+    (record,) = [r for r in store.read_all(out) if r.spec.model == "cooccurrence"]
     hits = (out / f"{record.id}.parquet").read_bytes()
     command = [sys.executable, "-m", "benchmark.trial", str(out / "specs" / f"{record.id}.json")]
     assert subprocess.run(command, cwd=ROOT, capture_output=True).returncode == 0
     assert (out / f"{record.id}.parquet").read_bytes() == hits
 
 
-def test_a_changed_plugin_is_another_trial(example, tmp_path):
-    words = ("--out", str(tmp_path / "out"), "--models", "cooccurrence", *DATA)
-    assert run("--plugin", str(example), *words).returncode == 0
-    assert "3 done before, 0 to run" in run("--plugin", str(example), *words).stdout
-    example.write_text(EXAMPLE.replace("clamp(min=1)", "clamp(min=2)"))
-    assert "2 done before, 1 to run" in run("--plugin", str(example), *words).stdout
+@pytest.mark.parametrize(("minimum", "state"), [(1, "done"), (2, "to run")])
+def test_a_changed_plugin_is_another_trial(
+    minimum, state, ran, tmp_path, registries, capsys, monkeypatch
+):
+    folder, _ = ran
+    monkeypatch.setenv("BENCH_CACHE_DIR", str(folder / "cache"))
+    plugin = tmp_path / "my_model.py"
+    plugin.write_text(EXAMPLE.replace("clamp(min=1)", f"clamp(min={minimum})"))
+    words = ("--datasets", small_file(folder), "--models", "cooccurrence", "--dry-run")
+    assert main(["--plugin", str(plugin), "--out", str(folder / "out"), *words]) == 0
+    assert f"  cooccurrence\n    cpu, fp32: {state}\n" in capsys.readouterr().out
 
 
-@pytest.mark.slow
-def test_the_readmes_example_keeps_the_contract(example):
-    made = run("contract", str(example))
-    assert made.returncode == 0, made.stdout
-    assert "registers cooccurrence" in made.stdout
-    assert int(re.findall(r"(\d+) passed", made.stdout)[0]) >= 13
+@pytest.fixture
+def reviews(tmp_path, monkeypatch):
+    """The raw file of the example's data set, where it is looked for."""
+    lines = [
+        {"reader": f"r{user}", "book": f"b{(user * 7 + 3 * n) % 50}", "stars": 3 + n % 3}
+        for user in range(60)
+        for n in range(16)
+    ]
+    (tmp_path / "reviews.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+    monkeypatch.setenv("BENCH_DATA_DIR", str(tmp_path))
 
 
-def test_a_model_that_breaks_the_contract_is_told_so(example):
-    example.write_text(
-        EXAMPLE.replace("return CSR", "self.net['similarity'] += 1\n        return CSR")
+def test_the_examples_keep_the_contract_and_a_model_that_breaks_it_is_told_so(tmp_path, reviews):
+    """All in one run, so that the tests are collected once."""
+    broken = EXAMPLE.replace('"cooccurrence"', '"broken"').replace(
+        "return CSR", "self.net['similarity'] += 1\n        return CSR"
     )
-    made = run("contract", str(example))
+    (tmp_path / "broken.py").write_text(broken)
+    files = [*map(str, PLUGINS), str(tmp_path / "broken.py")]
+    (tmp_path / "all.py").write_text(
+        f"from pathlib import Path\nfrom benchmark import plugins\nplugins.load(map(Path, {files}))\n"
+    )
+    made = run("contract", str(tmp_path / "all.py"))
     assert made.returncode == 1
-    assert "test_scoring_changes_nothing[cooccurrence]" in made.stdout
+    names = "broken, clipped, clipped-dae, clipped-vae, cooccurrence, reviews"
+    assert f"all.py registers {names}\n" in made.stdout
+    failed = set(re.findall(r"^FAILED \S+::(\S+)", made.stdout, re.MULTILINE))
+    assert "test_scoring_changes_nothing[broken]" in failed
+    assert {name for name in failed if not name.endswith("[broken]")} == set()
+    assert "SKIPPED" not in made.stdout
 
 
 @pytest.mark.slow
-def test_a_likelihood_gives_two_models_and_keeps_the_contract(tmp_path):
-    (tmp_path / "tempered.py").write_text(LIKELIHOOD)
-    made = run("contract", str(tmp_path / "tempered.py"))
+@pytest.mark.parametrize(("plugin", "tests"), [*zip(PLUGINS, (13, 30, 4), strict=True)])
+def test_each_example_keeps_the_contract(plugin, tests, reviews):
+    made = run("contract", str(plugin))
     assert made.returncode == 0, made.stdout
-    assert "registers tempered, tempered-dae, tempered-vae" in made.stdout
+    assert int(re.findall(r"(\d+) passed", made.stdout)[0]) >= tests
 
 
-def test_list_tells_what_comes_from_where(tmp_path):
-    for name, text in (("tempered.py", LIKELIHOOD), ("mine.py", DATASET)):
-        (tmp_path / name).write_text(text)
-    told = run("list", "--plugin", str(tmp_path / "tempered.py"), str(tmp_path / "mine.py")).stdout
-    assert "  mine: Generated, but mine. (from mine.py)\n" in told
-    assert re.search(r"  tempered-vae: .* \(from tempered.py\)\n", told)
-    assert "  tempered: A Poisson whose mean counts for less. (from tempered.py)\n" in told
+def test_the_examples_likelihood_is_that_of_a_count_above_zero(registries, random):
+    plugins.load([PLUGINS[1]])
+    likelihood = LIKELIHOODS["clipped"]()
+    dense = random.random_sample((5, 9)) < 0.4
+    f = torch.from_numpy(random.standard_normal((5, 9)))
+    p = 1 - np.exp(-np.exp(f.numpy()))
+    got = likelihood.log_prob(f, CSR.of(csr_matrix(dense.astype(np.float32))))
+    np.testing.assert_allclose(got, np.log(np.where(dense, p, 1 - p)).sum(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(likelihood.start(torch.from_numpy(p)), f, rtol=1e-9)
+
+
+def test_the_example_from_python_ranks_and_reads_records(capsys):
+    runpy.run_path(str(EXAMPLES / "from_python.py"))
+    said = capsys.readouterr().out
+    assert re.search(r"^NDCG@100: 0\.2\d{3}$", said, re.MULTILINE)
+    (items,) = re.findall(r"^recommended: (.*)$", said, re.MULTILINE)
+    assert len(set(items.split())) == 10
+    assert "mult-vae" in said
+
+
+def test_list_tells_what_comes_from_where(registries, capsys):
+    assert main(["list", "--plugin", *map(str, PLUGINS)]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"  reviews: Reviews of books .*\. \(from my_data_set.py\)\n", told)
+    assert re.search(r"  clipped-vae: .* \(from my_likelihood.py\)\n", told)
+    assert re.search(r"  clipped: A Poisson count .*\. \(from my_likelihood.py\)\n", told)
     assert re.search(r"  mult-vae: [^(]*\n", told)
 
 
@@ -156,18 +188,18 @@ def test_a_package_offers_its_own_by_an_entry_point(tmp_path):
         (None, "cannot be imported (FileNotFoundError: "),
     ],
 )
-def test_a_plugin_that_cannot_be_had_is_one_sentence(tmp_path, text, sentence):
+def test_a_plugin_that_cannot_be_had_is_one_sentence(tmp_path, text, sentence, registries, capsys):
     path = tmp_path / "plugin.py"
     if text:
         path.write_text(text)
-    made = run("--plugin", str(path), "--dry-run")
-    assert (made.returncode, len(made.stderr.splitlines())) == (2, 1)
-    assert f"the plugin {path}" in made.stderr
-    assert sentence in made.stderr
+    assert main(["--plugin", str(path), "--dry-run"]) == 2
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    assert f"the plugin {path}" in said
+    assert sentence in said
 
 
-def test_a_file_without_anything_is_refused(tmp_path):
+def test_a_file_without_anything_is_refused(tmp_path, registries, capsys):
     (tmp_path / "empty.py").write_text("x = 1\n")
-    made = run("contract", str(tmp_path / "empty.py"))
-    assert made.returncode == 2
-    assert "registers no model, likelihood or data set" in made.stderr
+    assert main(["contract", str(tmp_path / "empty.py")]) == 2
+    assert "registers no model, likelihood or data set" in capsys.readouterr().err

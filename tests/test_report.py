@@ -32,7 +32,7 @@ from benchmark.report import (
 )
 from benchmark.report.cells import Mean, Number, Table
 from benchmark.report.report import Report
-from benchmark.report.rows import rows, sizes
+from benchmark.report.rows import rows
 from benchmark.report.table import results
 from benchmark.report.timing import frontier, pareto, timings
 from benchmark.stats import paired_interval
@@ -187,7 +187,8 @@ def test_timing_is_the_median_over_trials(found):
             "to_best_seconds",
             "process_peak_bytes",
         ):
-            values = [r.cost[key] for r in of(found, model) if key in r.cost]
+            costs = [getattr(r.cost, key) for r in of(found, model)]
+            values = [cost for cost in costs if cost is not None]
             assert row.get(key) == (median(values) if values else None)
         assert row["trials"] == len(of(found, model))
 
@@ -211,11 +212,13 @@ def test_trials_beside_others_are_left_out_of_timing(found):
 @pytest.mark.parametrize("fact", ["cpu", "threads", "matrix_product", "variables"])
 def test_timings_of_different_machines_are_different_rows(fact, gpu, found):
     vae = [
-        r.model_copy(update={"environment": r.environment | {"gpu": gpu}})
+        r.model_copy(update={"environment": r.environment.model_copy(update={"gpu": gpu})})
         for r in of(found, "mult-vae")
     ]
     changed = {"cpu": "another", "threads": 99, "matrix_product": "another", "variables": {}}[fact]
-    other = vae[1].model_copy(update={"environment": vae[1].environment | {fact: changed}})
+    other = vae[1].model_copy(
+        update={"environment": vae[1].environment.model_copy(update={fact: changed})}
+    )
     (table,) = timings([vae[0], other])
     assert [row[2].split(", ")[1] for row in table.cells] == ["A", "B"]
     assert [note[:3] for note in table.notes[:2]] == ["A: ", "B: "]
@@ -228,9 +231,13 @@ def test_the_gpu_stands_beside_the_cpu(found):
     assert table.head[-1] == "GPU"
     assert {row[-1] for row in table.cells} == {"not measured here"}
     spec = vae[0].spec.model_copy(update={"device": "cuda", "precision": "tf32"})
-    cost = vae[0].cost | {"gpu_peak_bytes": 5e8}
+    cost = vae[0].cost.model_copy(update={"gpu_peak_bytes": 500_000_000})
     gpu = vae[0].model_copy(
-        update={"spec": spec, "cost": cost, "environment": vae[0].environment | {"gpu": "G"}}
+        update={
+            "spec": spec,
+            "cost": cost,
+            "environment": vae[0].environment.model_copy(update={"gpu": "G"}),
+        }
     )
     (table,) = timings([*vae, *ease, gpu])
     at = table.head.index("GPU")
@@ -248,15 +255,16 @@ def test_costs_of_a_trial(found):
     (record, *_) = of(found, "mult-vae")
     shown = dict(zip(table.head, table.cells[0], strict=True))
     total = sum(
-        record.cost[f"{part}_seconds"] for part in ("preparation", "training", "validation", "test")
+        getattr(record.cost, f"{part}_seconds")
+        for part in ("preparation", "training", "validation", "test")
     )
     assert shown["total (s)"].value == pytest.approx(total, rel=0.01)
     assert shown["users/s"].value == pytest.approx(
-        sizes(record)["test_users"] / record.cost["test_seconds"], rel=0.01
+        record.data.test_users / record.cost.test_seconds, rel=0.01
     )
     assert (
-        record.cost["to_best_seconds"]
-        <= record.cost["preparation_seconds"] + record.cost["training_seconds"]
+        record.cost.to_best_seconds
+        <= record.cost.preparation_seconds + record.cost.training_seconds
     )
 
 
@@ -267,7 +275,9 @@ def test_the_frontier_is_what_nothing_beats_in_both():
 
 def test_quality_against_time_has_a_panel_for_each_machine(found):
     vae = of(found, "mult-vae")
-    other = vae[1].model_copy(update={"environment": vae[1].environment | {"cpu": "another"}})
+    other = vae[1].model_copy(
+        update={"environment": vae[1].environment.model_copy(update={"cpu": "another"})}
+    )
     figure = pareto([vae[0], other, *of(found, "ease")])
     assert figure is not None
     called = [
@@ -286,7 +296,7 @@ def test_quality_against_time_has_a_panel_for_each_machine(found):
     for record in (vae[0], *of(found, "ease")):
         ((seconds, score),) = shown[record.spec.model].get_xydata()
         parts = ("preparation_seconds", "training_seconds", "validation_seconds", "test_seconds")
-        assert seconds == pytest.approx(sum(record.cost[part] for part in parts))
+        assert seconds == pytest.approx(sum(getattr(record.cost, part) for part in parts))
         assert score == quality[record.spec.model]
     long = pareto([configured(vae[0], {f"option_{n}": 0.1 for n in range(12)})])
     assert long is not None
@@ -299,9 +309,18 @@ def test_quality_against_time_has_a_panel_for_each_machine(found):
 )
 def test_the_axis_of_costs_bears_numbers_whatever_their_range(times, scale, found):
     vae = of(found, "mult-vae")[0]
-    costs = {key: value * times for key, value in vae.cost.items() if key.endswith("_seconds")}
+    dear = {
+        key: value * times
+        for key, value in vae.cost.model_dump(exclude_none=True).items()
+        if key.endswith("_seconds")
+    }
     figure = pareto(
-        [vae, configured(vae, {"dear": True}).model_copy(update={"cost": vae.cost | costs})]
+        [
+            vae,
+            configured(vae, {"dear": True}).model_copy(
+                update={"cost": vae.cost.model_copy(update=dear)}
+            ),
+        ]
     )
     assert figure is not None
     (axes,) = figure.axes
@@ -461,7 +480,7 @@ def test_records_whose_options_differ_are_never_averaged(found):
 def as_of(record: Record, dataset: str, options: BaseModel) -> Record:
     """The record as if it were of another data set."""
     spec = record.spec.model_copy(update={"dataset": dataset})
-    data = record.data | {"options": options.model_dump(mode="json")}
+    data = record.data.model_copy(update={"options": options.model_dump(mode="json")})
     return record.model_copy(update={"spec": spec, "data": data})
 
 

@@ -12,17 +12,47 @@ from benchmark.paths import ROOT
 
 OURS = ("benchmark", "datasets", "models")
 ARROWS = {"datasets": {"datasets"}, "models": {"models"}, "benchmark": set(OURS)}
+SHARED = {
+    "catalog",
+    "doctor",
+    "environment",
+    "labels",
+    "paths",
+    "plugins",
+    "spec",
+    "stats",
+    "suite",
+}
+"""Files of benchmark/ that its folders may import: they import no folder."""
+FLOORS = {
+    "evaluation": set(),
+    "records": {"evaluation"},
+    "plan": {"evaluation", "records"},
+    "run": {"evaluation", "records"},
+    "report": {"evaluation", "records"},
+    "conduct": {"evaluation", "records", "plan", "run"},
+    "verbs": {"evaluation", "records", "plan", "run", "report", "conduct"},
+    "parser": set(),
+    "cli": {"parser", "verbs", "run"},
+    "trial": {"run"},
+} | {name: set() for name in SHARED}
+"""What each folder, and each other file, of benchmark/ may import besides itself and the shared files."""
 
 
-def imports(path) -> set[str]:
+def modules(path) -> set[str]:
+    """The dotted names of all that a file imports, wherever in it."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            names.add(node.module or "")
-    return {name.split(".")[0] for name in names}
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def imports(path) -> set[str]:
+    return {name.split(".")[0] for name in modules(path)}
 
 
 @pytest.mark.parametrize("package", OURS)
@@ -31,6 +61,26 @@ def test_arrows(package):
     assert files
     for path in files:
         assert imports(path) & set(OURS) <= ARROWS[package], path
+
+
+def floor_of(path) -> str:
+    """The folder of benchmark/ that a file is in, or its own name if it is in none."""
+    return path.relative_to(ROOT / "benchmark").parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_no_arrow_of_the_house_runs_back(floor):
+    files = [path for path in (ROOT / "benchmark").rglob("*.py") if floor_of(path) == floor]
+    assert files
+    for path in files:
+        names = {name for name in modules(path) if name.startswith("benchmark.")}
+        for name in names:
+            assert name.split(".")[1] in FLOORS[floor] | SHARED | {floor}, f"{path} imports {name}"
+
+
+def test_every_file_of_the_house_has_a_floor():
+    files = (ROOT / "benchmark").rglob("*.py")
+    assert {floor_of(path) for path in files} == {*FLOORS, "__init__"}
 
 
 def test_run_all_calls_the_command_line_and_nothing_else():

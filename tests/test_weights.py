@@ -70,7 +70,7 @@ def test_what_cannot_be_read_is_a_sentence(fault, finished, tmp_path):
 
 
 def test_they_are_kept_only_where_that_is_asked(tmp_path):
-    from tests.conftest import run_tiny
+    from tests.conftest import run_tiny, small_file
 
-    assert run_tiny(tmp_path, "--models", "popularity") == 0
+    assert run_tiny(tmp_path, "--datasets", small_file(tmp_path), "--models", "popularity") == 0
     assert not list(tmp_path.glob("*.safetensors"))

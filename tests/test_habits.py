@@ -1,0 +1,49 @@
+"""The checks that others run, before a commit and in public, are those of the Makefile."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+
+import pytest
+import yaml
+
+from benchmark.paths import ROOT
+
+MAKEFILE = (ROOT / "Makefile").read_text()
+(REPOSITORY,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+HOOKS = {hook["id"]: shlex.split(hook["entry"]) for hook in REPOSITORY["hooks"]}
+
+
+def test_hooks_before_a_commit_run_the_tools_of_make_lint_and_pin_none():
+    assert REPOSITORY["repo"] == "local"
+    linted = re.findall(r"^\t\$\(BIN\)/(\S+(?: check| format)?)", MAKEFILE, re.MULTILINE)
+    tools = [" ".join(entry).removeprefix(".venv/bin/") for entry in HOOKS.values()]
+    for tool in ("ruff format", "ruff check", "pyright"):
+        assert tool in linted
+        assert any(entry.startswith(tool) for entry in tools)
+
+
+@pytest.mark.parametrize(("size", "code"), [(500, 0), (501, 1)])
+def test_a_large_file_stops_a_commit_and_is_named(size, code, tmp_path):
+    small, other = tmp_path / "small.py", tmp_path / "a file.png"
+    small.write_text("x = 1\n")
+    other.write_bytes(bytes(size * 1024))
+    run = subprocess.run(
+        [*HOOKS["large-files"], str(small), str(other)], capture_output=True, text=True
+    )
+    assert (run.returncode, run.stdout.strip()) == (code, str(other) if code else "")
+
+
+def test_the_public_workflow_runs_the_makefile_on_every_python_that_it_takes():
+    (job,) = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"].values()
+    assert job["strategy"]["matrix"]["python"] == re.findall(r"python(3\.\d+)", MAKEFILE)[::-1]
+    commands = [step["run"].split()[:2] for step in job["steps"] if "run" in step]
+    assert commands == [["make", "lint"], ["make", "test"]]
+
+
+def test_who_reports_a_fault_is_asked_for_the_command_and_the_doctor():
+    asked = (ROOT / ".github/ISSUE_TEMPLATE/bug.md").read_text()
+    assert "python run_all.py doctor" in asked
+    assert "The command" in asked
