@@ -99,6 +99,7 @@ def parser() -> Parser:
     add_plugin(top)
     add_data_dir(top)
     add_out(top)
+    add_verbose(top)
     add_process(top)
     add_verbs(top)
     return top
@@ -248,6 +249,7 @@ def add_report(to: argparse.ArgumentParser) -> None:
     )
     add_plugin(to)
     add_out(to)
+    add_verbose(to)
 
 
 def add_evaluate(to: argparse.ArgumentParser) -> None:
@@ -274,6 +276,12 @@ def add_out(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--out", type=Path, default=ROOT / "results" / "runs", metavar="DIR", help=about
     )
+
+
+def add_verbose(to: argparse.ArgumentParser) -> None:
+    """How much is told of the files written."""
+    about = "name every file that is written, not only its folder"
+    to.add_argument("--verbose", action="store_true", help=about)
 
 
 def add_data_dir(to: argparse.ArgumentParser) -> None:

@@ -43,10 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
     from benchmark.report.report import Report
 
     told = Report(selected, arguments.out, HEADLINE)
-    print(f"\n{render.markdown(told.shown)}")
     written += files.write(arguments.out / "report", told.tables, told.figures)
-    if written:
-        print("\nWritten:", *written, sep="\n  ")
+    if said := files.summary(written, arguments.verbose):
+        print(said)
+    print(f"\n{render.markdown(told.shown)}")
     return int(any(record.status != "ok" for record in selected))
 
 
@@ -96,8 +96,8 @@ def report(arguments: argparse.Namespace) -> int:
         told = Report(found, arguments.out, metrics)
         print(render.markdown(told.shown))
         written = files.write(arguments.to, told.tables, told.figures) if arguments.to else []
-    if written:
-        print("\nWritten:", *written, sep="\n  ")
+    if said := files.summary(written, arguments.verbose):
+        print(said)
     return 0
 
 
@@ -166,7 +166,7 @@ def verify(arguments: argparse.Namespace) -> int:
 
 def evaluate(arguments: argparse.Namespace) -> int:
     """Score lists made elsewhere, store the record, and print the table of the folder."""
-    from benchmark.report import render
+    from benchmark.report import files, render
     from benchmark.report.report import Report
     from benchmark.run import external
 
@@ -176,8 +176,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
     written = external.evaluate(
         arguments.name, arguments.lists, data.entry.name, described, prepared, arguments.out
     )
-    print(render.markdown(Report(stored(arguments.out), arguments.out, HEADLINE).shown))
-    print("\nWritten:", *written, sep="\n  ")
+    print(files.summary(written, verbose=True))
+    print(f"\n{render.markdown(Report(stored(arguments.out), arguments.out, HEADLINE).shown)}")
     return 0
 
 

@@ -91,7 +91,7 @@ def finished(request) -> Path:
 
     def make(out: Path) -> str:
         with redirect_stdout(io.StringIO()) as said:
-            assert run_tiny(out, "--keep-weights") == 0
+            assert run_tiny(out, "--keep-weights", "--verbose") == 0
         return said.getvalue()
 
     return made_once(request, "finished", make)

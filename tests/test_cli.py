@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -39,7 +40,8 @@ def test_a_run_prints_a_table_and_every_path_and_again_does_nothing(
 ):
     first = finished.with_name("finished.said").read_text()
     assert "trials: 0 done before, 12 to run" in first
-    listed = {line.strip() for line in first.split("Written:")[1].splitlines() if line.strip()}
+    told = first.split("Written:")[1].split("\n\n")[0]
+    listed = {line.strip() for line in told.splitlines() if line.strip()}
     on_disk = {str(p) for p in finished.rglob("*") if p.is_file()}
     # four files a trial and the weights of ten; three tables in three formats, and a figure
     assert len(on_disk) == 12 * 4 + 10 + 10
@@ -54,6 +56,18 @@ def test_a_run_prints_a_table_and_every_path_and_again_does_nothing(
     assert "Written" not in again
     assert snapshot(tmp_path) == before
     assert table_of(again) == table_of(first)
+
+
+def test_what_was_written_is_a_line_for_each_folder_and_the_tables_come_last(tmp_path, capsys):
+    words = ["--models", "popularity", "ease", "--datasets", small_file(tmp_path)]
+    assert run_tiny(tmp_path / "out", *words) == 0
+    said = capsys.readouterr().out
+    told, *tables = said.split("Written:\n")[1].split("\n\n")
+    split, records, report = (line.strip() for line in told.splitlines())
+    assert re.fullmatch(r"1 split in \S+", split)
+    assert records == f"2 records in {tmp_path / 'out'}"
+    assert re.fullmatch(rf"\d+ files in {tmp_path / 'out' / 'report'}", report)
+    assert tables[1].startswith("| model")
 
 
 def table_of(text: str) -> list[str]:

@@ -1,14 +1,16 @@
-"""Tables and figures as files."""
+"""Tables and figures as files, and what is told of the files written."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from benchmark.records.store import SPECS
 from benchmark.report import render
-from benchmark.report.cells import Table
+from benchmark.report.cells import Table, counted
 from datasets import atomic
 
 
@@ -42,3 +44,27 @@ def _texts(named: Mapping[str, Sequence[Table]], drawn: bool) -> Iterator[tuple[
             yield f"{name}.csv", render.to_csv(tables).encode()
             if drawn:
                 yield f"{name}.png", render.png(render.drawn(tables))
+
+
+def summary(written: Sequence[Path], verbose: bool) -> str:
+    """What was written, a line for each folder, or with ``verbose`` every path; empty if there is nothing.
+
+    A path that is a folder itself is a split's.
+    """
+    if verbose:
+        lines = [str(path) for path in written]
+    else:
+        folders: dict[Path, list[Path]] = defaultdict(list)
+        for path in written:
+            if path.parent.name != SPECS:
+                folders[path.parent].append(path)
+        lines = [f"{_counted(paths)} in {folder}" for folder, paths in folders.items()]
+    return "\n  ".join(["\nWritten:", *lines]) if lines else ""
+
+
+def _counted(paths: Sequence[Path]) -> str:
+    """How many records or, where there are none, files or splits the paths are."""
+    records = sum(path.suffix == ".json" for path in paths)
+    splits = sum(path.is_dir() for path in paths)
+    what = "record" if records else "split" if splits else "file"
+    return counted(records or splits or len(paths), what)
