@@ -7,14 +7,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from benchmark.errors import UsageError
+
 if TYPE_CHECKING:
     from datasets.registry import Entry
 
 T = TypeVar("T")
-
-
-class UsageError(Exception):
-    """A request cannot be met; the message is one sentence with value, rule and cure."""
 
 
 def look_up(kind: str, name: str, table: Mapping[str, T]) -> T:

@@ -31,7 +31,7 @@ def do(arguments: argparse.Namespace) -> int:
     """Do what the verb says; returns the exit code."""
     try:
         from benchmark import plugins, verbs
-        from benchmark.catalog import UsageError
+        from benchmark.errors import UsageError
         from datasets.errors import DataError
     except ModuleNotFoundError as error:
         cure = "run .venv/bin/python, which make demo makes, or pip install -r requirements.txt"

@@ -16,7 +16,7 @@ from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import Any
 
-from benchmark.catalog import UsageError
+from benchmark.errors import UsageError
 from datasets.registry import DATASETS
 from models.registry import MODELS
 from models.variants import LIKELIHOODS

@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, ValidationError
 
-from benchmark.catalog import UsageError, suggestion
+from benchmark.catalog import suggestion
+from benchmark.errors import UsageError
 from benchmark.paths import ROOT
 from benchmark.spec import Strict
 from datasets.registry import canonical

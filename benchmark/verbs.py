@@ -12,8 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmark import labels, plugins, suite
-from benchmark.catalog import UsageError, data_sets, look_up
+from benchmark.catalog import data_sets, look_up
 from benchmark.conduct import conduct, prepare, prepared, train
+from benchmark.errors import UsageError
 from benchmark.evaluation.metrics import HEADLINE, Metric
 from benchmark.paths import ROOT
 from benchmark.plan import choose, dry_run, options, study

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmark.catalog import UsageError
 from benchmark.cli import main
+from benchmark.errors import UsageError
 from benchmark.plan import choose, study
 from benchmark.plan.plan import Plan
 from benchmark.records import store

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from benchmark import labels, suite
-from benchmark.catalog import UsageError, look_up
+from benchmark.catalog import look_up
 from benchmark.cli import main, parser
+from benchmark.errors import UsageError
 from benchmark.evaluation.metrics import HEADLINE, Metric, standard_error
 from benchmark.evaluation.truth import ROWS as BOUNDS
 from benchmark.paths import ROOT

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from benchmark.catalog import UsageError
+from benchmark.errors import UsageError
 from benchmark.evaluation import ranking as module
 from benchmark.evaluation.metrics import HEADLINE, Metric, mrr, ndcg, recall, standard_error
 from benchmark.evaluation.ranking import ScoreError, evaluate, mix, rank

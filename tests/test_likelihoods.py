@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
-from benchmark.catalog import UsageError
+from benchmark.errors import UsageError
 from benchmark.plan import choose
 from benchmark.run.outcome import Diverged
 from benchmark.run.training import check_loss, train_epoch

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 from scipy.stats import ttest_rel
 
-from benchmark.catalog import UsageError
 from benchmark.cli import main
+from benchmark.errors import UsageError
 from benchmark.evaluation.metrics import HEADLINE, SELECTION, standard_error
 from benchmark.labels import model_label
 from benchmark.plan import choose

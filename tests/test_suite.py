@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from benchmark import suite
-from benchmark.catalog import UsageError
 from benchmark.cli import main
+from benchmark.errors import UsageError
 from benchmark.paths import ROOT
 from benchmark.plan import choose
 from benchmark.plan.plan import Lineup, Plan

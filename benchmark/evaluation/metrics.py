@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.catalog import UsageError, look_up
+from benchmark.catalog import look_up
+from benchmark.errors import UsageError
 
 DEPTH = 100
 """The number of ranks that are kept; no cutoff can be larger."""

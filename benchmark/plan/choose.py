@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from benchmark import suite
-from benchmark.catalog import UsageError, data_sets, look_up
+from benchmark.catalog import data_sets, look_up
+from benchmark.errors import UsageError
 from benchmark.plan import options
 from benchmark.plan.plan import C, Chosen, ChosenData, ChosenModel, E, Lineup, Plan
 from benchmark.suite import Setting, Suite

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from benchmark.catalog import UsageError, suggestion
+from benchmark.catalog import suggestion
+from benchmark.errors import UsageError
 from benchmark.labels import flat
 from datasets.registry import DATASETS, canonical
 from models.base import Search

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from benchmark.catalog import UsageError
+from benchmark.errors import UsageError
 from benchmark.plan import options
 from benchmark.plan.choose import changed
 from benchmark.plan.plan import ChosenModel, Lineup, Plan

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmark.catalog import UsageError
+from benchmark.errors import UsageError
 from benchmark.evaluation.metrics import SELECTION, standard_error
 from benchmark.records import store
 from benchmark.records.record import Record

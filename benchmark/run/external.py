@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.catalog import UsageError
+from benchmark.errors import UsageError
 from benchmark.evaluation.metrics import DEPTH
 from benchmark.evaluation.ranking import Ranking
 from benchmark.evaluation.truth import ROWS

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from benchmark import labels, plugins
-from benchmark.catalog import UsageError
+from benchmark.errors import UsageError
 from benchmark.evaluation import truth
 from benchmark.evaluation.metrics import SELECTION
 from benchmark.evaluation.ranking import Ranking, evaluate
