@@ -16,6 +16,7 @@ SHARED = {
     "catalog",
     "doctor",
     "environment",
+    "errors",
     "labels",
     "paths",
     "plugins",
