@@ -18,7 +18,7 @@ Without --datasets and --suite: the suite demo, on the small synthetic data set,
 --datasets: the suite paper, every model with the seeds 0 1 2 and what settings were published for a data set."""
 EXAMPLES = """\
 examples:
-  python run_all.py                                   a first table, on synthetic data, in about three minutes
+  python run_all.py                                   a first table, on synthetic data, in about a minute
   python run_all.py --datasets ml20m netflix          all models with their published settings, seeds 0 1 2
   python run_all.py --datasets ml1m --models ease     one model on MovieLens-1M, downloaded if need be
   python run_all.py --datasets ml1m --models mult-vae --set mult-vae.latent=100 --seeds 0 1 2

@@ -138,7 +138,7 @@ def test_without_options_a_run_is_the_demo_and_with_data_sets_the_paper(capsys):
     assert main(["--dry-run"]) == 0
     demo = capsys.readouterr().out
     assert demo.startswith("synthetic: not split yet")
-    assert "  mult-vae\n    seed 0, " in demo
+    assert "  mult-vae[epochs=40]\n    seed 0, " in demo
     assert "seed 2" not in demo
     assert main(["--datasets", "ml20m", "netflix", "--dry-run"]) == 0
     paper = capsys.readouterr().out
