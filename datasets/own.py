@@ -74,7 +74,9 @@ def entry(path: Path) -> Entry:
     STEM is the name of ``path`` up to the first dot, a dot at its very beginning not counted.
     """
     kind, config = (OwnSplit, SplitConfig()) if path.is_dir() else (OwnFile, FileConfig())
-    there: Any = type(kind.__name__, (kind,), {"path": path, "__doc__": kind.__doc__})
+    there: Any = type(
+        kind.__name__, (kind,), {"path": path, "__doc__": kind.__doc__, "__module__": __name__}
+    )
     return Entry(PREFIX + re.split(r"(?<=.)\.", path.resolve().name)[0], there, config)
 
 

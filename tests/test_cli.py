@@ -396,6 +396,7 @@ def test_list_shows_every_option(capsys):
         assert f"  {entry.name}: " in text
         assert all(f"    {option} = " in text for option in labels.flat(entry.config))
     assert all(line.startswith("  ") or line.endswith(":") for line in text.splitlines() if line)
+    assert "(from " not in text  # all that is listed is this project's
 
 
 def test_help_names_every_verb_and_fits_a_terminal():
