@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from benchmark import suite
 from benchmark.cli import main
+from benchmark.conduct import prepared
 from benchmark.errors import UsageError
 from benchmark.paths import ROOT
-from benchmark.plan import choose
+from benchmark.plan import choose, plan
 from benchmark.plan.plan import Lineup, Plan
 from benchmark.suite import Suite
 from models.registry import MODELS
@@ -146,3 +149,15 @@ def test_without_options_a_run_is_the_demo_and_with_data_sets_the_paper(capsys):
     assert "seed 2" in paper
     assert "total_anneal_steps = 200000  (the authors' notebook" in paper
     assert "total_anneal_steps = 200000  (not published for this data set" in paper
+
+
+def test_two_splits_of_a_data_set_fit_in_one_plan(tmp_path):
+    small = ["synthetic.users=240", "synthetic.items=60", "synthetic.density=0.15"]
+    asked = choose.plan(["synthetic"], ["popularity"], [0], settings=small)
+    (one,) = asked.lineups
+    data = choose.data_set("synthetic", [*small, "synthetic.split_seed=1"])
+    both = prepared(replace(asked, lineups=[one, replace(one, data=data)]), tmp_path, [])
+    jobs = [job for job in plan.jobs(both, plan.Process(tmp_path, 1)) if job.spec.config == {}]
+    models = [job for job in jobs if job.spec.model == "popularity"]
+    assert [job.data.options["split_seed"] for job in models] == [98765, 1]
+    assert len({job.spec.split_hash for job in models}) == len({job.spec.id for job in models}) == 2
