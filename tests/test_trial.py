@@ -407,6 +407,27 @@ def test_tf32_ends_where_training_does():
         assert torch.backends.cuda.matmul.fp32_precision == usual
 
 
+@pytest.mark.parametrize(
+    ("vendor", "family", "flags", "precision"),
+    [
+        ("GenuineIntel", "6", "avx512_bf16 amx_bf16", "bf16"),
+        ("GenuineIntel", "6", "avx512_bf16", "fp32"),  # has the instructions, and they are slow
+        ("AuthenticAMD", "25", "avx512_bf16", "bf16"),
+        ("AuthenticAMD", "25", "avx2", "fp32"),
+        ("AuthenticAMD", "26", "avx512_bf16", "bf16"),
+        ("AuthenticAMD", "24", "avx512_bf16", "fp32"),
+        ("SomeoneElse", "99", "bf16", "fp32"),
+        (None, None, None, "fp32"),
+    ],
+)
+def test_which_precision_auto_means_is_a_rule(vendor, family, flags, precision, monkeypatch):
+    known = {"vendor_id": vendor, "cpu family": family, "flags": flags} if vendor else {}
+    monkeypatch.setattr(environment, "cpuinfo", lambda: known)
+    meant, rule = environment.auto_precision()
+    assert meant == precision
+    assert rule.startswith(f"{precision}: ")
+
+
 def test_facts_are_there_and_are_json():
     told = facts("cpu", torch.get_num_threads())
     json.dumps(told.model_dump(mode="json"))
