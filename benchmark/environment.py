@@ -56,12 +56,12 @@ def auto_precision() -> tuple[Precision, str]:
 
     It is a rule of CPU facts, never a timing: a run means the same whatever else the machine does.
     """
-    family = int(cpuinfo().get("cpu family", 0))
     if "amx_bf16" in _flags():
         return "bf16", "bf16: the CPU has AMX, a matrix unit for it"
     if not has_bf16():
         return "fp32", "fp32: the CPU has no instructions for bf16"
-    if cpuinfo().get("vendor_id") == "AuthenticAMD" and family >= FAST_BF16_FAMILY:
+    amd = cpuinfo().get("vendor_id") == "AuthenticAMD"
+    if amd and int(cpuinfo()["cpu family"]) >= FAST_BF16_FAMILY:
         return (
             "bf16",
             f"bf16: AMD's CPUs of family {FAST_BF16_FAMILY} and later multiply it faster than fp32",
