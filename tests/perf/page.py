@@ -12,8 +12,8 @@ import matplotlib as mpl
 import numpy as np
 from tabulate import tabulate
 
-from benchmark import environment
 from benchmark.paths import ROOT
+from benchmark.run.facts import facts
 from tests.perf.interactions import ML20M
 from tests.perf.test_overhead import CACHED, FIRST, OVERHEAD, TRIAL
 from tests.perf.test_perf import BASE, CLOSED, DAE, EVALUATOR, FAMILIES, GROWTH_GROUP, PLAIN, VAE
@@ -259,9 +259,9 @@ def along(axis: str, found: list[Measured]) -> list[Measured]:
 def machine(date: str, found: list[Measured]) -> str:
     """Return a text on the machine of the measurements."""
     multiplied = next(m.matrix_product for m in found if m.name == "ours, fp32")
-    facts = environment.facts("cpu", 0)
-    cores = f"{facts['cores']} cores, {facts['memory_bytes'] / 1e9:.0f} GB of memory"
-    return f"{date[:10]}; {facts['cpu']}; {cores}; Python {facts['python']}; {multiplied}.\n"
+    told = facts("cpu", threads=0)
+    cores = f"{told.cores} cores, {told.memory_bytes / 1e9:.0f} GB of memory"
+    return f"{date[:10]}; {told.cpu}; {cores}; Python {told.python}; {multiplied}.\n"
 
 
 def main(*paths: Path) -> None:

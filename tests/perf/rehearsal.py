@@ -27,6 +27,7 @@ from tabulate import tabulate
 
 from benchmark import environment
 from benchmark.paths import ROOT
+from benchmark.run.facts import facts
 from benchmark.spec import PROTOCOL
 from datasets import cache
 from datasets.registry import DATASETS
@@ -198,9 +199,11 @@ def child(job: str, name: str, folder: str) -> dict[str, Any]:
 
 def page(found: dict[str, dict[str, Any]]) -> str:
     """Return the page as Markdown."""
-    facts = environment.facts("cpu", 0)
-    cores = f"{facts['cores']} cores, {facts['memory_bytes'] / 1e9:.0f} GB of memory"
-    machine = f"{date.today()}; {facts['cpu']}; {cores}; Python {facts['python']}; polars {pl.__version__}.\n"
+    told = facts("cpu", threads=0)
+    cores = f"{told.cores} cores, {told.memory_bytes / 1e9:.0f} GB of memory"
+    machine = (
+        f"{date.today()}; {told.cpu}; {cores}; Python {told.python}; polars {pl.__version__}.\n"
+    )
     rows = [
         [
             name,
