@@ -1,4 +1,6 @@
-"""The command line: parser.py reads it, verbs.py does what it says. For help only argparse is imported."""
+"""The command line: parser.py reads it, verbs.py does what it says. For help only argparse is
+imported.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Carries out a study: splits are made, what has no record is trained, and the study plans on by the records."""
+"""Carries out a study: splits are made, what has no record is trained, and the study plans on by
+the records.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,9 @@ def prepared(plan: Plan, data_dir: Path, written: list[Path]) -> Plan:
 
 
 def train(plan: Plan, arguments: argparse.Namespace, written: list[Path]) -> list[Record]:
-    """The records of all trials of a plan, after those that have none were run; adds new files to ``written``."""
+    """The records of all trials of a plan, after those that have none were run; adds new files to
+    ``written``.
+    """
     process = Process(
         arguments.out,
         arguments.threads,

@@ -21,7 +21,8 @@ from benchmark.paths import ROOT
 from models.base import Device, Precision
 
 FAST_BF16_FAMILY = 25
-"""AMD's CPU family from which on bf16 products were seen to be faster than fp32 ones (docs/performance.md)."""
+"""AMD's CPU family from which on bf16 products were seen to be faster than fp32 ones
+(docs/performance.md)."""
 BESIDE_OTHERS = 0.10
 """The share of all cores that other processes may use before a timing is worthless."""
 

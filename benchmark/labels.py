@@ -61,8 +61,8 @@ def model_options(spec: TrialSpec) -> dict[str, Any]:
 def usual_options(model: str, dataset: str) -> dict[str, Any]:
     """The options that a model starts from on a data set, by their dotted names.
 
-    They are the registered defaults and, over them, the published settings of suites/paper.toml. There
-    are none for a model that is not registered here, since nothing is known of it.
+    They are the registered defaults and, over them, the published settings of suites/paper.toml.
+    There are none for a model that is not registered here, since nothing is known of it.
     """
     if entry := MODELS.get(model):
         return flat(entry.config) | _published(dataset, model)

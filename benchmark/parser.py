@@ -39,7 +39,9 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
     def check_options(self, argv: list[str]) -> None:
-        """End, naming the nearest, at an option that no verb has; argparse would take its value for a verb."""
+        """End, naming the nearest, at an option that no verb has; argparse would take its value for
+        a verb.
+        """
         from benchmark.catalog import suggestion
 
         parsers = [self, *(self.verbs.choices.values() if self.verbs else [])]

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from models.base import Device, Precision
 
 PROTOCOL = 1
-"""Version of all shared code that numbers depend on: raised, with a line in CHANGELOG.md, when they change."""
+"""Version of all shared code that numbers depend on: raised, with a line in CHANGELOG.md, when they
+change."""
 
 
 class Strict(BaseModel):
@@ -53,7 +54,8 @@ class TrialSpec(Strict):
     seed: int | None
     """None for a deterministic model."""
     stage: Literal["test", "validation", "external"] = "test"
-    """"validation": a point of a grid, which never sees the test users; "external": lists made elsewhere."""
+    """"validation": a point of a grid, which never sees the test users; "external": lists made
+    elsewhere."""
     device: Device | None
     """None for a row that is no model's: bounds, and lists made elsewhere."""
     precision: Precision | None
@@ -62,7 +64,8 @@ class TrialSpec(Strict):
     def id(self) -> str:
         """16 hex digits of the sha256 of the canonical JSON.
 
-        A field that came after the first records is left out at its default, so that their ids stay.
+        A field that came after the first records is left out at its default, so that their ids
+        stay.
         """
         content = self.model_dump(mode="json")
         later = {
@@ -96,7 +99,9 @@ class Data(Strict):
 
 
 class Job(Strict):
-    """A trial and what its process must know but its numbers do not depend on: the content of SPEC.json."""
+    """A trial and what its process must know but its numbers do not depend on: the content of
+    SPEC.json.
+    """
 
     spec: TrialSpec
     data: Data
@@ -116,7 +121,9 @@ class Job(Strict):
 
 
 def code_hash(*paths: Path) -> str:
-    """Of the meaning of Python files: their syntax trees printed back without comments and docstrings."""
+    """Of the meaning of Python files: their syntax trees printed back without comments and
+    docstrings.
+    """
     code = hashlib.sha256()
     for path in paths:
         tree = ast.parse(path.read_text())

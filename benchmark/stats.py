@@ -70,8 +70,9 @@ def resamples(tests: int) -> int:
 def sign_flip_p(differences: np.ndarray) -> np.ndarray:
     """Two-sided p of each row's mean being 0, (D, users) -> (D,), by a permutation test.
 
-    Each resample flips the signs of random users' differences, of all rows alike. The observed signs
-    count as one resample more, so that p is never 0 and the test is exact (Phipson, Smyth 2010).
+    Each resample flips the signs of random users' differences, of all rows alike. The observed
+    signs count as one resample more, so that p is never 0 and the test is exact (Phipson, Smyth
+    2010).
     """
     number = resamples(len(differences))
     # what is equal but for rounding counts as equal

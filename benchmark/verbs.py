@@ -30,7 +30,9 @@ from models.variants import LIKELIHOODS
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train what has no record yet, print the tables and what was written; 1 if a selected trial failed."""
+    """Train what has no record yet, print the tables and what was written; 1 if a selected trial
+    failed.
+    """
     written: list[Path] = []
     study = study_of(arguments, partial(prepared, data_dir=arguments.data_dir, written=written))
     if arguments.dry_run:
@@ -52,7 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def study_of(arguments: argparse.Namespace, prepare: Callable[[Plan], Plan]) -> Study:
-    """The study that a run is asked for; without a suite, data sets or models, what suites/demo.toml says."""
+    """The study that a run is asked for; without a suite, data sets or models, what
+    suites/demo.toml says.
+    """
     name = arguments.suite or (None if arguments.datasets else "demo")
     own = suite.load(name) if name else None
     plan = choose.plan(
@@ -183,7 +187,9 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 
 def list_all(arguments: argparse.Namespace) -> int:
-    """Print every data set and model with its options, their defaults and meanings, and each likelihood."""
+    """Print every data set and model with its options, their defaults and meanings, and each
+    likelihood.
+    """
     data = {
         entry.name: (entry, entry.dataset)
         for entry in (*DATASETS.values(), own.entry(Path("PATH")))

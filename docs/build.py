@@ -1,7 +1,7 @@
 """The parts of README.md and docs/ that are made of the records in results/reference.
 
-``make readme`` runs it. Each part stands between the comments ``<!-- NAME -->`` and ``<!-- end -->``;
-the text around them is written by hand.
+``make readme`` runs it. Each part stands between the comments ``<!-- NAME -->`` and ``<!-- end
+-->``; the text around them is written by hand.
 """
 
 from __future__ import annotations

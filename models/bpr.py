@@ -1,20 +1,21 @@
 """BPR: matrix factorisation that ranks each user's own items above others.
 
-Objective: min over W, Y, b of the mean, over own items i and other items j of users u, of
--log sigma(x_ui - x_uj) + regularization / 2 (||w_u||^2 + ||y_i||^2 + ||y_j||^2 + b_i^2 + b_j^2), where
-x_ui = w_u'y_i + b_i; by stochastic gradient descent. A new user's w is the minimiser, Y and b fixed, of the mean of
--log sigma(x_i - x_j) over pairs (i, j) plus fold_in_regularization / 2 ||w||^2: i runs over her items, j over the
-negatives of i, which are sampled once for each item. Scores: w'y_i + b_i.
+Objective: min over W, Y, b of the mean, over own items i and other items j of users u, of -log
+sigma(x_ui - x_uj) + regularization / 2 (||w_u||^2 + ||y_i||^2 + ||y_j||^2 + b_i^2 + b_j^2), where
+x_ui = w_u'y_i + b_i; by stochastic gradient descent. A new user's w is the minimiser, Y and b
+fixed, of the mean of -log sigma(x_i - x_j) over pairs (i, j) plus fold_in_regularization / 2
+||w||^2: i runs over her items, j over the negatives of i, which are sampled once for each item.
+Scores: w'y_i + b_i.
 
-Rendle, Freudenthaler, Gantner, Schmidt-Thieme 2009, "BPR: Bayesian Personalized Ranking from Implicit Feedback",
-UAI 2009. Training is done by the library implicit.
+Rendle, Freudenthaler, Gantner, Schmidt-Thieme 2009, "BPR: Bayesian Personalized Ranking from
+Implicit Feedback", UAI 2009. Training is done by the library implicit.
 
 Differences from the paper:
 1. j is drawn in proportion to its number of training users, not uniformly; an own item as j is skipped.
 2. An epoch is as many draws as there are interactions. Its seed is drawn anew: implicit's stream restarts.
 3. Items have a bias b, kept as the last column of their factors, where a user's entry is 1.
 4. The paper ranks for its training users only; the fold-in is ours, and has a regularization of its own: a new
-   user's w is fitted to the end, a training user's is not.
+user's w is fitted to the end, a training user's is not.
 5. One thread and no GPU: implicit's threads race for the factors, and its GPU kernel changes the users' fixed 1.
 """
 
@@ -37,12 +38,14 @@ from models.registry import register
 TOLERANCE = 1e-6
 """Largest norm of the fold-in's gradient for any user; the loss is a mean over pairs."""
 PASSES = ((torch.float32, TOLERANCE / 2, 50), (torch.float64, TOLERANCE, 1000))
-"""The precision of each descent of the fold-in, the norm of the gradient it ends at, and the most steps it takes.
+"""The precision of each descent of the fold-in, the norm of the gradient it ends at, and the most
+steps it takes.
 
-About ten steps in float32 are usually all; float64 then computes the gradient and takes what steps are missing.
-"""
+About ten steps in float32 are usually all; float64 then computes the gradient and takes what steps
+are missing."""
 NUMBERS = 2**20
-"""Differences of factors that the fold-in works on at a time (4 MiB in float32, so that a cache holds them)."""
+"""Differences of factors that the fold-in works on at a time (4 MiB in float32, so that a cache
+holds them)."""
 TINY = 1e-30
 """The least divisor, for users whose gradient is 0."""
 NEGATIVES_SEED = 0
@@ -57,13 +60,15 @@ class BPRConfig(Config):
     learning_rate: Annotated[PositiveFloat, Search(0.005, 0.2, log=True)] = 0.02
     """Of stochastic gradient descent, one pair at a time (tuned on ml1m validation)."""
     regularization: Annotated[PositiveFloat, Search(0.001, 0.1, log=True)] = 0.01
-    """Weight of the squared norms of a drawn pair in training (implicit: 0.01; tuned on ml1m validation)."""
+    """Weight of the squared norms of a drawn pair in training (implicit: 0.01; tuned on ml1m
+    validation)."""
     epochs: PositiveInt = 150
     """Times as many draws as there are interactions (tuned on ml1m validation)."""
     negatives: PositiveInt = 3
     """Sampled for each item, for the fold-in (ours; more change little)."""
     fold_in_regularization: Annotated[PositiveFloat, Search(0.05, 1, log=True)] = 0.25
-    """Weight of half a new user's squared norm, beside the mean over her pairs (ours; tuned on ml1m validation)."""
+    """Weight of half a new user's squared norm, beside the mean over her pairs (ours; tuned on ml1m
+    validation)."""
 
 
 @register(
@@ -134,8 +139,9 @@ class BPR(Recommender[BPRConfig]):
     def pairs(self, x: CSR) -> tuple[Tensor, Tensor, Tensor]:
         """What the fold-in is of, for each user's pairs (i, j), padded to n items i with weights 0.
 
-        Returns the factors and biases y_i (B, n, 1, K + 1) and y_j (B, n, N, K + 1), where i has N negatives, and
-        the weights (B, n N): one over the number of a user's pairs, 0 where j is her own.
+        Returns the factors and biases y_i (B, n, 1, K + 1) and y_j (B, n, N, K + 1), where i has N
+        negatives, and the weights (B, n N): one over the number of a user's pairs, 0 where j is her
+        own.
         """
         there = torch.arange(int(x.size.max())) < x.size[:, None]
         own = torch.zeros(there.shape, dtype=torch.int64)
@@ -156,7 +162,8 @@ def negatives(train: csr_matrix, count: int) -> Tensor:
 
 
 def blocks(cost: Tensor, most: int) -> Iterator[Tensor]:
-    """Every user once, with others of about the same ``cost`` (B,); at most ``most`` a block, or one user.
+    """Every user once, with others of about the same ``cost`` (B,); at most ``most`` a block, or
+    one user.
 
     A block costs as many times its dearest user as it has users, since the others are padded.
     """
@@ -169,10 +176,11 @@ def blocks(cost: Tensor, most: int) -> Iterator[Tensor]:
 
 
 def minimiser(own: Tensor, other: Tensor, weight: Tensor, l2: float) -> Tensor:
-    """argmin_w of sum_p weight_p log(1 + exp(-x_p)) + l2 / 2 ||w||^2 for each user, where x_p = (w, 1)'d_p.
+    """argmin_w of sum_p weight_p log(1 + exp(-x_p)) + l2 / 2 ||w||^2 for each user, where x_p = (w,
+    1)'d_p.
 
-    The differences d = ``own`` - ``other`` of factors and biases are (B, n, N, K + 1) with P = n N pairs p, and
-    ``weight`` is (B, P) -> (B, K) float64, with gradients of norm TOLERANCE at most.
+    The differences d = ``own`` - ``other`` of factors and biases are (B, n, N, K + 1) with P = n N
+    pairs p, and ``weight`` is (B, P) -> (B, K) float64, with gradients of norm TOLERANCE at most.
 
     Raises ArithmeticError if the last of PASSES does not get there.
     """
@@ -194,13 +202,15 @@ def minimiser(own: Tensor, other: Tensor, weight: Tensor, l2: float) -> Tensor:
 def descent(
     d: Tensor, weight: Tensor, user: Tensor, l2: float, tolerance: float, steps: int
 ) -> tuple[Tensor, float]:
-    """Nonlinear conjugate gradients from ``user`` (B, K + 1), whose last column stays 1; ``d`` is (B, P, K + 1).
+    """Nonlinear conjugate gradients from ``user`` (B, K + 1), whose last column stays 1; ``d`` is
+    (B, P, K + 1).
 
-    The directions are those of Polak and Ribiere (1969), started anew where their factor is negative (Gilbert,
-    Nocedal 1992). The step along one is Newton's (Shewchuk 1994, section 14.1), and is known from the product with
-    d that updates x anyway.
+    The directions are those of Polak and Ribiere (1969), started anew where their factor is
+    negative (Gilbert, Nocedal 1992). The step along one is Newton's (Shewchuk 1994, section 14.1),
+    and is known from the product with d that updates x anyway.
 
-    Returns the users and the largest norm of a gradient, which is above ``tolerance`` if ``steps`` ran out.
+    Returns the users and the largest norm of a gradient, which is above ``tolerance`` if ``steps``
+    ran out.
     """
     x = torch.bmm(user[:, None], d.mT)[:, 0]
     direction, before, norm = torch.zeros_like(user), torch.zeros_like(user), float("inf")
@@ -222,10 +232,12 @@ def descent(
 
 
 def shortened(length: Tensor, change: Tensor) -> Tensor:
-    """Newton's ``length`` (B, 1) of a step that changes x by as many times ``change`` (B, P), so that the loss falls.
+    """Newton's ``length`` (B, 1) of a step that changes x by as many times ``change`` (B, P), so
+    that the loss falls.
 
-    The loss is self-concordant. So it falls if no x_p changes by more than 1, and a step that changes some x_p by
-    c > 1 is multiplied by log(1 + c) / c, by which it surely falls the most (Sun, Tran-Dinh 2019).
+    The loss is self-concordant. So it falls if no x_p changes by more than 1, and a step that
+    changes some x_p by c > 1 is multiplied by log(1 + c) / c, by which it surely falls the most
+    (Sun, Tran-Dinh 2019).
     """
     largest = (length * change).abs().amax(dim=1, keepdim=True)
     return torch.where(largest <= 1, length, length * largest.log1p() / largest)

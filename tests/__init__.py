@@ -1,4 +1,6 @@
-"""Tests. With $BENCH_PLUGIN, as ``run_all.py contract`` sets it, what that file registers is tested too."""
+"""Tests. With $BENCH_PLUGIN, as ``run_all.py contract`` sets it, what that file registers is tested
+too.
+"""
 
 import os
 from pathlib import Path

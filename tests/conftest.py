@@ -61,7 +61,9 @@ def run_tiny(out: Path, *more: str) -> int:
 
 
 def small_file(folder: Path) -> str:
-    """The name of a data set of 240 users in a file of ``folder``; it has no truth, whose rows take two processes."""
+    """The name of a data set of 240 users in a file of ``folder``; it has no truth, whose rows take
+    two processes.
+    """
     path = folder / "small.csv"
     if not path.exists():
         user, item = generate(SyntheticConfig(users=240, items=60, density=0.15))
@@ -71,7 +73,8 @@ def small_file(folder: Path) -> str:
 
 
 def made_once(request: pytest.FixtureRequest, name: str, make: Callable[[Path], str]) -> Path:
-    """A folder that the first worker of pytest-xdist to need it makes for all; nobody writes there after.
+    """A folder that the first worker of pytest-xdist to need it makes for all; nobody writes there
+    after.
 
     What ``make`` returns lies beside it, in NAME.said, and its cache in NAME.cache.
     """

@@ -58,7 +58,8 @@ def checkerboard(users: int, items: int) -> csr_matrix:
 
 
 def resume(folder: Path) -> None:
-    """Restore each model of a folder, train it to the end, and write its scores; runs in a new process.
+    """Restore each model of a folder, train it to the end, and write its scores; runs in a new
+    process.
 
     What one raises is printed, and the others go on.
     """

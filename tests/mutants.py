@@ -1,4 +1,6 @@
-"""Plant each fault of mutants.toml, alone, in a copy of the project; its test must fail. ``make mutants``."""
+"""Plant each fault of mutants.toml, alone, in a copy of the project; its test must fail. ``make
+mutants``.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ COPIED = (
 
 
 def pytest(root: Path, *tests: str) -> int:
-    """The exit code of pytest in ``root``: 0 all passed, 1 some failed, more: they could not be run."""
+    """The exit code of pytest in ``root``: 0 all passed, 1 some failed, more: they could not be
+    run.
+    """
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     return subprocess.run(command, cwd=root, env=environment, capture_output=True).returncode

@@ -1,4 +1,6 @@
-"""Small raw files of every data set, in its exact layout, and the rows that a reader must find in them."""
+"""Small raw files of every data set, in its exact layout, and the rows that a reader must find in
+them.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from datasets.synthetic import generate
 def rows(
     seed: int = 0, users: int = 40, items: int = 30, size: int = 900, half: bool = False
 ) -> pd.DataFrame:
-    """Ratings in no order of users, with repeats; ids have one to three digits, so that text sorts otherwise."""
+    """Ratings in no order of users, with repeats; ids have one to three digits, so that text sorts
+    otherwise.
+    """
     random = np.random.RandomState(seed)
     stars = (
         random.randint(1, 11, size=size) / 2

@@ -1,4 +1,6 @@
-"""Archives: every form of a data set gives one split; what is damaged or unsafe is refused, and nothing is unpacked."""
+"""Archives: every form of a data set gives one split; what is damaged or unsafe is refused, and
+nothing is unpacked.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Files and folders appear whole or not at all; a lock has one holder, even while its file is deleted."""
+"""Files and folders appear whole or not at all; a lock has one holder, even while its file is
+deleted.
+"""
 
 from __future__ import annotations
 

@@ -110,7 +110,9 @@ def slow_dae_loss(p, rows, keep, dropout, l2) -> float:
 
 
 def draws(model, x: csr_matrix, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """What the loss draws after ``seed``: which entries dropout keeps (B, I), and the posterior's noise (B, K)."""
+    """What the loss draws after ``seed``: which entries dropout keeps (B, I), and the posterior's
+    noise (B, K).
+    """
     torch.manual_seed(seed)
     kept = torch.nn.functional.dropout(torch.ones(x.nnz), model.config.dropout) > 0
     keep = csr_matrix((kept.numpy().astype(float), x.indices, x.indptr), shape=x.shape).toarray()

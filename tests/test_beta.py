@@ -1,4 +1,6 @@
-"""Sweeps over beta and the paper's heuristic: which runs they are, and what is read from their records."""
+"""Sweeps over beta and the paper's heuristic: which runs they are, and what is read from their
+records.
+"""
 
 from __future__ import annotations
 

@@ -104,7 +104,8 @@ def test_deterministic_means_no_seed_matters(name, matrix):
 
 @pytest.fixture(scope="module")
 def resumed(request, small_split, tmp_path_factory) -> tuple[Path, str]:
-    """Where the scores are of each model that was stopped here and resumed in a new process, and what that said.
+    """Where the scores are of each model that was stopped here and resumed in a new process, and
+    what that said.
 
     One process resumes all that are tested, since importing takes longer than any of it.
     """

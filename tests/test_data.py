@@ -307,7 +307,9 @@ def test_the_generator_is_a_function_of_its_options(monkeypatch):
 
 
 def test_types_differ_in_taste():
-    """Users of one type are more alike than the rest: the likest pairs stand out only where there are types."""
+    """Users of one type are more alike than the rest: the likest pairs stand out only where there
+    are types.
+    """
 
     def stand_out(types: int) -> float:
         split, _ = Synthetic(SyntheticConfig(types=types)).split()

@@ -1,4 +1,6 @@
-"""What every registered data set promises; a new one is tested by registering it, and adding a raw file of it."""
+"""What every registered data set promises; a new one is tested by registering it, and adding a raw
+file of it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Downloads from a server on this machine that drops the connection, does not know ranges, or sends something else."""
+"""Downloads from a server on this machine that drops the connection, does not know ranges, or sends
+something else.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The evaluator against a slow NumPy transcription and ranx, its ties, its refusals, and its memory."""
+"""The evaluator against a slow NumPy transcription and ranx, its ties, its refusals, and its
+memory.
+"""
 
 from __future__ import annotations
 

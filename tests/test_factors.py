@@ -193,7 +193,9 @@ def gradient_norms(model: BPR, x: csr_matrix) -> list[float]:
 
 
 def drawn(random, items: int, bias: float, **options) -> BPR:
-    """BPR with random factors of norm about sqrt(K) and biases of about ``bias``, as if it had been trained."""
+    """BPR with random factors of norm about sqrt(K) and biases of about ``bias``, as if it had been
+    trained.
+    """
     model = BPR(BPRConfig(factors=6, **options), (1, items), Compute())
     item = random.normal(size=(items, 7))
     item[:, -1] *= bias
@@ -203,7 +205,9 @@ def drawn(random, items: int, bias: float, **options) -> BPR:
 
 
 def test_histories_of_every_size_are_folded_in_together(random):
-    """None, one, few, thousands, and all of 6000 items; a user may have all the negatives of her items too."""
+    """None, one, few, thousands, and all of 6000 items; a user may have all the negatives of her
+    items too.
+    """
     items = 6000
     model = drawn(random, items, bias=1.0)
     rows = [random.permutation(items)[:size] for size in (0, 3, 5000, 1, 40, 0, items, 700)]
@@ -271,7 +275,9 @@ def test_a_fold_in_that_does_not_converge_is_said(fitted, x, monkeypatch):
 
 
 def test_an_epoch_of_bpr_takes_the_steps_that_the_paper_says():
-    """Two users with an item each: user 0 ranks 0 above 1, user 1 the reverse; a draw is one of these or skipped."""
+    """Two users with an item each: user 0 ranks 0 above 1, user 1 the reverse; a draw is one of
+    these or skipped.
+    """
     matrix = csr_matrix(np.array([[1, 0], [0, 1]], dtype=np.float32))
     model = make("bpr", matrix.shape, factors=2, learning_rate=0.1, regularization=0.05)
     train(model, matrix, until=1)
@@ -342,7 +348,9 @@ def test_the_bits_of_bpr_do_not_depend_on_threads():
     [("als", 0.4248, 0.4328), ("bpr", 1.5 * 0.2234, 0.40)],
 )
 def test_what_they_reach_on_ml1m(name, low, high, data_dir, tmp_path):
-    """ALS within the noise of what implicit reached by itself; BPR half as much again as popularity, below ALS."""
+    """ALS within the noise of what implicit reached by itself; BPR half as much again as
+    popularity, below ALS.
+    """
     command = ["--datasets", "ml1m", "--data-dir", str(data_dir), "--models", name, "--seeds", "0"]
     assert main([*command, "--out", str(tmp_path)]) == 0
     (record,) = store.read_all(tmp_path)

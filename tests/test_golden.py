@@ -1,7 +1,8 @@
-"""Numbers that may change only with the protocol version: loss and scores after three epochs of a small training.
+"""Numbers that may change only with the protocol version: loss and scores after three epochs of a
+small training.
 
-Every term of the losses matters under these options. To renew: raise PROTOCOL in benchmark/spec.py, add a line
-to CHANGELOG.md, and run ``python -m tests.test_golden``.
+Every term of the losses matters under these options. To renew: raise PROTOCOL in benchmark/spec.py,
+add a line to CHANGELOG.md, and run ``python -m tests.test_golden``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ OPTIONS = {"beta_cap": 1.0, "total_anneal_steps": 4, "l2": 0.05, "learning_rate"
 MODELS = tuple(sorted(json.loads(PATH.read_text()).keys() - {"protocol"}))
 """Those with reference records."""
 BOUNDS = {"als": 2e-3}
-"""Others than 1e-5: three steps of conjugate gradients in float32 end elsewhere with another CPU's kernels."""
+"""Others than 1e-5: three steps of conjugate gradients in float32 end elsewhere with another CPU's
+kernels."""
 
 
 def numbers(name: str) -> dict[str, list]:

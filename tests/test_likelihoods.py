@@ -1,4 +1,6 @@
-"""Every likelihood against slow, obvious float64 sums and their derivatives; and what each one promises."""
+"""Every likelihood against slow, obvious float64 sums and their derivatives; and what each one
+promises.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A newcomer's model: two files touched, and as many contract tests run on it as on the one it was copied from."""
+"""A newcomer's model: two files touched, and as many contract tests run on it as on the one it was
+copied from.
+"""
 
 from __future__ import annotations
 

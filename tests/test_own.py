@@ -1,4 +1,6 @@
-"""A person's own data: every form against a plain transcription, its options, and what is said when they do not fit."""
+"""A person's own data: every form against a plain transcription, its options, and what is said when
+they do not fit.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The paper's tables and figure 3: what was published beside what was found, verdicts, rows not run, activity."""
+"""The paper's tables and figure 3: what was published beside what was found, verdicts, rows not
+run, activity.
+"""
 
 from __future__ import annotations
 

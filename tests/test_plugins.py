@@ -1,4 +1,6 @@
-"""Code of one's own: the README's example, a likelihood, a data set; from a file and from an installed package."""
+"""Code of one's own: the README's example, a likelihood, a data set; from a file and from an
+installed package.
+"""
 
 from __future__ import annotations
 

@@ -21,7 +21,9 @@ OPTIONS = small("ml20m")
 
 @pytest.fixture
 def archive(tmp_path, monkeypatch):
-    """A small ml-20m.zip without repeats, the checksum and the numbers of which are the published ones."""
+    """A small ml-20m.zip without repeats, the checksum and the numbers of which are the published
+    ones.
+    """
     found = rows().drop_duplicates(["user", "item"])
     return publish(found, tmp_path, monkeypatch)
 

@@ -1,4 +1,6 @@
-"""README and docs: tables are those of the records, commands do what they say, no number stands outside a table."""
+"""README and docs: tables are those of the records, commands do what they say, no number stands
+outside a table.
+"""
 
 from __future__ import annotations
 

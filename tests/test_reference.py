@@ -91,8 +91,8 @@ VERSION_1 = {
     "popularity": "19ce53ee1ac20fcb",
 }
 NETWORKS_OF_VERSION_1 = "fd41bd918c0cba78"
-"""The code of the records of version 1. It computes what today's does (tests/golden.json did not change with
-it), and stays here until the trials of those records have been run again."""
+"""The code of the records of version 1. It computes what today's does (tests/golden.json did not
+change with it), and stays here until the trials of those records have been run again."""
 
 
 @pytest.mark.parametrize("folder", ["", "rehearsal", "sweep", "output-bias"])

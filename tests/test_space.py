@@ -1,4 +1,6 @@
-"""A full disk, at every place that writes: one sentence, exit code 2, nothing half-written and nothing lost."""
+"""A full disk, at every place that writes: one sentence, exit code 2, nothing half-written and
+nothing lost.
+"""
 
 from __future__ import annotations
 

@@ -37,7 +37,8 @@ FLOORS = {
     "cli": {"parser", "verbs", "run"},
     "trial": {"run"},
 } | {name: set() for name in SHARED}
-"""What each folder, and each other file, of benchmark/ may import besides itself and the shared files."""
+"""What each folder, and each other file, of benchmark/ may import besides itself and the shared
+files."""
 
 
 def modules(path) -> set[str]:

@@ -25,10 +25,11 @@ def plan(
     precision: str = "auto",
     asked: Suite | None = None,
 ) -> Plan:
-    """The plan that a person asks for; what is not said is as the suite ``asked`` says, else as suites/paper.toml.
+    """The plan that a person asks for; what is not said is as the suite ``asked`` says, else as
+    suites/paper.toml.
 
-    Raises UsageError if a name is unknown, an option or its value is wrong, or the device is not there or cannot
-    multiply in that precision.
+    Raises UsageError if a name is unknown, an option or its value is wrong, or the device is not
+    there or cannot multiply in that precision.
     """
     paper = suite.load(suite.PAPER)
     own = asked or paper
@@ -77,7 +78,9 @@ def configured(
     own: Sequence[Setting],
     given: Mapping[str, Any],
 ) -> Chosen[E, C]:
-    """The defaults, over them what was published, then the suite's own settings, then what was ``given``."""
+    """The defaults, over them what was published, then the suite's own settings, then what was
+    ``given``.
+    """
     settings = {option: value for option, value, _ in (*published, *own)} | dict(given)
     origins = {option: source for option, _, source in (*published, *own)}
     config = options.configured(entry.name, defaults, settings)

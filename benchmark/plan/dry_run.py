@@ -1,4 +1,6 @@
-"""What a run would do: each trial, whether it has a record, and where each of its settings comes from."""
+"""What a run would do: each trial, whether it has a record, and where each of its settings comes
+from.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from datasets import cache
 
 
 def show(plan: Plan, arguments: argparse.Namespace) -> int:
-    """Print each trial, whether it has a record, and where its settings come from; nothing is made or run."""
+    """Print each trial, whether it has a record, and where its settings come from; nothing is made
+    or run.
+    """
     stored = store.read_all(arguments.out)
     for lineup in plan.lineups:
         data = lineup.data

@@ -1,6 +1,7 @@
 """Options of models and data sets: from ``NAME.OPTION=VALUE`` to validated configs.
 
-A config may hold another (a model's likelihood); its options are written with dots, as ``likelihood.c1``.
+A config may hold another (a model's likelihood); its options are written with dots, as
+``likelihood.c1``.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ def searches(config: BaseModel) -> dict[str, Search]:
 
 
 def configured(name: str, defaults: B, given: Mapping[str, Any]) -> B:
-    """``defaults`` with the options ``given``; raises UsageError for an unknown option or a value it cannot take."""
+    """``defaults`` with the options ``given``; raises UsageError for an unknown option or a value
+    it cannot take.
+    """
     options = flat(defaults)
     for option in given:
         if option not in options:
@@ -77,10 +80,11 @@ def assign(
     data: Mapping[str, BaseModel],
     models: Mapping[str, BaseModel],
 ) -> dict[str, dict[str, str]]:
-    """The options given to each name by ``NAME.OPTION=TEXT``, or ``OPTION=TEXT`` for every model that has it.
+    """The options given to each name by ``NAME.OPTION=TEXT``, or ``OPTION=TEXT`` for every model
+    that has it.
 
-    ``flag`` is the command line's; ``data`` and ``models`` are the chosen ones with their defaults. Raises UsageError
-    for a text of another form, or one that names no option of theirs.
+    ``flag`` is the command line's; ``data`` and ``models`` are the chosen ones with their defaults.
+    Raises UsageError for a text of another form, or one that names no option of theirs.
     """
     given: dict[str, dict[str, str]] = {name: {} for name in (*data, *models)}
     options = {name: flat(config) for name, config in models.items()}
@@ -115,7 +119,9 @@ def assign(
 
 
 def value_of(text: str) -> Any:
-    """A value from the command line: JSON where it is JSON, "none", else the text itself; options validate it."""
+    """A value from the command line: JSON where it is JSON, "none", else the text itself; options
+    validate it.
+    """
     if text.lower() == "none":
         return None
     try:

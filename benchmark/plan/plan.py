@@ -1,4 +1,6 @@
-"""A plan: data sets, the models that are to be trained on each, and how; and the trials that come of it."""
+"""A plan: data sets, the models that are to be trained on each, and how; and the trials that come
+of it.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +115,9 @@ class Process:
 
 
 def jobs(plan: Plan, process: Process) -> list[Job]:
-    """Every trial of a plan whose splits are prepared: each model with each seed, and the rows of the truth."""
+    """Every trial of a plan whose splits are prepared: each model with each seed, and the rows of
+    the truth.
+    """
     return [
         Job(
             spec=spec,
@@ -148,7 +152,8 @@ def specs_of_lineup(plan: Plan, lineup: Lineup, prepared: Prepared) -> list[Tria
 def specs_of(model: ChosenModel, plan: Plan, dataset: str, split_hash: str) -> list[TrialSpec]:
     """A model's trials: with each seed, a deterministic one once, on each device.
 
-    Where several devices are asked for, those that the model does not run on are left out, if it runs on another.
+    Where several devices are asked for, those that the model does not run on are left out, if it
+    runs on another.
     """
     resolved: list[Device] = list(
         dict.fromkeys(device_for(model.entry, asked) for asked in plan.devices)
@@ -198,7 +203,9 @@ def truth_spec(row: str, dataset: str, split_hash: str) -> TrialSpec:
 
 
 def device_for(model: ModelEntry, asked: str) -> Device:
-    """Where ``model`` runs: what was asked for, even if it cannot; "auto" is a GPU where both sides have it."""
+    """Where ``model`` runs: what was asked for, even if it cannot; "auto" is a GPU where both sides
+    have it.
+    """
     if asked == "auto":
         return "cuda" if "cuda" in model.devices and torch.cuda.is_available() else "cpu"
     return "cuda" if asked == "cuda" else "cpu"

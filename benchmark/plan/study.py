@@ -1,6 +1,7 @@
 """Studies: which trials a run is made of. Some plan their next trials by the records of the first.
 
-A study is a generator: it yields a plan, and receives the records of the plan's trials for the next one.
+A study is a generator: it yields a plan, and receives the records of the plan's trials for the next
+one.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from benchmark.records.record import Record
 Study = Generator[Plan, list[Record], None]
 
 RISE = 80
-"""Epochs in which the heuristic's first run takes beta from 0 to 1 (Liang et al. 2018, figure 1)."""
+"""Epochs in which the heuristic's first run takes beta from 0 to 1 (Liang et al. 2018, figure 1).
+"""
 
 
 def plain(plan: Plan) -> Study:
@@ -28,9 +30,11 @@ def plain(plan: Plan) -> Study:
 
 
 def grid(plan: Plan, tried: Iterable[str]) -> Study:
-    """Each model with every combination of the values in ``tried``, scored on the validation users alone.
+    """Each model with every combination of the values in ``tried``, scored on the validation users
+    alone.
 
-    ``tried`` holds texts like ``NAME.OPTION=VALUE,VALUE``. Raises UsageError if one names no option of a model.
+    ``tried`` holds texts like ``NAME.OPTION=VALUE,VALUE``. Raises UsageError if one names no option
+    of a model.
     """
     defaults = {
         model.entry.name: model.config for lineup in plan.lineups for model in lineup.models
@@ -45,7 +49,8 @@ def grid(plan: Plan, tried: Iterable[str]) -> Study:
 
 
 def beta_sweep(plan: Plan, caps: Mapping[str, Sequence[float]]) -> Study:
-    """Each model as it is; those in ``caps`` also with each cap of beta, annealed to it and constant.
+    """Each model as it is; those in ``caps`` also with each cap of beta, annealed to it and
+    constant.
 
     Raises UsageError for one that is no VAE, or a cap that it does not take.
     """
@@ -62,10 +67,11 @@ def beta_sweep(plan: Plan, caps: Mapping[str, Sequence[float]]) -> Study:
 
 
 def beta_heuristic(plan: Plan, prepare: Callable[[Plan], Plan]) -> Study:
-    """The paper's way to a cap of beta: each VAE annealed to 1, then up to the beta at which it did best.
+    """The paper's way to a cap of beta: each VAE annealed to 1, then up to the beta at which it did
+    best.
 
-    ``prepare`` adds the splits to a plan. Raises UsageError if no chosen model is a VAE, or one has too few
-    epochs to get to 1.
+    ``prepare`` adds the splits to a plan. Raises UsageError if no chosen model is a VAE, or one has
+    too few epochs to get to 1.
     """
     vaes(plan)
     first = prepare(plan).with_models(annealed_to_1)
@@ -106,10 +112,11 @@ def annealed_to_1(lineup: Lineup, model: ChosenModel) -> Iterable[ChosenModel]:
 
 
 def stopped_at_best(first: Plan, records: Sequence[Record]) -> Plan:
-    """The heuristic's second run: the same slope, up to the beta at which the ``first`` runs did best.
+    """The heuristic's second run: the same slope, up to the beta at which the ``first`` runs did
+    best.
 
-    That is the beta in force at the end of the epoch with the best validation score, the mean over seeds and
-    devices. A model whose first runs all failed has no second one.
+    That is the beta in force at the end of the epoch with the best validation score, the mean over
+    seeds and devices. A model whose first runs all failed has no second one.
     """
 
     def second(lineup: Lineup, model: ChosenModel) -> Iterable[ChosenModel]:

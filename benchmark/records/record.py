@@ -98,7 +98,8 @@ class Environment(Strict):
     """The variables that a run sets for its trials, as far as they were set."""
     blas: tuple[Library, ...]
     matrix_product: str
-    """Which libraries multiply matrices, and for which instructions: equal bits need an equal answer."""
+    """Which libraries multiply matrices, and for which instructions: equal bits need an equal
+    answer."""
     precision_rule: str | None = None
     """What ``--precision auto`` means on this machine, and why."""
 
@@ -116,7 +117,8 @@ class Record(Strict):
     metrics: dict[str, Estimate] | None = None
     """On the test users, with the weights of the best epoch."""
     tied_rows: float | None = None
-    """Share of test users whose top 100 depended on the breaking of a tie; None for lists made elsewhere."""
+    """Share of test users whose top 100 depended on the breaking of a tie; None for lists made
+    elsewhere."""
     best_epoch: int | None = None
     """The first with the largest validation NDCG@100."""
     best_validation: float | None = None
@@ -125,7 +127,8 @@ class Record(Strict):
     cost: Cost
     resumed: bool
     beside_others: bool
-    """Whether other trials of the run, or processes with over a tenth of the cores, ran beside it."""
+    """Whether other trials of the run, or processes with over a tenth of the cores, ran beside it.
+    """
     other_work: float
     """The share of the cores that other processes used."""
     environment: Environment
@@ -137,7 +140,9 @@ class Record(Strict):
 
     @property
     def label(self) -> str:
-        """What the model is called in a table: its name, and the options that are not the usual ones."""
+        """What the model is called in a table: its name, and the options that are not the usual
+        ones.
+        """
         return labels.model_label(self.spec)
 
     @property

@@ -1,7 +1,8 @@
-"""One JSON file per trial, written once and never edited; beside it the per-user results in Parquet.
+"""One JSON file per trial, written once and never edited; beside it the per-user results in
+Parquet.
 
-The JSON is written last and holds the Parquet's sha256, so a record that can be read is whole. Every accuracy
-metric up to a cutoff of 100 is computed from the Parquet, without training.
+The JSON is written last and holds the Parquet's sha256, so a record that can be read is whole.
+Every accuracy metric up to a cutoff of 100 is computed from the Parquet, without training.
 """
 
 from __future__ import annotations
@@ -29,20 +30,25 @@ if TYPE_CHECKING:
 SPECS = "specs"
 """Folder beside the records, of what each trial was asked for."""
 SUFFIXES = (".json", ".parquet", ".top.parquet", ".safetensors")
-"""The ends of the names of a trial's files; only the first two are always there for a trial that is ok."""
+"""The ends of the names of a trial's files; only the first two are always there for a trial that is
+ok."""
 CURE = "move it out of the folder and run its trial again"
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a trial ended: its record, and the content of each file beside it by the end of the file's name."""
+    """How a trial ended: its record, and the content of each file beside it by the end of the
+    file's name.
+    """
 
     record: Record
     files: dict[str, bytes]
 
 
 def packed(record: Record, ranking: Ranking | None = None, weights: bytes | None = None) -> Result:
-    """The record with its checksum, and what there is of per-user results, top-100 lists and weights as files."""
+    """The record with its checksum, and what there is of per-user results, top-100 lists and
+    weights as files.
+    """
     files: dict[str, bytes] = {}
     if weights is not None:
         files[".safetensors"] = weights
@@ -58,8 +64,9 @@ def packed(record: Record, ranking: Ranking | None = None, weights: bytes | None
 def write(folder: Path, result: Result) -> list[Path]:
     """Write a trial's record and the files beside it into ``folder``; returns the paths.
 
-    All appear together, the JSON last; what an older record of the trial had goes first, so that no record is ever
-    beside files that are not its own. Raises DataError, with nothing changed, if there is no room.
+    All appear together, the JSON last; what an older record of the trial had goes first, so that no
+    record is ever beside files that are not its own. Raises DataError, with nothing changed, if
+    there is no room.
     """
     path = path_of(folder, result.record.id)
     contents = {path.with_suffix(suffix): content for suffix, content in result.files.items()}
@@ -113,14 +120,18 @@ def read_all(folder: Path) -> list[Record]:
 
 
 def load(folder: str | Path) -> pd.DataFrame:
-    """The records in ``folder`` as a table, one row a trial; nested values become columns like "spec.model"."""
+    """The records in ``folder`` as a table, one row a trial; nested values become columns like
+    "spec.model".
+    """
     import pandas as pd
 
     return pd.json_normalize([record.model_dump(mode="json") for record in read_all(Path(folder))])
 
 
 def hits(folder: Path, record: Record) -> tuple[np.ndarray, np.ndarray]:
-    """Per test user ``hit`` (N, 100) and ``targets`` (N,), as metrics want them; raises as ``per_user`` does."""
+    """Per test user ``hit`` (N, 100) and ``targets`` (N,), as metrics want them; raises as
+    ``per_user`` does.
+    """
     found = per_user(folder, record)
     return found.hit, found.targets
 
@@ -141,7 +152,8 @@ class Results(NamedTuple):
 def per_user(folder: Path, record: Record) -> Results:
     """The per-user results of a record that has metrics.
 
-    Raises DataError if the file is missing, is not the one that the record names, or does not hold such results.
+    Raises DataError if the file is missing, is not the one that the record names, or does not hold
+    such results.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -1,6 +1,7 @@
 """Is a folder of records whole and unaltered, and do its numbers follow from its hit ranks?
 
-Everything is recomputed from the files alone, without the data and without training; nothing in them is trusted.
+Everything is recomputed from the files alone, without the data and without training; nothing in
+them is trusted.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ TOLERANCE = 1e-9
 
 
 def faults(folder: Path) -> tuple[int, list[str]]:
-    """How many records there are, in folders within it too, and a sentence for each thing that is wrong."""
+    """How many records there are, in folders within it too, and a sentence for each thing that is
+    wrong.
+    """
     paths = sorted(path for path in folder.rglob("*.json") if path.parent.name != store.SPECS)
     found = [fault for path in paths for fault in of_file(path)]
     known = {path.with_suffix("") for path in paths}

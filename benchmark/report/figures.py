@@ -24,7 +24,8 @@ FIFTHS = 5
 
 
 def annealing(found: Sequence[Record], folder: Path) -> Figure:
-    """Figure 1: validation NDCG@100 by epoch, without annealing, annealed to 1, and to the best beta.
+    """Figure 1: validation NDCG@100 by epoch, without annealing, annealed to 1, and to the best
+    beta.
 
     A panel for each split and VAE with runs of the second kind, which ``--beta-heuristic`` makes
     together with those of the third; the first is the point 1 of a sweep with constant beta.

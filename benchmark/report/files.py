@@ -47,7 +47,8 @@ def _texts(named: Mapping[str, Sequence[Table]], drawn: bool) -> Iterator[tuple[
 
 
 def summary(written: Sequence[Path], verbose: bool) -> str:
-    """What was written, a line for each folder, or with ``verbose`` every path; empty if there is nothing.
+    """What was written, a line for each folder, or with ``verbose`` every path; empty if there is
+    nothing.
 
     A path that is a folder itself is a split's.
     """

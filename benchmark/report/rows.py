@@ -75,8 +75,8 @@ def outside_grids(found: Iterable[Record]) -> list[list[Record]]:
 def rows(found: Iterable[Record]) -> list[Row]:
     """Group one split's records; of several versions of code or protocol, the newest counts.
 
-    Rows are in the registry's order, then by the options' values, bounds last, whatever the order in
-    which trials finished.
+    Rows are in the registry's order, then by the options' values, bounds last, whatever the order
+    in which trials finished.
     """
     groups: dict[tuple[str, str | None, str | None], list[Record]] = defaultdict(list)
     for record in sorted(found, key=lambda r: r.finished):

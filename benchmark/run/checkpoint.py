@@ -1,8 +1,9 @@
 """The file that a killed trial goes on from.
 
-A checkpoint is one safetensors file, replaced after an epoch and deleted once the record is written. Its tensors
-are the model's ``state()`` and, as "best/NAME", the best weights where they are not the current ones; the rest is
-JSON in its header. One of another thread count or matrix product would not go on bit for bit, and is not taken.
+A checkpoint is one safetensors file, replaced after an epoch and deleted once the record is
+written. Its tensors are the model's ``state()`` and, as "best/NAME", the best weights where they
+are not the current ones; the rest is JSON in its header. One of another thread count or matrix
+product would not go on bit for bit, and is not taken.
 """
 
 from __future__ import annotations
@@ -97,7 +98,9 @@ def resume(job: Job, model: Recommender[Any], progress: Progress) -> None:
 
 
 def read(job: Job) -> tuple[Header, Tensors] | None:
-    """The checkpoint of a trial; None if there is none, or it is damaged or of other threads or arithmetic."""
+    """The checkpoint of a trial; None if there is none, or it is damaged or of other threads or
+    arithmetic.
+    """
     path = path_of(job)
     if not path.exists():
         return None

@@ -1,7 +1,8 @@
-"""A trial under way in a process of its own: started, listened to, ended, and settled whatever became of it.
+"""A trial under way in a process of its own: started, listened to, ended, and settled whatever
+became of it.
 
-A trial's files belong to whoever holds its lock. The runner holds it and its child inherits it, so that a child
-that outlives a killed runner for a moment still keeps others away.
+A trial's files belong to whoever holds its lock. The runner holds it and its child inherits it, so
+that a child that outlives a killed runner for a moment still keeps others away.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ class Child:
     def start(cls, job: Job, stamp: Stamp, fresh: bool) -> Child:
         """Start the process; ``fresh`` disregards a checkpoint.
 
-        Raises Busy if another run works on the trial, Settled if one has replaced the record that had ``stamp``.
+        Raises Busy if another run works on the trial, Settled if one has replaced the record that
+        had ``stamp``.
         """
         with ExitStack() as stack:
             lock = stack.enter_context(atomic.lock(job.out, job.spec.id, wait=False))

@@ -1,4 +1,6 @@
-"""Recommendation lists made elsewhere, scored on the same test users and stored as a record of their own."""
+"""Recommendation lists made elsewhere, scored on the same test users and stored as a record of
+their own.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +29,11 @@ from models.registry import MODELS
 def evaluate(
     name: str, lists: Path, dataset: str, data: Data, prepared: Prepared, out: Path
 ) -> list[Path]:
-    """Score the lists in a Parquet file and write their record into ``out``; returns the paths written.
+    """Score the lists in a Parquet file and write their record into ``out``; returns the paths
+    written.
 
-    Columns: ``user``, the position in the test fold; ``items``, a list of raw item ids, the best first. Every user
-    with something to find has one list, which may be empty or shorter than 100.
+    Columns: ``user``, the position in the test fold; ``items``, a list of raw item ids, the best
+    first. Every user with something to find has one list, which may be empty or shorter than 100.
 
     Raises UsageError for the name of a model, DataError if the file does not hold such lists.
     """
@@ -64,7 +67,9 @@ def evaluate(
 
 
 def read(path: Path, fold: Fold) -> dict[int, np.ndarray]:
-    """The list of each user: raw item ids. Raises DataError if the file is not as ``evaluate`` says."""
+    """The list of each user: raw item ids. Raises DataError if the file is not as ``evaluate``
+    says.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -98,8 +103,8 @@ def _offsets(column: Any) -> np.ndarray:
 def rank(lists: dict[int, np.ndarray], fold: Fold, path: Path) -> Ranking:
     """Find the targets in the lists, as the evaluator does in its own.
 
-    Raises DataError for a user without a list, an item that the split does not have, one that the user's history
-    holds, or one named twice.
+    Raises DataError for a user without a list, an item that the split does not have, one that the
+    user's history holds, or one named twice.
     """
     history, target = fold.history.matrix, fold.target.matrix
     users = np.flatnonzero(np.diff(target.indptr)).astype(np.int32)

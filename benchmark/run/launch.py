@@ -1,7 +1,7 @@
 """Starts the process of a trial, if need be before it is known which trial it will be.
 
-Importing torch takes longer than all else before the first update, so a run's first process imports it while the
-run does. That is why only the standard library is imported here.
+Importing torch takes longer than all else before the first update, so a run's first process imports
+it while the run does. That is why only the standard library is imported here.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ _ahead: list[Launched] = []
 
 
 def variables(threads: int) -> dict[str, str]:
-    """Environment of a trial's process: threads of every library, and an allocator that keeps its large blocks.
+    """Environment of a trial's process: threads of every library, and an allocator that keeps its
+    large blocks.
 
-    Idle threads soon sleep: torch's (OpenMP) and NumPy's (OpenBLAS) would keep each other from the cores.
-    glibc returns large blocks to the kernel and pays for their page faults again at the next step, unless told so.
+    Idle threads soon sleep: torch's (OpenMP) and NumPy's (OpenBLAS) would keep each other from the
+    cores. glibc returns large blocks to the kernel and pays for their page faults again at the next
+    step, unless told so.
     """
     pools = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     waiting = {"GOMP_SPINCOUNT": 1000, "OPENBLAS_THREAD_TIMEOUT": 4}
@@ -44,7 +46,9 @@ def variables(threads: int) -> dict[str, str]:
 
 
 def surroundings(threads: int) -> dict[str, str]:
-    """This process's environment with those variables, less all that may pin a library's threads or kernels."""
+    """This process's environment with those variables, less all that may pin a library's threads or
+    kernels.
+    """
     pins = ("OPENBLAS_", "MKL_", "OMP_", "GOMP_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(pins)}
     return kept | variables(threads)
@@ -52,7 +56,9 @@ def surroundings(threads: int) -> dict[str, str]:
 
 @dataclass(eq=False)
 class Launched:
-    """A process that imports what trials need, waits to be told which one it is, and never outlives this one."""
+    """A process that imports what trials need, waits to be told which one it is, and never outlives
+    this one.
+    """
 
     threads: int
     process: subprocess.Popen[bytes]
@@ -104,7 +110,8 @@ class Launched:
 
 
 def end_with(listening: int, group: int) -> None:
-    """Have the kernel end a process group when the other end of the pipe ``listening``, which this closes, is closed.
+    """Have the kernel end a process group when the other end of the pipe ``listening``, which this
+    closes, is closed.
 
     It does so however this process dies, and whatever the interpreters of the group are doing then.
     """

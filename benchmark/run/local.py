@@ -23,7 +23,8 @@ TICK_SECONDS = 0.2
 
 
 def unsettled(jobs: Iterable[Job], force: bool, retry: bool) -> list[Job]:
-    """Those without a record; with ``retry`` also those whose record is a failure's; with ``force`` all of them.
+    """Those without a record; with ``retry`` also those whose record is a failure's; with ``force``
+    all of them.
 
     Raises DataError if a record cannot be read: better before the run than after hours.
     """
@@ -55,10 +56,11 @@ class Local:
         self.running: list[Child] = []
 
     def run(self, jobs: Sequence[Job]) -> Generator[tuple[Job, Record], None, None]:
-        """Give each job with its record, as they end; whatever ends this early, no process outlives it.
+        """Give each job with its record, as they end; whatever ends this early, no process outlives
+        it.
 
-        A trial that another run settles meanwhile is left to it. Raises DataError if a trial cannot be run at all,
-        or its record not be written.
+        A trial that another run settles meanwhile is left to it. Raises DataError if a trial cannot
+        be run at all, or its record not be written.
         """
         self.queue = deque((job, stamp_of(job)) for job in jobs)
         self.display = Display(len(jobs))
@@ -111,7 +113,9 @@ class Local:
 
 
 class Display:
-    """A line for each finished trial; on a terminal also a bar over all of them, with the time left."""
+    """A line for each finished trial; on a terminal also a bar over all of them, with the time
+    left.
+    """
 
     def __init__(self, total: int) -> None:
         self.total, self.done, self.started = total, 0, time.monotonic()

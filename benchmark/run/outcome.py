@@ -79,7 +79,9 @@ def test_results(ranking: Ranking) -> dict[str, Any]:
 
 
 def failure(error: BaseException) -> tuple[Status, str]:
-    """The status and one-sentence reason of a model's failure; a traceback follows where the cause is not plain."""
+    """The status and one-sentence reason of a model's failure; a traceback follows where the cause
+    is not plain.
+    """
     if isinstance(error, ScoreError | Unavailable):
         return "failed", str(error)
     if isinstance(error, Diverged):

@@ -1,8 +1,9 @@
-"""The loop: a model is made, trained and scored after every epoch, and its best epoch scores the test users once.
+"""The loop: a model is made, trained and scored after every epoch, and its best epoch scores the
+test users once.
 
-The only place that seeds: Python, NumPy and torch, from (seed, 0) before the model is made and from (seed, e)
-before epoch e, counted from 1. So an epoch draws the same numbers whether or not the ones before it ran in
-the same process.
+The only place that seeds: Python, NumPy and torch, from (seed, 0) before the model is made and from
+(seed, e) before epoch e, counted from 1. So an epoch draws the same numbers whether or not the ones
+before it ran in the same process.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ DIVERGED = 10.0
 """An epoch's loss above this many times the first epoch's ends a trial."""
 
 Notify = Callable[[int, int, float], None]
-"""Called after each epoch with its number, how many are planned, and the best validation score so far."""
+"""Called after each epoch with its number, how many are planned, and the best validation score so
+far."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,9 @@ class Trial:
 
 
 def seed_everything(seed: int | None, epoch: int) -> None:
-    """Seed every global generator from (seed, epoch); a deterministic model's seed, None, counts as 0."""
+    """Seed every global generator from (seed, epoch); a deterministic model's seed, None, counts as
+    0.
+    """
     python, numpy, pytorch = np.random.SeedSequence([seed or 0, epoch]).generate_state(3)
     random.seed(int(python))
     np.random.seed(numpy)
@@ -85,7 +89,9 @@ def train_epoch(model: Recommender[Any], data: Any, seed: int | None) -> Log:
 
 
 def train(model: Recommender[Any], trial: Trial, progress: Progress, notify: Notify) -> None:
-    """Run every planned epoch; after each, score the validation users and keep the best weights so far."""
+    """Run every planned epoch; after each, score the validation users and keep the best weights so
+    far.
+    """
     clock, saved = progress.clock, time.monotonic()
     with clock("preparation"):
         data = model.prepare(trial.split.train.matrix)

@@ -1,6 +1,8 @@
-"""One trial: train a model on a split, choose the best epoch, score the test users once, write the record.
+"""One trial: train a model on a split, choose the best epoch, score the test users once, write the
+record.
 
-``python -m benchmark.trial SPEC.json`` runs one by hand; a run does the same, each in a process of its own.
+``python -m benchmark.trial SPEC.json`` runs one by hand; a run does the same, each in a process of
+its own.
 """
 
 from __future__ import annotations
@@ -40,10 +42,11 @@ from models.registry import MODELS
 
 
 def run(trial: Trial, notify: Notify) -> Result:
-    """Run ``trial``; whatever happens to the model, the result is a record and the files that belong beside it.
+    """Run ``trial``; whatever happens to the model, the result is a record and the files that
+    belong beside it.
 
-    What stops a person's program (KeyboardInterrupt) passes through; so does DataError, for a disk without room
-    for a checkpoint.
+    What stops a person's program (KeyboardInterrupt) passes through; so does DataError, for a disk
+    without room for a checkpoint.
     """
     job, progress = trial.job, Progress(Clock(trial.job.spec.device))
     status: Status = "ok"
@@ -79,7 +82,9 @@ def build_matrices(trial: Trial) -> None:
 
 
 def write(job: Job, result: Result) -> list[Path]:
-    """Store a trial's result, after which it needs no checkpoint; returns the paths of the files written."""
+    """Store a trial's result, after which it needs no checkpoint; returns the paths of the files
+    written.
+    """
     written = store.write(job.out, result)
     checkpoint.path_of(job).unlink(missing_ok=True)
     return written
@@ -95,8 +100,8 @@ def rank_by_truth(trial: Trial, progress: Progress) -> Ranking:
 def load(path: Path) -> Trial:
     """The trial of a SPEC.json.
 
-    Raises DataError if the file is not one, if this checkout would compute other numbers than the spec names, or
-    if the split is not in the cache.
+    Raises DataError if the file is not one, if this checkout would compute other numbers than the
+    spec names, or if the split is not in the cache.
     """
     job = job_of(path)
     spec = job.spec
@@ -126,14 +131,18 @@ def job_of(path: Path) -> Job:
 
 
 def settle(spec: Path) -> None:
-    """Begin anew in the environment that a run gives its trials, if this is another: equal bits need equal kernels."""
+    """Begin anew in the environment that a run gives its trials, if this is another: equal bits
+    need equal kernels.
+    """
     own = surroundings(job_of(spec).threads)
     if own != os.environ:
         os.execve(sys.executable, [sys.executable, "-m", "benchmark.trial", str(spec)], own)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the trial of a SPEC.json; 0 if it is ok, 1 if its record is a failure's, 2 if it cannot be run."""
+    """Run the trial of a SPEC.json; 0 if it is ok, 1 if its record is a failure's, 2 if it cannot
+    be run.
+    """
     parser = argparse.ArgumentParser(
         "python -m benchmark.trial", description="Run one trial and write its record."
     )
@@ -158,7 +167,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def under_parent(line: int) -> int:
-    """Run the trial that the runner names on ``line``, and tell it in JSON of each epoch, at last of the files."""
+    """Run the trial that the runner names on ``line``, and tell it in JSON of each epoch, at last
+    of the files.
+    """
     # the runner died before it could have the kernel see to that
     if select.select([0], [], [], 0)[0]:
         return 2

@@ -1,4 +1,6 @@
-"""A trained model in one safetensors file, with all that is needed to score a history: ``--keep-weights``."""
+"""A trained model in one safetensors file, with all that is needed to score a history:
+``--keep-weights``.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from models.registry import MODELS
 
 
 def pack(model: Recommender[Any], job: Job, split: Split) -> bytes:
-    """The content of a weights file: the tensors, and in its header the spec, the shape and the raw item ids."""
+    """The content of a weights file: the tensors, and in its header the spec, the shape and the raw
+    item ids.
+    """
     ids = split.train.item_ids
     header = {
         "spec": job.spec.model_dump_json(),
@@ -36,7 +40,8 @@ def pack(model: Recommender[Any], job: Job, split: Split) -> bytes:
 def load(path: str | Path, device: str = "cpu") -> tuple[Recommender[Any], np.ndarray]:
     """The model, ready to ``score`` histories (B, I), and the raw id of each of its I items.
 
-    Raises DataError if the file is not one that a run wrote, or is of a model that this checkout does not have.
+    Raises DataError if the file is not one that a run wrote, or is of a model that this checkout
+    does not have.
     """
     try:
         with safetensors.safe_open(path, framework="pt", device=device) as file:

@@ -1,4 +1,6 @@
-"""Interactions of the size of a published data set: long-tailed items, log-normal activity, no structure."""
+"""Interactions of the size of a published data set: long-tailed items, log-normal activity, no
+structure.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ ITEMS_PER_USER = 73
 def interactions(
     users: int, items: int, per_user: float = ITEMS_PER_USER, seed: int = 0
 ) -> csr_matrix:
-    """A binary (users, items) matrix with about ``per_user`` items a user, each drawn by popularity."""
+    """A binary (users, items) matrix with about ``per_user`` items a user, each drawn by
+    popularity.
+    """
     random = np.random.RandomState(seed)
     activity = np.exp(random.standard_normal(users))
     # repeats collapse

@@ -1,4 +1,6 @@
-"""docs/performance.md and docs/growth.png from what ``make perf`` measured: ``python -m tests.perf.page JSON``."""
+"""docs/performance.md and docs/growth.png from what ``make perf`` measured: ``python -m
+tests.perf.page JSON``.
+"""
 
 from __future__ import annotations
 

@@ -61,7 +61,8 @@ def trainer(net: PlainVAE | PlainDAE, matrix: csr_matrix, batch: int = 500) -> C
 
 
 def evaluate(scores: np.ndarray, fold: Fold, batch: int = 500) -> dict[str, np.ndarray]:
-    """Per-user metrics as the authors' notebook computes them: each ranks the whole batch anew, on dense targets.
+    """Per-user metrics as the authors' notebook computes them: each ranks the whole batch anew, on
+    dense targets.
 
     By Bottleneck, as theirs; NumPy's own argpartition has since become faster.
     """

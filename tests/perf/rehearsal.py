@@ -1,7 +1,8 @@
-"""docs/rehearsal.md: the paper's three data sets at their full size, from a generated archive to a split.
+"""docs/rehearsal.md: the paper's three data sets at their full size, from a generated archive to a
+split.
 
-``python -m tests.perf.rehearsal``: for each a process writes the archive and another one reads it, so that the memory
-of the second is its own.
+``python -m tests.perf.rehearsal``: for each a process writes the archive and another one reads it,
+so that the memory of the second is its own.
 """
 
 from __future__ import annotations

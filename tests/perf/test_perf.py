@@ -1,4 +1,6 @@
-"""What things take: ``make perf``. The ordinary suite does not come here, and nothing here has a limit."""
+"""What things take: ``make perf``. The ordinary suite does not come here, and nothing here has a
+limit.
+"""
 
 from __future__ import annotations
 

@@ -72,7 +72,9 @@ def plain_model(work: Work) -> Piece:
 
 
 def products(work: Work) -> Piece:
-    """The three of an output layer, by torch: forward, and the gradients of its input and its weights."""
+    """The three of an output layer, by torch: forward, and the gradients of its input and its
+    weights.
+    """
     number = torch.bfloat16 if work.precision == "bf16" else torch.float32
     h, W, g = (torch.randn(*shape).to(number) for shape in shapes(work))
     return lambda: (h @ W, g @ W.T, h.T @ g)
@@ -92,7 +94,8 @@ def shapes(work: Work) -> tuple[tuple[int, int], ...]:
 
 
 def traffic(work: Work) -> Piece:
-    """Adam reads weights, gradients and two moments and writes three of the four: seven passes over the parameters.
+    """Adam reads weights, gradients and two moments and writes three of the four: seven passes over
+    the parameters.
 
     In place, as a copy into other memory would also read what it overwrites.
     """
