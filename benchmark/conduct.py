@@ -25,7 +25,7 @@ from datasets.errors import DataError
 
 
 def conduct(study: Study, train: Callable[[Plan], list[Record]]) -> list[Record]:
-    """The records of all trials of a study; ``train`` gives those of one plan."""
+    """Return the records of all trials of a study; ``train`` gives those of one plan."""
     found: dict[str, Record] = {}
     plan = next(study, None)
     while plan:
@@ -83,7 +83,7 @@ def train(plan: Plan, arguments: argparse.Namespace, written: list[Path]) -> lis
 
 
 def prepare(data: ChosenData, data_dir: Path) -> Prepared:
-    """The split of a data set; its notes are printed."""
+    """Return the split of a data set, and print its notes."""
     name = data.entry.name
     dataset = data.entry.dataset(data.config)
     made = cache.prepare(name, dataset, data_dir, cache.default_folder(), PROTOCOL)

@@ -143,7 +143,8 @@ def matrix_product() -> str:
         if build
         else torch.__config__.show().split("BLAS_INFO=")[-1].split(",")[0]
     )
-    told = f"torch {torch.__version__.split('+')[0]}, {library}, {torch.backends.cpu.get_cpu_capability()}"
+    kernels = torch.backends.cpu.get_cpu_capability()
+    told = f"torch {torch.__version__.split('+')[0]}, {library}, {kernels}"
     if precisions := sorted(by_numpy("cpu")):
         told += f"; large {' and '.join(precisions)} products by NumPy {np.__version__}"
         told += "".join(

@@ -21,12 +21,12 @@ from models.registry import MODELS
 
 
 def flat(config: BaseModel) -> dict[str, Any]:
-    """Every option by its dotted name, in order, with its value as JSON has it."""
+    """Return every option by its dotted name, in order, with its value as JSON has it."""
     return flat_values(config.model_dump(mode="json"))
 
 
 def flat_values(nested: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of dictionaries inside others by their dotted names."""
+    """Return the values of nested dictionaries by their dotted names."""
 
     def walk(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
         for key, value in values.items():
@@ -39,13 +39,13 @@ def flat_values(nested: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def named(name: str, options: Mapping[str, Any]) -> str:
-    """``name`` with options in brackets, if there are any."""
+    """Return ``name``, followed by the options in brackets if there are any."""
     said = ",".join(f"{option}={value}" for option, value in options.items())
     return f"{name}[{said}]" if said else name
 
 
 def differing(options: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
-    """Those ``options`` whose value is not the ``usual`` one."""
+    """Return those ``options`` whose value is not the ``usual`` one."""
     return {
         option: value
         for option, value in options.items()
@@ -54,12 +54,12 @@ def differing(options: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str,
 
 
 def model_options(spec: TrialSpec) -> dict[str, Any]:
-    """The options of a trial's model that differ from the usual ones on that data set."""
+    """Return the options of a trial's model that differ from the usual ones on that data set."""
     return differing(flat_values(spec.config), usual_options(spec.model, spec.dataset))
 
 
 def usual_options(model: str, dataset: str) -> dict[str, Any]:
-    """The options that a model starts from on a data set, by their dotted names.
+    """Return the options that a model starts from on a data set, by their dotted names.
 
     They are the registered defaults and, over them, the published settings of suites/paper.toml.
     There are none for a model that is not registered here, since nothing is known of it.
@@ -70,7 +70,7 @@ def usual_options(model: str, dataset: str) -> dict[str, Any]:
 
 
 def model_label(spec: TrialSpec) -> str:
-    """What a trial's model is called, as ``mult-vae[latent=100]``.
+    """Return what a trial's model is called, as ``mult-vae[latent=100]``.
 
     Lists made elsewhere are called "NAME (external)".
     """
@@ -80,7 +80,7 @@ def model_label(spec: TrialSpec) -> str:
 
 
 def dataset_label(name: str, options: Mapping[str, Any]) -> str:
-    """What a data set with these ``options`` is called, as ``ml1m[held_out=300]``."""
+    """Return what a data set with these ``options`` is called, as ``ml1m[held_out=300]``."""
     usual: dict[str, Any] = {}
     if entry := DATASETS.get(name):
         usual = flat(entry.config) | _published(name, None)
@@ -91,7 +91,7 @@ def dataset_label(name: str, options: Mapping[str, Any]) -> str:
 
 
 def trial_label(job: Job) -> str:
-    """What a trial is called for a person who waits for it: data set, model and seed."""
+    """Return what a trial is called for a person who waits for it: data set, model and seed."""
     seed = "" if job.spec.seed is None else f" seed {job.spec.seed}"
     data = dataset_label(job.spec.dataset, job.data.options)
     return f"{data} {model_label(job.spec)}{seed}"

@@ -11,26 +11,28 @@ from typing import NoReturn
 from benchmark.paths import ROOT
 
 DESCRIPTION = """\
-Train recommenders on data sets under the strong-generalisation protocol of Liang et al. (WWW 2018), and
-print their Recall and NDCG on test users whom no model has seen.
+Train recommenders on data sets under the strong-generalisation protocol of Liang et al. (WWW 2018),
+and print their Recall and NDCG on test users whom no model has seen.
 
-Without --datasets and --suite: the suite demo, on the small synthetic data set, which needs no download. With
---datasets: the suite paper, every model with the seeds 0 1 2 and what settings were published for a data set."""
+Without --datasets and --suite: the suite demo, on the small synthetic data set, which needs no
+download. With --datasets: the suite paper, every model with the seeds 0 1 2 and the settings that
+were published for a data set."""
 EXAMPLES = """\
 examples:
-  python run_all.py                                   a first table, on synthetic data, in about a minute
-  python run_all.py --datasets ml20m netflix          all models with their published settings, seeds 0 1 2
-  python run_all.py --datasets ml1m --models ease     one model on MovieLens-1M, downloaded if need be
+  python run_all.py                                 a first table in about a minute, on made-up data
+  python run_all.py --datasets ml20m netflix        all models with their published settings
+  python run_all.py --datasets ml1m --models ease   one model on MovieLens-1M, downloaded if need be
   python run_all.py --datasets ml1m --models mult-vae --set mult-vae.latent=100 --seeds 0 1 2
-  python run_all.py report --metrics Recall@10 MRR@10 tables from the stored records, without training
-  python run_all.py list                              data sets and models with their options
+  python run_all.py report --metrics Recall@10 MRR@10      tables from the stored records
+  python run_all.py list                            data sets and models with their options
 
-A trial with a record in --out is not run again, and one that was stopped goes on from its checkpoint. Exit code: 0,
-or 1 while a selected trial has failed, or 2 for a request that cannot be met."""
+A trial with a record in --out is not run again, and one that was stopped goes on from its
+checkpoint. Exit code: 0, or 1 while a selected trial has failed, or 2 for a request that cannot be
+met."""
 
 
 class Parser(argparse.ArgumentParser):
-    """One sentence for a mistake, with the nearest option where one was mistyped."""
+    """A parser that answers a mistake with one sentence, and names the nearest known option."""
 
     verbs: argparse._SubParsersAction[Parser] | None = None
 
@@ -52,7 +54,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser() -> Parser:
-    """The parser: no verb means run."""
+    """Return the parser of the command line; without a verb, trials are run."""
     style = argparse.RawDescriptionHelpFormatter
     top = Parser(
         "run_all.py",
@@ -90,8 +92,8 @@ def parser() -> Parser:
         "--precision",
         choices=["auto", "fp32", "tf32", "bf16"],
         default="auto",
-        help="of the output layer's products in training (tf32: of all, on a GPU); auto (default): bf16 on a CPU "
-        "with instructions for it, else fp32; scores are always fp32",
+        help="of the output layer's products in training (tf32: of all, on a GPU); auto (default): "
+        "bf16 on a CPU where that is known to be faster, else fp32; scores are always fp32",
     )
     add_studies(top)
     add_set(
@@ -108,7 +110,7 @@ def parser() -> Parser:
 
 
 def add_studies(to: argparse.ArgumentParser) -> None:
-    """Studies of the chosen models: of beta, or of a grid of their options."""
+    """Add the options that study beta, or a grid of options."""
     many = to.add_mutually_exclusive_group()
     many.add_argument(
         "--beta-sweep",
@@ -121,7 +123,8 @@ def add_studies(to: argparse.ArgumentParser) -> None:
     many.add_argument(
         "--beta-heuristic",
         action="store_true",
-        help="train each chosen VAE annealed to 1, then up to the beta at which its validation score was best",
+        help="train each chosen VAE annealed to 1, then up to the beta at which its validation "
+        "score was best",
     )
     many.add_argument(
         "--grid",
@@ -129,12 +132,13 @@ def add_studies(to: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="NAME.OPTION=VALUE,VALUE",
-        help="tune: try every combination of the values; such trials score validation users only, never test users",
+        help="tune: try every combination of the values; such trials score validation users "
+        "only, never test users",
     )
 
 
 def add_process(to: argparse.ArgumentParser) -> None:
-    """How trials are run, and which of them."""
+    """Add the options that say how trials are run, and which of them."""
     add = to.add_argument
     add(
         "--jobs",
@@ -180,7 +184,7 @@ def add_process(to: argparse.ArgumentParser) -> None:
 
 
 def add_verbs(top: Parser) -> None:
-    """The verbs with their own options; each is a function of verbs.py."""
+    """Add the verbs with their own options; each is a function of verbs.py."""
     top.verbs = top.add_subparsers(
         title="verbs", metavar="", description="without one, trials are run"
     )
@@ -194,7 +198,8 @@ def add_verbs(top: Parser) -> None:
     add_report(verb("report", "rebuild the tables from the stored records, without training"))
     made = verb(
         "verify",
-        "check a folder of records and those in it: whole, unaltered, and their metrics those of the hit ranks",
+        "check a folder of records and those in it: whole, unaltered, and their metrics those "
+        "of the hit ranks",
     )
     made.add_argument("folder", type=Path, metavar="DIR", help="records, also a stranger's")
     add_evaluate(
@@ -229,7 +234,7 @@ def add_verbs(top: Parser) -> None:
 
 
 def add_report(to: argparse.ArgumentParser) -> None:
-    """Which records, and what is made of them."""
+    """Add the options that say which records are reported, and how."""
     add = to.add_argument
     add("--datasets", nargs="+", metavar="NAME", help="of these only (default: all there are)")
     add("--models", nargs="+", metavar="NAME", help="of these only (default: all there are)")
@@ -247,7 +252,8 @@ def add_report(to: argparse.ArgumentParser) -> None:
         "--to",
         type=Path,
         metavar="DIR",
-        help="also write tables (Markdown, LaTeX, CSV) and plots there; figures go to OUT/report without it",
+        help="also write tables (Markdown, LaTeX, CSV) and plots there; figures go to "
+        "OUT/report without it",
     )
     add_plugin(to)
     add_out(to)
@@ -255,7 +261,7 @@ def add_report(to: argparse.ArgumentParser) -> None:
 
 
 def add_evaluate(to: argparse.ArgumentParser) -> None:
-    """Whose lists, and of which data set."""
+    """Add the options that say which lists are evaluated, and on which data set."""
     add = to.add_argument
     add("--dataset", required=True, metavar="NAME", help="a data set")
     add(
@@ -263,7 +269,8 @@ def add_evaluate(to: argparse.ArgumentParser) -> None:
         required=True,
         type=Path,
         metavar="FILE.parquet",
-        help="columns user (position in the test fold) and items (ranked raw item ids, the best first)",
+        help="columns user (position in the test fold) and items (ranked raw item ids, the "
+        "best first)",
     )
     add("--name", required=True, metavar="NAME", help="of the row in the table")
     add_set(to, "an option of the data set")
@@ -273,7 +280,7 @@ def add_evaluate(to: argparse.ArgumentParser) -> None:
 
 
 def add_out(to: argparse.ArgumentParser) -> None:
-    """The folder of records."""
+    """Add the option that names the folder of records."""
     about = "folder of the records (default: results/runs)"
     to.add_argument(
         "--out", type=Path, default=ROOT / "results" / "runs", metavar="DIR", help=about
@@ -281,20 +288,20 @@ def add_out(to: argparse.ArgumentParser) -> None:
 
 
 def add_verbose(to: argparse.ArgumentParser) -> None:
-    """How much is told of the files written."""
+    """Add the option that says how much is told of the files written."""
     about = "name every file that is written, not only its folder"
     to.add_argument("--verbose", action="store_true", help=about)
 
 
 def add_data_dir(to: argparse.ArgumentParser) -> None:
-    """The folder of raw files: where they are looked for and downloaded to."""
+    """Add the option that names the folder in which raw files are looked for and downloaded to."""
     default = Path(os.environ.get("BENCH_DATA_DIR") or ROOT / "data")
     about = "raw files (default: $BENCH_DATA_DIR, else data/)"
     to.add_argument("--data-dir", type=Path, default=default, metavar="DIR", help=about)
 
 
 def add_plugin(to: argparse.ArgumentParser) -> None:
-    """Code of one's own."""
+    """Add the option that names plugins."""
     about = "a file that registers models, likelihoods or data sets; it is code, and is run"
     to.add_argument(
         "--plugin", nargs="+", action="extend", type=Path, default=[], metavar="FILE.py", help=about
@@ -302,14 +309,14 @@ def add_plugin(to: argparse.ArgumentParser) -> None:
 
 
 def add_set(to: argparse.ArgumentParser, about: str) -> None:
-    """Options of models and data sets."""
+    """Add the option that sets options of models and data sets."""
     to.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="NAME.OPTION=VALUE", help=about
     )
 
 
 def whole(least: int) -> Callable[[str], int]:
-    """A whole number from ``least``."""
+    """Return a converter of text to a whole number, not below ``least``."""
 
     def convert(text: str) -> int:
         if not (text.isascii() and text.isdecimal()) or int(text) < least:
@@ -322,7 +329,7 @@ def whole(least: int) -> Callable[[str], int]:
 
 
 def number(text: str) -> float:
-    """A number from 0."""
+    """Return a text as a number, not below 0."""
     try:
         value = float(text)
     except ValueError:

@@ -13,12 +13,12 @@ from pydantic import BaseModel, ConfigDict
 from models.base import Device, Precision
 
 PROTOCOL = 1
-"""Version of all shared code that numbers depend on: raised, with a line in CHANGELOG.md, when they
-change."""
+"""The version of all shared code that numbers depend on. It is raised, with a line in CHANGELOG.md,
+when numbers change."""
 
 
 class Strict(BaseModel):
-    """A value that is validated when made, has no field but its own, and never changes."""
+    """A value that is validated when it is made, takes no unknown field, and never changes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,7 +37,7 @@ HASHED = frozenset(
         "precision",
     )
 )
-"""The fields of TrialSpec in every id, by names that they keep for ever."""
+"""The fields of TrialSpec that are in every id; their names must never change."""
 
 
 class TrialSpec(Strict):
@@ -57,7 +57,7 @@ class TrialSpec(Strict):
     """"validation": a point of a grid, which never sees the test users; "external": lists made
     elsewhere."""
     device: Device | None
-    """None for a row that is no model's: bounds, and lists made elsewhere."""
+    """None for a row that is not a model's: bounds, and lists made elsewhere."""
     precision: Precision | None
 
     @property
@@ -112,12 +112,12 @@ class Job(Strict):
     threads: int
     """CPU threads."""
     alone: bool = True
-    """Whether no other trial of the same run runs at the same time."""
+    """Whether no other trial of the same run is under way at the same time."""
     checkpoint_seconds: float = 60.0
-    """Shortest time between two checkpoints."""
+    """The shortest time between two checkpoints."""
     keep_weights: bool = False
     plugins: tuple[Path, ...] = ()
-    """Files that register models, or what models are made of."""
+    """Files that register models or likelihoods."""
 
 
 def code_hash(*paths: Path) -> str:
@@ -135,7 +135,7 @@ def code_hash(*paths: Path) -> str:
 
 
 def _is_docstring(statement: ast.stmt) -> bool:
-    """A bare string, wherever it stands: also the ones that document a field."""
+    """Return whether a statement is a bare string; one below a field documents the field."""
     return (
         isinstance(statement, ast.Expr)
         and isinstance(statement.value, ast.Constant)

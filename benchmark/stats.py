@@ -15,14 +15,14 @@ import numpy as np
 
 RESAMPLES = 10_000
 BLOCK = 2**24
-"""Random numbers held at a time."""
+"""How many random numbers are held at a time."""
 ALPHA = 0.05
 """The error rate of the family of all pairs of one data set and metric."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """One metric over the seeds of a table row."""
+    """A metric over the seeds of a table row."""
 
     mean: float
     sd: float | None
@@ -127,7 +127,7 @@ class Comparison:
     """Mean of first - second over users."""
     p: float
     adjusted: float
-    """By Holm's method."""
+    """p after Holm's correction."""
 
     @property
     def significant(self) -> bool:

@@ -30,9 +30,9 @@ class Settings(Strict):
 
     datasets: list[str]
     models: list[str] | None = None
-    """None: the options are the data sets' own."""
+    """The models whose options these are; None if they are options of the data sets themselves."""
     options: dict[str, Any]
-    """By name; those of a config inside another with dots, as "likelihood.c1"."""
+    """Values by the options' dotted names, as "likelihood.c1"."""
     source: str
     """Where the values come from."""
 
@@ -41,17 +41,19 @@ class Suite(Strict):
     """What a run trains unless it is told otherwise."""
 
     about: str
-    """One sentence."""
+    """What the suite is for, in one sentence."""
     datasets: list[str] = Field(min_length=1)
     models: list[str] | None = None
-    """None: every registered model."""
+    """The models' names; None for every registered model."""
     seeds: list[NonNegativeInt] = Field(min_length=1)
     settings: tuple[Settings, ...] = ()
     beta_sweep: dict[str, list[NonNegativeFloat]] = Field(default_factory=dict)
     """Caps of beta to train a VAE with, annealed and constant, besides its own."""
 
     def of(self, dataset: str, model: str | None) -> Iterator[Setting]:
-        """The settings of ``model`` on ``dataset``, or of the data set itself; later ones win."""
+        """Yield the settings of ``model`` on ``dataset``, or of the data set itself; later ones
+        win.
+        """
         for settings in self.settings:
             if dataset in map(canonical, settings.datasets) and (
                 model in settings.models if settings.models else model is None
@@ -61,7 +63,7 @@ class Suite(Strict):
 
 
 def load(name: str) -> Suite:
-    """A suite of the folder suites/ by its name, or any by its path.
+    """Return a suite of the folder suites/ by its name, or any suite by its path.
 
     Raises UsageError if there is none, or the file is not a suite.
     """
@@ -77,7 +79,7 @@ def load(name: str) -> Suite:
 
 
 def parse(name: str, text: str) -> Suite:
-    """The suite that a TOML ``text`` is; raises UsageError, with ``name``, if it is none."""
+    """Return the suite in a TOML ``text``; raises UsageError, with ``name``, if it is not one."""
     try:
         return Suite.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:

@@ -1,4 +1,7 @@
-"""From Python: prepare a data set, train a model, rank a history, read records. python -m examples.from_python"""
+"""Prepare a data set, train a model, rank a history, and read records, from Python.
+
+Run it as ``python -m examples.from_python``.
+"""
 
 from pathlib import Path
 

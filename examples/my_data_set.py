@@ -1,4 +1,7 @@
-"""A data set: lines like {"reader": "ann", "book": "Emma", "stars": 4} in the file reviews.jsonl of --data-dir."""
+"""A data set in the file reviews.jsonl of --data-dir.
+
+Its lines are like {"reader": "ann", "book": "Emma", "stars": 4}.
+"""
 
 from pathlib import Path
 from typing import ClassVar

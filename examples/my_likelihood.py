@@ -18,7 +18,8 @@ class Clipped(Likelihood):
 
     def log_prob(self, f: Tensor, x: CSR) -> Tensor:
         mean = own(f, x).exp()
-        # log(exp(mean) - 1) without an exp that overflows: what a one adds to the zero that all items count as
+        # log(exp(mean) - 1) without an exp that overflows: all items count as zeros below, and
+        # this is what a one adds to that
         ones = mean + torch.log(-torch.expm1(-mean))
         return per_user(ones, x) - f.exp().sum(dim=1)
 

@@ -1,4 +1,4 @@
-"""Co-occurrence of items in histories. Differences from the paper: damped counts, and no neighbourhood."""
+"""Co-occurrence of items. Differences from the paper: damped counts, and no neighbourhood."""
 
 import torch
 

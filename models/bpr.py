@@ -11,12 +11,14 @@ Rendle, Freudenthaler, Gantner, Schmidt-Thieme 2009, "BPR: Bayesian Personalized
 Implicit Feedback", UAI 2009. Training is done by the library implicit.
 
 Differences from the paper:
-1. j is drawn in proportion to its number of training users, not uniformly; an own item as j is skipped.
-2. An epoch is as many draws as there are interactions. Its seed is drawn anew: implicit's stream restarts.
+1. j is drawn in proportion to its number of training users, not uniformly; an own item is skipped.
+2. An epoch is as many draws as there are interactions. Its seed is drawn anew, since implicit's
+   random stream restarts.
 3. Items have a bias b, kept as the last column of their factors, where a user's entry is 1.
-4. The paper ranks for its training users only; the fold-in is ours, and has a regularization of its own: a new
-user's w is fitted to the end, a training user's is not.
-5. One thread and no GPU: implicit's threads race for the factors, and its GPU kernel changes the users' fixed 1.
+4. The paper ranks for its training users only; the fold-in is ours, with a regularization of its
+   own: a new user's w is fitted to the end, a training user's is not.
+5. One thread and no GPU: implicit's threads race for the factors, and its GPU kernel changes the
+   users' fixed 1.
 """
 
 from __future__ import annotations
@@ -91,7 +93,8 @@ class BPR(Recommender[BPRConfig]):
         learned = 4 * (users + items) * (config.factors + 1) + 8 * items * config.negatives
         # the best factors and their successor; what a checkpoint is written from
         best, checkpoint = 2, 2
-        # a block may be of one user, who has the whole catalogue; the arrays of both precisions exist at a time
+        # a block may be of one user, who has the whole catalogue, and the arrays of both
+        # precisions exist at a time
         block = max(NUMBERS, items * (config.negatives * (config.factors + 1) + 1))
         return learned * (1 + best + checkpoint) + 32 * block
 
@@ -156,7 +159,7 @@ class BPR(Recommender[BPRConfig]):
 
 
 def negatives(train: csr_matrix, count: int) -> Tensor:
-    """``count`` items for each item, drawn in proportion to their training users: (I, count) int64."""
+    """Draw ``count`` items for each item, in proportion to their users: (I, count) int64."""
     random = np.random.RandomState(NEGATIVES_SEED)
     return torch.from_numpy(random.choice(train.indices, (train.shape[1], count)).astype(np.int64))
 
@@ -194,7 +197,8 @@ def minimiser(own: Tensor, other: Tensor, weight: Tensor, l2: float) -> Tensor:
         user, norm = descent(difference.flatten(1, 2), *start, l2, tolerance, steps)
     if not norm <= TOLERANCE:
         raise ArithmeticError(
-            f"the fold-in has not converged in {PASSES[-1][2]} steps; use a larger fold_in_regularization"
+            f"the fold-in has not converged in {PASSES[-1][2]} steps; "
+            "use a larger fold_in_regularization"
         )
     return user[:, :-1]
 

@@ -78,7 +78,8 @@ def main() -> int:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for mutant, why in zip(mutants, pool.map(verdict, mutants), strict=True):
             print(
-                f"{'caught' if why is None else 'MISSED'}  {mutant['fault']}  ({why or mutant['test']})",
+                f"{'caught' if why is None else 'MISSED'}  {mutant['fault']}  "
+                f"({why or mutant['test']})",
                 flush=True,
             )
             missed += why is not None

@@ -320,7 +320,8 @@ def test_one_training_step(make, x):
             low[name][place] -= 1e-5
             high[name][place] += 1e-5
             gradient[place] = (loss(high) - loss(low)) / 2e-5
-        # Adam's first step: both moments, corrected for their start at zero, are the gradient and its square
+        # Adam's first step: both moments, corrected for their start at zero, are the gradient and
+        # its square
         want = value - 1e-3 * gradient / (np.sqrt(gradient**2) + 1e-8)
         sure = np.abs(gradient) > 1e-4
         np.testing.assert_allclose(after[name][sure], want[sure], atol=2e-6)

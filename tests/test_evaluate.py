@@ -248,10 +248,12 @@ ids = np.arange(users), np.arange(items)
 row = np.repeat(np.arange(users, dtype=np.int32), 60)
 col = (np.arange(len(row), dtype=np.int64) * 7919 % items).astype(np.int32)
 target = np.arange(len(row)) % 5 == 0
-fold = Fold(Interactions(row[~target], col[~target], *ids), Interactions(row[target], col[target], *ids))
+history = Interactions(row[~target], col[~target], *ids)
+fold = Fold(history, Interactions(row[target], col[target], *ids))
 fold.history.matrix, fold.target.matrix
 def score(history, users):
-    return torch.rand(history.shape) if KIND == "random" else torch.zeros(items).expand(history.shape[0], -1)
+    constant = torch.zeros(items).expand(history.shape[0], -1)
+    return torch.rand(history.shape) if KIND == "random" else constant
 torch.rand(10, 10).topk(3)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 evaluate(score, fold)

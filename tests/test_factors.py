@@ -231,7 +231,7 @@ def test_histories_of_every_size_are_folded_in_together(random):
 
 @pytest.mark.parametrize("bias", [10.0, 30.0])
 def test_users_whose_items_have_a_low_bias_are_folded_in(random, bias):
-    """Whole steps of Newton's method overshoot there, and float32 is too coarse for the last ones."""
+    """Whole steps of Newton's method overshoot there; float32 is too coarse for the last ones."""
     model = drawn(random, 200, bias, fold_in_regularization=0.001)
     low = model.net["item"][:, -1].argsort()[:60].numpy()
     dense = np.zeros((30, 200), dtype=np.float32)

@@ -196,7 +196,7 @@ def test_the_last_bias_starts_at_the_items_frequencies_where_that_is_asked_for(n
     assert torch.equal(learned, list(models["item"].net.parameters())[-1])
 
 
-def test_defaults_start_the_logistic_and_the_poisson_at_the_frequencies_and_the_others_as_the_paper():
+def test_defaults_start_the_logistic_and_the_poisson_at_frequencies_the_others_as_the_paper():
     starts = {
         name: MODELS[f"{name}-vae"].config.output_bias
         for name in ("mult", "gaussian", "logistic", "poisson")

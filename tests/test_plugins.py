@@ -108,7 +108,8 @@ def test_the_examples_keep_the_contract_and_a_model_that_breaks_it_is_told_so(tm
     (tmp_path / "broken.py").write_text(broken)
     files = [*map(str, PLUGINS), str(tmp_path / "broken.py")]
     (tmp_path / "all.py").write_text(
-        f"from pathlib import Path\nfrom benchmark import plugins\nplugins.load(map(Path, {files}))\n"
+        "from pathlib import Path\nfrom benchmark import plugins\nplugins.load(map(Path, "
+        f"{files}))\n"
     )
     made = run("contract", str(tmp_path / "all.py"))
     assert made.returncode == 1

@@ -72,7 +72,8 @@ def test_a_count_off_by_one_is_an_error_in_the_published_archive(
     monkeypatch.setattr(ML20M, "published", wrong)
     with pytest.raises(
         DataError,
-        match=rf"ml-20m.zip has its published checksum, but its data differ .*[(][\d,]+ {count.split('_')[-1]}",
+        match=r"ml-20m.zip has its published checksum, but its data differ .*"
+        rf"[(][\d,]+ {count.split('_')[-1]}",
     ):
         prepare(archive.parent, tmp_path)
 
@@ -130,6 +131,7 @@ def test_gowalla_is_the_published_one(data_dir, tmp_path):
     entry = DATASETS["gowalla"]
     made = cache.prepare("gowalla", entry.dataset(entry.config), data_dir, tmp_path, protocol=1)
     assert made.notes == (
-        "interactions.csv: archive unverified, as no checksum of gowalla/train.txt and gowalla/test.txt is published",
+        "interactions.csv: archive unverified, as no checksum of gowalla/train.txt and "
+        "gowalla/test.txt is published",
     )
     assert len(made.split.test.history.user_ids) == 3_000

@@ -1,4 +1,4 @@
-"""A run: what becomes of models that go wrong, of a run that is stopped, and of two runs at once."""
+"""A run: what becomes of models that go wrong, of stopped runs, and of two runs at once."""
 
 from __future__ import annotations
 

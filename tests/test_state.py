@@ -17,7 +17,7 @@ class ScheduledConfig(Config):
 
 
 class Scheduled(Recommender[ScheduledConfig]):
-    """Two optimizers, each with a rate that falls after every epoch, one by torch's own schedule."""
+    """Two optimizers whose rates fall after every epoch, one by torch's own schedule."""
 
     def __init__(self, config, shape, compute):
         super().__init__(config, shape, compute)

@@ -1,1 +1,1 @@
-"""What was asked for -> the trials to run."""
+"""From what a person asks for to the trials to run."""

@@ -1,4 +1,4 @@
-"""From the names and options that a person gives to a plan."""
+"""Makes a plan of the names and options that a person gives."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def plan(
 
 
 def data_set(name: str, settings: Iterable[str] = ()) -> ChosenData:
-    """One data set with its options; raises UsageError as ``plan`` does."""
+    """Return one data set with its options; raises UsageError as ``plan`` does."""
     (lineup,) = plan([name], [], settings=settings).lineups
     return lineup.data
 
@@ -88,13 +88,13 @@ def configured(
 
 
 def changed(model: ChosenModel, why: str, values: Mapping[str, Any]) -> ChosenModel:
-    """``model`` with other options; raises UsageError for values that it does not take."""
+    """Return ``model`` with other options; raises UsageError for values that it does not take."""
     config = options.configured(model.entry.name, model.config, values)
     return Chosen(model.entry, config, model.origins | dict.fromkeys(values, why))
 
 
 def check_device(device: str, precision: str) -> None:
-    """Raises UsageError if the device is not there or cannot multiply in that precision."""
+    """Raise UsageError if the device is not there or cannot multiply in that precision."""
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError(
             "--device cuda: torch finds no CUDA device on this machine; leave the option out"

@@ -49,7 +49,9 @@ def show(plan: Plan, arguments: argparse.Namespace) -> int:
 
 
 def stage_of(spec: TrialSpec, stored: list[Record], arguments: argparse.Namespace) -> str:
-    """Whether a trial has a record; where its split is not known yet, one of any split counts."""
+    """Return whether a trial has a record; while its split is not made, a record of any split
+    counts.
+    """
     blank = {"split_hash": ""} if not spec.split_hash else {}
     found = [record for record in stored if record.spec.model_copy(update=blank) == spec]
     if not found or arguments.force or (arguments.retry and found[-1].status != "ok"):
@@ -58,6 +60,6 @@ def stage_of(spec: TrialSpec, stored: list[Record], arguments: argparse.Namespac
 
 
 def settings(chosen: ChosenData | ChosenModel) -> Iterator[str]:
-    """A line for each option with its value and where that comes from."""
+    """Yield a line for each option, with its value and where that comes from."""
     for option, value in flat(chosen.config).items():
         yield f"      {option} = {json.dumps(value)}  ({chosen.origins.get(option, 'default')})"

@@ -24,7 +24,7 @@ B = TypeVar("B", bound=BaseModel)
 
 
 def descriptions(config: BaseModel) -> dict[str, str]:
-    """What each option of ``flat`` means, in one line."""
+    """Return what each option of ``flat`` means, in one line."""
     found: dict[str, str] = {}
     for key, field in type(config).model_fields.items():
         value = getattr(config, key)
@@ -36,7 +36,7 @@ def descriptions(config: BaseModel) -> dict[str, str]:
 
 
 def searches(config: BaseModel) -> dict[str, Search]:
-    """The range in which tuning looks for each option of ``flat`` that is worth tuning."""
+    """Return the search range of each option of ``flat`` that has one."""
     found: dict[str, Search] = {}
     for key, field in type(config).model_fields.items():
         if isinstance(inner := getattr(config, key), BaseModel):
@@ -56,7 +56,8 @@ def configured(name: str, defaults: B, given: Mapping[str, Any]) -> B:
         if option not in options:
             known = ", ".join(options) or "none"
             raise UsageError(
-                f"{name} has no option {option!r}{suggestion(option, options)}; its options: {known}"
+                f"{name} has no option {option!r}{suggestion(option, options)}; its options: "
+                f"{known}"
             )
     values = defaults.model_dump()
     for option, value in given.items():
@@ -105,7 +106,8 @@ def assign(
                 else f"is unknown{suggestion(name, given)}"
             )
             raise UsageError(
-                f"{flag} {setting}: the model or data set {name!r} {what}; chosen: {', '.join(given)}"
+                f"{flag} {setting}: the model or data set {name!r} {what}; chosen: "
+                f"{', '.join(given)}"
             )
         if not takers:
             near = suggestion(key, [option for has in options.values() for option in has])
@@ -131,7 +133,7 @@ def value_of(text: str) -> Any:
 
 
 def points(tried: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Every combination of the values of options, which are given with commas between them."""
+    """Yield every combination of the options' values, which are given with commas between them."""
     values = ([value_of(text) for text in texts.split(",")] for texts in tried.values())
     for point in itertools.product(*values):
         yield dict(zip(tried, point, strict=True))

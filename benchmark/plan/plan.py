@@ -34,7 +34,7 @@ class Chosen(Generic[E, C]):
     entry: E
     config: C
     origins: dict[str, str]
-    """Where the value of an option comes from, if not from the defaults."""
+    """Where the value of each option comes from that is not a default."""
 
 
 ChosenData = Chosen[DataEntry, DatasetConfig]
@@ -61,7 +61,7 @@ class Lineup:
         return labels.dataset_label(self.dataset, self.data.config.model_dump(mode="json"))
 
     def label(self, model: ChosenModel) -> str:
-        """What one of the models is called here, with the options that are not the usual ones."""
+        """Return what one of the models is called on this data set."""
         name = model.entry.name
         usual = labels.usual_options(name, self.dataset)
         return labels.named(name, labels.differing(labels.flat(model.config), usual))
@@ -81,7 +81,7 @@ class Plan:
     """"validation": points of a grid, which never see the test users."""
 
     def with_models(self, change: Callable[[Lineup, ChosenModel], Iterable[ChosenModel]]) -> Plan:
-        """The plan with other models in place of each one; of equal ones, only the first stays."""
+        """Return the plan with what ``change`` gives in place of each model, without repeats."""
         return replace(
             self,
             lineups=[
@@ -95,7 +95,7 @@ class Plan:
 
 
 def distinct(models: Iterable[ChosenModel]) -> list[ChosenModel]:
-    """The models without repeats of the same name and options: 1 and 1.0 may be one value."""
+    """Return the models without repeats; 1 and 1.0 may be the same value of an option."""
     found: dict[tuple[str, str], ChosenModel] = {}
     for model in models:
         found.setdefault((model.entry.name, model.config.model_dump_json()), model)
@@ -104,7 +104,7 @@ def distinct(models: Iterable[ChosenModel]) -> list[ChosenModel]:
 
 @dataclass(frozen=True)
 class Process:
-    """How the trials of a run are run; nothing that their numbers depend on."""
+    """How the trials of a run are run; their numbers do not depend on it."""
 
     out: Path
     threads: int
@@ -137,7 +137,7 @@ def jobs(plan: Plan, process: Process) -> list[Job]:
 
 
 def specs_of_lineup(plan: Plan, lineup: Lineup, prepared: Prepared) -> list[TrialSpec]:
-    """The trials on one data set; of generated data also the rows of its truth."""
+    """Return the trials on one data set; on generated data also the rows of its truth."""
     split_hash = prepared.split_hash
     specs = [
         spec
@@ -150,7 +150,7 @@ def specs_of_lineup(plan: Plan, lineup: Lineup, prepared: Prepared) -> list[Tria
 
 
 def specs_of(model: ChosenModel, plan: Plan, dataset: str, split_hash: str) -> list[TrialSpec]:
-    """A model's trials: with each seed, a deterministic one once, on each device.
+    """Return a model's trials on each device: one for each seed, or one if it is deterministic.
 
     Where several devices are asked for, those that the model does not run on are left out, if it
     runs on another.
@@ -172,7 +172,7 @@ def specs_of(model: ChosenModel, plan: Plan, dataset: str, split_hash: str) -> l
 def spec_of(
     model: ChosenModel, seed: int | None, device: Device, plan: Plan, dataset: str, split_hash: str
 ) -> TrialSpec:
-    """The identity of one trial of a model."""
+    """Return the spec of one trial of a model."""
     return TrialSpec(
         protocol=PROTOCOL,
         model=model.entry.name,
@@ -188,7 +188,7 @@ def spec_of(
 
 
 def truth_spec(row: str, dataset: str, split_hash: str) -> TrialSpec:
-    """The identity of a row of the truth."""
+    """Return the spec of a row of the truth."""
     return TrialSpec(
         protocol=PROTOCOL,
         model=row,
@@ -212,7 +212,7 @@ def device_for(model: ModelEntry, asked: str) -> Device:
 
 
 def precision_for(model: ModelEntry, asked: str, device: Device) -> Precision:
-    """What was asked for where the model has products that it changes, else fp32.
+    """Return the precision that was asked for if the model has products in it, else fp32.
 
     "auto" is fp32 on a GPU, and on a CPU what ``environment.auto_precision`` says.
     """
@@ -223,7 +223,7 @@ def precision_for(model: ModelEntry, asked: str, device: Device) -> Precision:
 
 
 def describe(data: ChosenData, prepared: Prepared) -> Data:
-    """What a record says of its data set."""
+    """Return what a record says of its data set."""
     split = prepared.split
     users, items = split.train.shape
     held_out = len(split.validation.history.user_ids) + len(split.test.history.user_ids)

@@ -25,7 +25,7 @@ RISE = 80
 
 
 def plain(plan: Plan) -> Study:
-    """Each model as it is."""
+    """Yield the plan as it is: each model once."""
     yield plan
 
 
@@ -80,12 +80,12 @@ def beta_heuristic(plan: Plan, prepare: Callable[[Plan], Plan]) -> Study:
 
 
 def is_vae(model: ChosenModel) -> bool:
-    """Whether it has a beta."""
+    """Return whether the model has a beta."""
     return "beta_cap" in type(model.config).model_fields
 
 
 def vaes(plan: Plan) -> list[str]:
-    """Names of the chosen models that have a beta; raises UsageError if none has."""
+    """Return the names of the chosen models that have a beta; raises UsageError if none has."""
     models = [model for lineup in plan.lineups for model in lineup.models]
     if not (found := {model.entry.name for model in models if is_vae(model)}):
         raise UsageError("no chosen model has a beta; name a VAE, as in --models mult-vae")

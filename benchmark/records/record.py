@@ -1,4 +1,4 @@
-"""What is stored of a trial, as types: one ``Record`` is one JSON file.
+"""The types of what is stored of a trial; one ``Record`` is one JSON file.
 
 A record of version 1, which older checkouts wrote, is read as one of version 2 without a checksum.
 """
@@ -34,7 +34,7 @@ class PerUser(Strict):
 
 
 class Cost(Strict):
-    """What a trial took; None for what was not measured or did not happen."""
+    """The seconds and bytes that a trial took; None for what was not measured or did not happen."""
 
     construction_seconds: float | None = None
     preparation_seconds: float | None = None
@@ -43,16 +43,16 @@ class Cost(Strict):
     test_seconds: float | None = None
     first_epoch_seconds: float | None = None
     median_epoch_seconds: float | None = None
-    """Median of the epochs after the first."""
+    """The median of the epochs after the first."""
     to_best_seconds: float | None = None
-    """Preparation, and training up to the epoch that was tested."""
+    """Preparation, and training up to and including the best epoch."""
     process_seconds: float | None = None
-    """Life of a process that ended before it could write a record."""
+    """How long a process lived that ended before it could write a record."""
     weights_bytes: int | None = None
     process_peak_bytes: int | None = None
     """Largest resident size of any process of the trial."""
     gpu_peak_bytes: int | None = None
-    """Most that tensors took on the GPU, in the last process of the trial."""
+    """The most that tensors took on the GPU, in the last process of the trial."""
 
     @property
     def total_seconds(self) -> float:
@@ -82,7 +82,7 @@ class Environment(Strict):
     """Where and with what a trial ran: all that a stranger needs to judge or repeat a timing."""
 
     commit: str | None
-    """The checkout's; None outside a repository."""
+    """The commit of the checkout; None outside a repository."""
     dirty: bool | None
     """Whether tracked files differed from the commit."""
     python: str
@@ -95,7 +95,7 @@ class Environment(Strict):
     gpu: str | None
     threads: int
     variables: dict[str, str] = Field(default_factory=dict)
-    """The variables that a run sets for its trials, as far as they were set."""
+    """The environment variables that a run sets for its trials, as far as they were set."""
     blas: tuple[Library, ...]
     matrix_product: str
     """Which libraries multiply matrices, and for which instructions: equal bits need an equal
@@ -115,15 +115,15 @@ class Record(Strict):
     reason: str | None = None
     """Why a trial failed; the last line is one sentence."""
     metrics: dict[str, Estimate] | None = None
-    """On the test users, with the weights of the best epoch."""
+    """Metrics over the test users, with the weights of the best epoch."""
     tied_rows: float | None = None
     """Share of test users whose top 100 depended on the breaking of a tie; None for lists made
     elsewhere."""
     best_epoch: int | None = None
-    """The first with the largest validation NDCG@100."""
+    """The first epoch with the largest validation NDCG@100."""
     best_validation: float | None = None
     curve: list[dict[str, float]]
-    """Per epoch: epoch, validation (NDCG@100), and what the model logs."""
+    """One point an epoch: epoch, validation (NDCG@100), and what the model logs."""
     cost: Cost
     resumed: bool
     beside_others: bool
@@ -152,16 +152,16 @@ class Record(Strict):
 
     @property
     def sentence(self) -> str:
-        """The last line of a failure's reason: what was said or traced before it only explains."""
+        """The last line of a failure's reason; the lines before it only explain."""
         return (self.reason or "").splitlines()[-1]
 
     def sealed(self) -> Record:
-        """The same record with its checksum."""
+        """Return the same record with its checksum."""
         return self.model_copy(update={"checksum": checksum(self.model_dump(mode="json"))})
 
 
 def checksum(content: dict[str, Any]) -> str:
-    """The checksum that belongs to the other fields of a record's JSON ``content``."""
+    """Return the checksum of the other fields of a record's JSON ``content``."""
     rest = {key: value for key, value in content.items() if key != "checksum"}
     return hashlib.sha256(
         json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()
@@ -169,7 +169,7 @@ def checksum(content: dict[str, Any]) -> str:
 
 
 def from_version_1(content: dict[str, Any]) -> dict[str, Any]:
-    """A record of version 1 as one of version 2: without its labels and ``best_beta``."""
+    """Return a record of version 1 as one of version 2: without its labels and ``best_beta``."""
 
     def without(names: set[str], of: Any) -> Any:
         return {k: v for k, v in of.items() if k not in names} if isinstance(of, dict) else of

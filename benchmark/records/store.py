@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SPECS = "specs"
-"""Folder beside the records, of what each trial was asked for."""
+"""The folder beside the records that holds the SPEC.json of each trial."""
 SUFFIXES = (".json", ".parquet", ".top.parquet", ".safetensors")
 """The ends of the names of a trial's files; only the first two are always there for a trial that is
 ok."""
@@ -76,19 +76,22 @@ def write(folder: Path, result: Result) -> list[Path]:
 
 
 def path_of(folder: Path, trial_id: str) -> Path:
-    """The record of a trial."""
+    """Return the path of a trial's record."""
     return folder / f"{trial_id}.json"
 
 
 def files_of(folder: Path, trial_id: str) -> list[Path]:
-    """What there is of a trial in ``folder``: its spec, and the files that ``write`` has written."""
+    """Return what there is of a trial in ``folder``: its spec and the files of its result."""
     path = path_of(folder, trial_id)
     files = [folder / SPECS / path.name, *map(path.with_suffix, SUFFIXES)]
     return [file for file in files if file.exists()]
 
 
 def read(path: Path) -> Record:
-    """Raises DataError if the file is not a record, or one of a newer version."""
+    """Return the record in a file.
+
+    Raises DataError if the file is not a record, was altered, or is of a newer version.
+    """
     try:
         content = json.loads(path.read_text())
         newer = content["record_version"] > VERSION
@@ -96,7 +99,8 @@ def read(path: Path) -> Record:
         raise DataError(f"{path} is not a record ({error!r}); move it out of the folder") from error
     if newer:
         raise DataError(
-            f"{path} has record_version {content['record_version']} and this checkout reads up to {VERSION}; "
+            f"{path} has record_version {content['record_version']} and this checkout reads up "
+            f"to {VERSION}; "
             "update the checkout"
         )
     try:
@@ -110,12 +114,13 @@ def read(path: Path) -> Record:
     except ValidationError as error:
         first = error.errors()[0]
         raise DataError(
-            f"{path} is not a whole record ({'.'.join(map(str, first['loc']))}: {first['msg'].lower()}); {CURE}"
+            f"{path} is not a whole record ({'.'.join(map(str, first['loc']))}: "
+            f"{first['msg'].lower()}); {CURE}"
         ) from error
 
 
 def read_all(folder: Path) -> list[Record]:
-    """Every record in ``folder``, the oldest first; raises DataError as ``read`` does."""
+    """Return every record in ``folder``, the oldest first; raises DataError as ``read`` does."""
     return sorted(map(read, folder.glob("*.json")), key=lambda record: (record.finished, record.id))
 
 
@@ -137,20 +142,20 @@ def hits(folder: Path, record: Record) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Results(NamedTuple):
-    """What a record's Parquet file holds, N test users."""
+    """The per-user results in a record's Parquet file, of N test users."""
 
     user: np.ndarray
-    """Positions in the test fold (N,)."""
+    """(N,) the users' positions in the test fold."""
     history: np.ndarray
-    """Sizes of their histories (N,)."""
+    """(N,) the sizes of their histories."""
     hit: np.ndarray
-    """As metrics want it (N, 100)."""
+    """(N, 100) whether each rank holds a target, as metrics take it."""
     targets: np.ndarray
-    """How many there are (N,)."""
+    """(N,) the numbers of their targets."""
 
 
 def per_user(folder: Path, record: Record) -> Results:
-    """The per-user results of a record that has metrics.
+    """Return the per-user results of a record that has metrics.
 
     Raises DataError if the file is missing, is not the one that the record names, or does not hold
     such results.
@@ -208,7 +213,7 @@ def _top(ranking: Ranking) -> bytes:
 
 
 def _array(values: np.ndarray) -> pa.Array:
-    """Without ``pa.array``, which imports pandas to see whether it is given one of its own."""
+    """Return an Arrow array without ``pa.array``, which would import pandas."""
     import pyarrow as pa
 
     return pa.Array.from_buffers(

@@ -18,7 +18,7 @@ from benchmark.records.record import Record
 from datasets.errors import DataError
 
 TOLERANCE = 1e-9
-"""Relative, between a stored metric and the recomputed one."""
+"""The largest relative difference between a stored metric and the recomputed one."""
 
 
 def faults(folder: Path) -> tuple[int, list[str]]:
@@ -37,7 +37,7 @@ def faults(folder: Path) -> tuple[int, list[str]]:
 
 
 def of_file(path: Path) -> Iterator[str]:
-    """What is wrong with one record and its per-user file."""
+    """Yield what is wrong with one record and its per-user file."""
     try:
         record = store.read(path)
         yield from (f"{path.name}: {fault}" for fault in of_record(record, path))
@@ -48,13 +48,17 @@ def of_file(path: Path) -> Iterator[str]:
 
 
 def of_record(record: Record, path: Path) -> Iterator[str]:
-    """What a record says against itself."""
+    """Yield the contradictions within a record."""
     if not record.id == record.spec.id == path.stem:
-        yield f"its id is {record.id}, the hash of its spec {record.spec.id}; the file was renamed or the spec altered"
+        yield (
+            f"its id is {record.id}, the hash of its spec {record.spec.id}; the file was "
+            "renamed or the spec altered"
+        )
     due = record.status == "ok" and record.spec.stage != "validation"
     if due != (record.metrics is not None) or due != (record.per_user is not None):
         yield (
-            f"status {record.status} does not go with metrics and per-user results: they are there if a trial is ok, "
+            f"status {record.status} does not go with metrics and per-user results: they are "
+            "there if a trial is ok, "
             f"but for stage validation, and this one is of stage {record.spec.stage}"
         )
     if record.per_user and record.per_user.file != f"{record.id}.parquet":
@@ -63,13 +67,16 @@ def of_record(record: Record, path: Path) -> Iterator[str]:
     if record.best_epoch is not None:
         best = max(validation, default=math.nan)
         if record.best_validation != best or validation.index(best) + 1 != record.best_epoch:
-            yield f"best epoch {record.best_epoch} ({record.best_validation}) is not the first best of its curve"
+            yield (
+                f"best epoch {record.best_epoch} ({record.best_validation}) is not the first "
+                "best of its curve"
+            )
     if [point.get("epoch") for point in record.curve] != list(range(1, len(record.curve) + 1)):
         yield "the epochs of its curve are not 1, 2, 3, ..."
 
 
 def of_results(record: Record, folder: Path) -> Iterator[str]:
-    """Whether the metrics are those of the hit ranks."""
+    """Yield each way in which the metrics are not those of the hit ranks."""
     assert record.metrics is not None
     assert record.per_user is not None
     if Path(record.per_user.file).name != record.per_user.file:

@@ -97,7 +97,7 @@ def _machine(record: Record) -> str:
 
 
 def trained(found: Sequence[Record]) -> list[list[Record]]:
-    """The trials of each data set and split that trained a model to its end, so no bounds or lists."""
+    """Return each split's trials that trained a model to its end, so no bounds or lists."""
     return by_split(r for r in found if r.metrics and r.curve)
 
 

@@ -1,1 +1,1 @@
-"""Trials to run -> their records."""
+"""From the trials to run to their records."""

@@ -40,12 +40,12 @@ class Header(Strict):
 
 
 def path_of(job: Job) -> Path:
-    """Where the checkpoint of a trial is."""
+    """Return the path of a trial's checkpoint."""
     return job.out / f".{job.spec.id}.checkpoint"
 
 
 def write(job: Job, model: Recommender[Any], progress: Progress) -> None:
-    """Replace the checkpoint."""
+    """Write the checkpoint, in place of the one before."""
     wall, other = progress.others.seconds()
     header = Header(
         id=job.spec.id,
@@ -71,7 +71,7 @@ def write(job: Job, model: Recommender[Any], progress: Progress) -> None:
 
 
 def resume(job: Job, model: Recommender[Any], progress: Progress) -> None:
-    """Bring ``model`` and ``progress`` to where the checkpoint is, if there is one to go on from."""
+    """Set ``model`` and ``progress`` to the state in the checkpoint, if there is a usable one."""
     found = read(job)
     if found is None:
         return
@@ -107,7 +107,8 @@ def read(job: Job) -> tuple[Header, Tensors] | None:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             header = Header.model_validate_json((file.metadata() or {}).get("header", ""))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
+            names = file.keys()  # the file itself is no mapping
+            tensors = {name: file.get_tensor(name) for name in names}
     except (safetensors.SafetensorError, ValidationError, OSError):
         return None
     here = (job.spec.id, job.threads, environment.matrix_product())

@@ -1,5 +1,4 @@
-"""A trial under way in a process of its own: started, listened to, ended, and settled whatever
-became of it.
+"""A trial under way in a process of its own, from its start to its record.
 
 A trial's files belong to whoever holds its lock. The runner holds it and its child inherits it, so
 that a child that outlives a killed runner for a moment still keeps others away.
@@ -29,11 +28,11 @@ from datasets.errors import DataError
 
 Stamp = tuple[int, int] | None
 LAST_SECONDS = 5.0
-"""Between a process's last word and its end."""
+"""How long the runner waits for a process to end after its last message."""
 
 
 def stamp_of(job: Job) -> Stamp:
-    """Changes when the record is replaced; None without one."""
+    """Return a value that changes when the trial's record is replaced; None if there is none."""
     try:
         stat = store.path_of(job.out, job.spec.id).stat()
     except FileNotFoundError:
@@ -54,9 +53,9 @@ class Child:
     resources: ExitStack
     """The process and the lock; closed last."""
     progress: Progress
-    """Of which the runner knows the start only."""
+    """What a record of a failure needs; the runner knows only when the trial started."""
     oom_kills: int
-    """Of the machine, when it started."""
+    """How many processes the kernel had killed for memory when the trial started."""
     spec: Path
     unread: bytes = b""
     epoch: int = 0
@@ -87,18 +86,18 @@ class Child:
 
     @property
     def output(self) -> int:
-        """Descriptor of its messages."""
+        """The file descriptor on which the process sends its messages."""
         assert self.launched.process.stdout is not None
         return self.launched.process.stdout.fileno()
 
     @property
     def where(self) -> str:
-        """What it is and how far."""
+        """The trial's name, and its epoch once one is over."""
         epoch = f" epoch {self.epoch} of {self.planned}" if self.epoch else ""
         return f"{labels.trial_label(self.job)}{epoch}"
 
     def read(self) -> bool:
-        """Take in the messages there are; false at their end."""
+        """Read the messages that have come; return whether more may follow."""
         received = os.read(self.output, 2**16)
         *lines, self.unread = (self.unread + received).split(b"\n")
         for line in lines:
@@ -109,13 +108,13 @@ class Child:
         return bool(received)
 
     def close(self) -> None:
-        """Let go of everything, at the latest now."""
+        """End the process if it still runs, and release the trial's lock."""
         self.launched.kill()
         atomic.sweep(self.job.out, self.job.spec.id, keep=checkpoint.path_of(self.job))
         self.resources.close()
 
     def settle(self, timeout: float | None) -> Record:
-        """The record that the process wrote before it ended, or else one that says how it ended.
+        """Return the record that the process wrote, or write and return one that says how it ended.
 
         Raises DataError if the process could not run the trial at all, or not write its record.
         """
@@ -149,7 +148,7 @@ class Child:
         return result.record
 
     def verdict(self, code: int, timeout: float | None) -> tuple[Status, str]:
-        """Status and sentence for a process that ended without a record."""
+        """Return status and reason for a process that ended without a record."""
         began = f"; it was at epoch {self.epoch} of {self.planned}"
         where = began if self.epoch else " in its first epoch"
         if self.timed_out:

@@ -1,4 +1,4 @@
-"""The only clock: it runs around a model's work and nothing else."""
+"""The clock of a trial, which runs around the model's work and nothing else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 
 class Clock:
-    """Seconds of wall time under names, with the device's queue empty at start and stop."""
+    """Measures wall time under names; the device's queue is empty whenever it starts or stops."""
 
     def __init__(self, device: str | None) -> None:
         self.device = device
@@ -32,7 +32,7 @@ class Clock:
             torch.cuda.synchronize()
 
     def seconds(self) -> dict[str, float]:
-        """Totals by name; of epochs also the first, and the median of the rest where there are any."""
+        """Return the total of each name, and the first epoch and the median of the others."""
         seconds = {f"{name}_seconds": sum(laps) for name, laps in self.laps.items()}
         if epochs := self.laps.get("training"):
             seconds["first_epoch_seconds"] = epochs[0]

@@ -13,5 +13,5 @@ class Executor(Protocol):
     """Runs trials somewhere."""
 
     def run(self, jobs: Sequence[Job]) -> Generator[tuple[Job, Record], None, None]:
-        """Run every job; give each with its record, which is in the job's folder then, as they end."""
+        """Run every job; give each with its record, once that is stored in the job's folder."""
         ...

@@ -80,7 +80,8 @@ def read(path: Path, fold: Fold) -> dict[int, np.ndarray]:
         values, offsets = column.flatten().to_numpy(zero_copy_only=False), _offsets(column)
     except (pa.ArrowException, KeyError, AttributeError, ValueError) as error:
         raise DataError(
-            f"{path} does not hold lists ({error}); it needs a column user (position in the test fold) and a column "
+            f"{path} does not hold lists ({error}); it needs a column user (position in the "
+            "test fold) and a column "
             "items (a list of raw item ids, the best first)"
         ) from error
     if not np.issubdtype(users.dtype, np.integer) or len(np.unique(users)) != len(users):
@@ -91,7 +92,7 @@ def read(path: Path, fold: Fold) -> dict[int, np.ndarray]:
 
 
 def _offsets(column: Any) -> np.ndarray:
-    """Where each list begins in the flattened values, of a list column of any kind."""
+    """Return where each list of a column begins in the column's flattened values."""
     import pyarrow.compute as pc
 
     lengths = (
@@ -101,7 +102,7 @@ def _offsets(column: Any) -> np.ndarray:
 
 
 def rank(lists: dict[int, np.ndarray], fold: Fold, path: Path) -> Ranking:
-    """Find the targets in the lists, as the evaluator does in its own.
+    """Return where the targets are in the lists, as the evaluator does for a model's scores.
 
     Raises DataError for a user without a list, an item that the split does not have, one that the
     user's history holds, or one named twice.
@@ -111,7 +112,8 @@ def rank(lists: dict[int, np.ndarray], fold: Fold, path: Path) -> Ranking:
     missing = [int(user) for user in users if int(user) not in lists]
     if missing:
         raise DataError(
-            f"{path} has no list for {len(missing)} of the {len(users)} users with something to find, the first at "
+            f"{path} has no list for {len(missing)} of the {len(users)} users with something "
+            "to find, the first at "
             f"position {missing[0]}; give each a list, an empty one where nothing is recommended"
         )
     item_ids = fold.history.item_ids
@@ -132,7 +134,8 @@ def rank(lists: dict[int, np.ndarray], fold: Fold, path: Path) -> Ranking:
         ):
             if wrong.any():
                 raise DataError(
-                    f"the item {raw[wrong][0]} in the list of user {user} in {path} {why}; leave it out"
+                    f"the item {raw[wrong][0]} in the list of user {user} in {path} {why}; "
+                    "leave it out"
                 )
         top[row, : len(place)] = place
     hit = np.array(
@@ -147,7 +150,7 @@ def _items(matrix: Any, user: int) -> np.ndarray:
 
 
 def _first(values: np.ndarray) -> np.ndarray:
-    """Whether each value is the first of its kind."""
+    """Return whether each value is the first that equals it."""
     first = np.zeros(len(values), dtype=bool)
     first[np.unique(values, return_index=True)[1]] = True
     return first

@@ -16,7 +16,7 @@ from models.base import Device
 
 
 def facts(device: Device | None, threads: int) -> Environment:
-    """Where and with what this process runs a trial."""
+    """Return where and with what this process runs a trial."""
     variables = launch.variables(threads)
     commit, dirty = environment.git()
     return Environment(

@@ -25,12 +25,12 @@ _ahead: list[Launched] = []
 
 
 def variables(threads: int) -> dict[str, str]:
-    """Environment of a trial's process: threads of every library, and an allocator that keeps its
-    large blocks.
+    """Return the environment variables that a run sets for a trial's process.
 
-    Idle threads soon sleep: torch's (OpenMP) and NumPy's (OpenBLAS) would keep each other from the
-    cores. glibc returns large blocks to the kernel and pays for their page faults again at the next
-    step, unless told so.
+    They fix the number of threads of each library. Idle threads soon sleep, since torch's (OpenMP)
+    and NumPy's (OpenBLAS) would keep each other from the cores. The allocator keeps its large
+    blocks: by default glibc returns them to the kernel, and the next step pays for their page
+    faults again.
     """
     pools = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     waiting = {"GOMP_SPINCOUNT": 1000, "OPENBLAS_THREAD_TIMEOUT": 4}
@@ -46,8 +46,8 @@ def variables(threads: int) -> dict[str, str]:
 
 
 def surroundings(threads: int) -> dict[str, str]:
-    """This process's environment with those variables, less all that may pin a library's threads or
-    kernels.
+    """Return the environment of a trial's process: this one's with ``variables``, and without any
+    other variable that sets a library's threads or kernels.
     """
     pins = ("OPENBLAS_", "MKL_", "OMP_", "GOMP_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(pins)}
@@ -63,9 +63,9 @@ class Launched:
     threads: int
     process: subprocess.Popen[bytes]
     held: int
-    """The other end of its standard input."""
+    """The writing end of the pipe that is its standard input; it ends when this is closed."""
     line: socket.socket
-    """To it."""
+    """The socket over which it is told its trial."""
     log: IO[bytes]
     """What it writes to standard error."""
 
@@ -90,7 +90,7 @@ class Launched:
         return cls(threads, process, held, line, log)
 
     def tell(self, spec: Path, lock: int) -> None:
-        """Have it run the trial of ``spec``, and hold its ``lock`` too."""
+        """Have the process run the trial of ``spec``, and inherit the trial's ``lock``."""
         with suppress(BrokenPipeError):  # it has died already, as its exit code will say
             socket.send_fds(self.line, [os.fsencode(spec)], [lock])
 
@@ -101,7 +101,7 @@ class Launched:
         self.process.wait()
 
     def close(self) -> None:
-        """Let go of everything, at the latest now."""
+        """End the process if it still runs, and close all that belongs to it."""
         self.kill()
         assert self.process.stdout is not None
         os.close(self.held)
@@ -110,8 +110,7 @@ class Launched:
 
 
 def end_with(listening: int, group: int) -> None:
-    """Have the kernel end a process group when the other end of the pipe ``listening``, which this
-    closes, is closed.
+    """Have the kernel end a process group when the writing end of the pipe ``listening`` is closed.
 
     It does so however this process dies, and whatever the interpreters of the group are doing then.
     """
@@ -122,7 +121,7 @@ def end_with(listening: int, group: int) -> None:
 
 @contextmanager
 def ahead(threads: int) -> Iterator[None]:
-    """Start a process for the first ``launch`` inside the block; ended after it if there was none."""
+    """Start a process that the first ``launch`` inside the block takes; end it if none does."""
     _ahead.append(Launched.start(threads))
     try:
         yield
@@ -132,7 +131,7 @@ def ahead(threads: int) -> Iterator[None]:
 
 
 def launch(threads: int) -> Launched:
-    """A process for a trial: the one that was started ahead, if there is one with as many threads."""
+    """Return a process for a trial: the one started ahead if its threads fit, or a new one."""
     if _ahead and _ahead[-1].threads == threads:
         return _ahead.pop()
     return Launched.start(threads)

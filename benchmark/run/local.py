@@ -19,7 +19,7 @@ from benchmark.spec import Job
 from datasets import atomic
 
 TICK_SECONDS = 0.2
-"""Between two looks at deadlines and at trials that another run works on."""
+"""How often the runner looks at deadlines, and at trials that another run works on."""
 
 
 def unsettled(jobs: Iterable[Job], force: bool, retry: bool) -> list[Job]:
@@ -37,7 +37,7 @@ def unsettled(jobs: Iterable[Job], force: bool, retry: bool) -> list[Job]:
 
 
 def tidy(settled: Iterable[Job]) -> None:
-    """Delete what killed runs left of trials that have their record."""
+    """Delete the temporary files that killed runs left of trials that have a record."""
     for job in settled:
         if any(job.out.glob(f".{job.spec.id}.*")):
             try:
@@ -74,7 +74,7 @@ class Local:
                     child.close()
 
     def start(self) -> None:
-        """Fill the free places, with a look at each waiting trial at most once."""
+        """Start waiting trials while fewer than ``at_once`` run, trying each at most once."""
         for _ in range(len(self.queue)):
             if len(self.running) == self.at_once:
                 return
@@ -90,7 +90,7 @@ class Local:
                 self.selector.register(child.output, EVENT_READ, child)
 
     def attend(self) -> Iterator[tuple[Job, Record]]:
-        """Take in messages, end what is over its time, and settle what has ended."""
+        """Read messages, end trials that are over their time, and give those that have ended."""
         for key, _ in self.selector.select(TICK_SECONDS):
             if not key.data.read() or key.data.ended:  # it may hang at its very end
                 yield key.data.job, self.settle(key.data)
@@ -103,7 +103,7 @@ class Local:
             time.sleep(TICK_SECONDS)
 
     def settle(self, child: Child) -> Record:
-        """The record of an ended trial."""
+        """Return the record of a trial that has ended, and say how it went."""
         self.selector.unregister(child.output)
         record = child.settle(self.timeout)
         self.running.remove(child)
@@ -125,14 +125,14 @@ class Display:
         )
 
     def show(self, running: Sequence[Child]) -> None:
-        """How far it is: every trial counts alike, one under way by its epochs."""
+        """Show how far the run is; a trial under way counts by its share of epochs."""
         self.bar.set_description_str(f"{self.done} of {self.total} trials", refresh=False)
         self.bar.set_postfix_str("; ".join(child.where for child in running), refresh=False)
         self.bar.update(self.done + sum(c.epoch / c.planned for c in running) - self.bar.n)
         self.bar.refresh()
 
     def finished(self, job: Job, what: str) -> None:
-        """Print the line."""
+        """Print a line for a trial that has ended."""
         self.done += 1
         left = (time.monotonic() - self.started) / self.done * (self.total - self.done)
         tail = f"; about {left / 60:.0f} min left" if left > 60 else ""

@@ -1,4 +1,4 @@
-"""From what happened to a trial to its record."""
+"""Makes the record of a trial from what happened to it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def record_of(
     threads: int,
     alone: bool,
 ) -> Record:
-    """All that a trial's record says, but for what is known only of its files."""
+    """Return a trial's record, without the hash of its per-user file and without a checksum."""
     share = progress.others.share()
     return Record(
         id=spec.id,
@@ -57,7 +57,7 @@ def record_of(
 
 
 def results(status: Status, ranking: Ranking | None, progress: Progress) -> dict[str, Any]:
-    """The fields of a record that say how good the model is; nulls for a trial that failed."""
+    """Return the fields of a record that say how good the model is; none for a failed trial."""
     if status != "ok":
         return {}
     found = test_results(ranking) if ranking else {}
@@ -67,7 +67,7 @@ def results(status: Status, ranking: Ranking | None, progress: Progress) -> dict
 
 
 def test_results(ranking: Ranking) -> dict[str, Any]:
-    """The fields of a record that say how good the model is on the test users."""
+    """Return the fields of a record that say how good the model is on the test users."""
     per_user = {str(metric): metric(ranking.hit, ranking.targets) for metric in HEADLINE}
     return {
         "metrics": {
@@ -96,7 +96,7 @@ def failure(error: BaseException) -> tuple[Status, str]:
 
 
 def line(record: Record) -> str:
-    """The result of a trial on one line."""
+    """Return the result of a trial on one line."""
     if record.status != "ok":
         return f"{record.status}: {record.sentence}"
     seconds = record.cost.total_seconds

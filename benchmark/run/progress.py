@@ -18,7 +18,7 @@ Tensors = dict[str, Tensor]
 
 @dataclass
 class Progress:
-    """How far a trial is."""
+    """What a trial has found and used so far."""
 
     clock: Clock
     others: environment.OtherWork = field(default_factory=environment.OtherWork)
@@ -40,7 +40,7 @@ class Progress:
         return max(self.earlier_peak_bytes, environment.process_peak_bytes())
 
     def cost(self) -> Cost:
-        """Seconds and bytes so far."""
+        """Return the seconds and bytes that the trial has taken so far."""
         seconds = self.clock.seconds()
         if self.best_epoch:
             laps = self.clock.laps
@@ -57,5 +57,5 @@ class Progress:
 
 
 def copy_of(weights: Tensors) -> Tensors:
-    """The same tensors in memory of their own, on the same device."""
+    """Return a copy of the tensors, on the same device."""
     return {name: tensor.detach().clone() for name, tensor in weights.items()}

@@ -41,7 +41,7 @@ far."""
 
 @dataclass(frozen=True)
 class Trial:
-    """A job with the objects that it names."""
+    """A job, and the model's entry, options and split that it names."""
 
     job: Job
     entry: Entry | None
@@ -81,7 +81,7 @@ def build(trial: Trial, entry: Entry, progress: Progress) -> Recommender[Any]:
 
 
 def train_epoch(model: Recommender[Any], data: Any, seed: int | None) -> Log:
-    """Seed and train the next epoch, and count it."""
+    """Seed and train the next epoch, count it, and return its log."""
     seed_everything(seed, model.epoch + 1)
     log = model.train_epoch(data)
     model.epoch += 1
@@ -115,7 +115,7 @@ def train(model: Recommender[Any], trial: Trial, progress: Progress, notify: Not
 
 @contextmanager
 def tf32(allowed: bool) -> Iterator[None]:
-    """Let a GPU round the operands of float32 products to 10 bits inside the block, if ``allowed``."""
+    """Let a GPU round operands of float32 products to 10 bits inside the block, if ``allowed``."""
     products = torch.backends.cuda.matmul
     usual = products.fp32_precision
     products.fp32_precision = "tf32" if allowed else usual
@@ -126,18 +126,19 @@ def tf32(allowed: bool) -> Iterator[None]:
 
 
 def check_loss(log: Log, curve: list[dict[str, float]]) -> None:
-    """Raises Diverged if the epoch's loss is not finite or far above the first epoch's."""
+    """Raise Diverged if the epoch's loss is not finite or far above the first epoch's."""
     loss = log.get("loss", 0.0)
     first = curve[0].get("loss", loss) if curve else loss
     if not math.isfinite(loss) or loss > DIVERGED * abs(first):
         raise Diverged(
-            f"the loss of epoch {len(curve) + 1} is {loss:g}, more than {DIVERGED:g} times the first epoch's "
+            f"the loss of epoch {len(curve) + 1} is {loss:g}, more than {DIVERGED:g} times the "
+            "first epoch's "
             f"({first:g}) or not finite; try a lower learning rate"
         )
 
 
 def test(model: Recommender[Any], split: Split, progress: Progress) -> Ranking:
-    """Score the test users, once, with the best epoch's weights."""
+    """Return the ranking of the test users by the best epoch's weights; called once a trial."""
     if progress.best_weights is not None:
         model.load(progress.best_weights)
     with progress.clock("test"):

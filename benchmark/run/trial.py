@@ -74,7 +74,7 @@ def run(trial: Trial, notify: Notify) -> Result:
 
 
 def build_matrices(trial: Trial) -> None:
-    """Build the matrices that the trial needs before any clock runs: they are not the model's work."""
+    """Build the matrices that the trial needs before any clock runs: it is not the model's work."""
     split, stage = trial.split, trial.job.spec.stage
     folds = [split.validation, split.test] if stage == "test" else [split.validation]
     for part in (split.train, *(part for fold in folds for part in (fold.history, fold.target))):
@@ -91,7 +91,7 @@ def write(job: Job, result: Result) -> list[Path]:
 
 
 def rank_by_truth(trial: Trial, progress: Progress) -> Ranking:
-    """A row that ranks by the generator's own probabilities."""
+    """Return the ranking of a row that knows the generator's own probabilities."""
     assert trial.split.truth is not None, "only a generated split has such rows"
     with progress.clock("test"):
         return evaluate(truth.ROWS[trial.job.spec.model](trial.split.truth), trial.split.test)
@@ -108,7 +108,8 @@ def load(path: Path) -> Trial:
     plugins.load(job.plugins)
     if (PROTOCOL, code_of(spec.model)) != (spec.protocol, spec.code):
         raise DataError(
-            f"{path} is of other code for {spec.model} than this checkout has (or another protocol version than "
+            f"{path} is of other code for {spec.model} than this checkout has (or another "
+            "protocol version than "
             f"{PROTOCOL}); check out the code that wrote it, or start the run again"
         )
     prepared = cache.read(job.split)
@@ -121,7 +122,7 @@ def load(path: Path) -> Trial:
 
 
 def job_of(path: Path) -> Job:
-    """What a SPEC.json says; raises DataError if it is not one."""
+    """Return the job in a SPEC.json; raises DataError if the file is not one."""
     try:
         return Job.model_validate_json(path.read_text())
     except (OSError, ValueError) as error:
@@ -154,7 +155,8 @@ def main(argv: list[str] | None = None) -> int:
         "--with-parent",
         type=int,
         metavar="DESCRIPTOR",
-        help="for the runner, which names the spec there: report on standard output, end with standard input",
+        help="for the runner, which names the spec there: report on standard output, end with "
+        "standard input",
     )
     arguments = parser.parse_args(argv)
     try:
@@ -190,7 +192,7 @@ def under_parent(line: int) -> int:
 
 
 def by_hand(spec: Path) -> int:
-    """Run with a bar on a terminal, and print the outcome and the files written."""
+    """Run a trial with a progress bar, and print its result and the files written."""
     trial = load(spec)
     job = trial.job
     try:

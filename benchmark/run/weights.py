@@ -46,7 +46,8 @@ def load(path: str | Path, device: str = "cpu") -> tuple[Recommender[Any], np.nd
     try:
         with safetensors.safe_open(path, framework="pt", device=device) as file:
             header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
+            names = file.keys()  # the file itself is no mapping
+            tensors = {name: file.get_tensor(name) for name in names}
         spec = TrialSpec.model_validate_json(header["spec"])
         shape, item_ids = tuple(json.loads(header["shape"])), json.loads(header["item_ids"])
         entry = MODELS[spec.model]
@@ -63,7 +64,8 @@ def load(path: str | Path, device: str = "cpu") -> tuple[Recommender[Any], np.nd
         RuntimeError,
     ) as error:
         raise DataError(
-            f"{path} is not a weights file that this checkout can read ({error}); train again with --keep-weights"
+            f"{path} is not a weights file that this checkout can read ({error}); train again "
+            "with --keep-weights"
         ) from error
     text = any(isinstance(i, str) for i in item_ids)
     return model, np.array([i.encode("latin-1") for i in item_ids] if text else item_ids)

@@ -138,7 +138,8 @@ def step(network: str, found: list[Measured]) -> str:
             )
         else:
             parts.append(
-                f"{precision}: this CPU has no such instructions. Operands are rounded and multiplied in float32: the "
+                f"{precision}: this CPU has no such instructions. Operands are rounded and "
+                "multiplied in float32: the "
                 "same numbers at no gain; there is no roof to compare with.\n"
             )
     return "\n".join(parts)
@@ -147,7 +148,8 @@ def step(network: str, found: list[Measured]) -> str:
 def likelihoods(found: list[Measured]) -> str:
     """A step of each, beside the multinomial's."""
     parts = [
-        "## Likelihoods\n\nA step of each, in the precision that `--precision auto` means on this CPU.\n"
+        "## Likelihoods\n\nA step of each, in the precision that `--precision auto` means on "
+        "this CPU.\n"
     ]
     parts += [
         timings([m for m in found if m.group == group], f"mult-{kind}")
@@ -161,7 +163,8 @@ def evaluator(found: list[Measured]) -> str:
     group = [m for m in found if m.group == EVALUATOR]
     ours = next(m.median for m in group if m.name == "ours")
     lines = [
-        f"## {EVALUATOR}\n\nRecall@20, Recall@50 and NDCG@100 with per-user values, from ready scores.\n"
+        f"## {EVALUATOR}\n\nRecall@20, Recall@50 and NDCG@100 with per-user values, from ready "
+        "scores.\n"
     ]
     lines.append(timings(group, "the authors'"))
     for network in (VAE, DAE):
@@ -179,7 +182,8 @@ def closed(found: list[Measured]) -> str:
     matrix = 4 * ease.work.items**2
     ready, peak = ease.peak_bytes
     return (
-        f"## {CLOSED}\n\nEASE: {ease.median:.0f} s; {(peak - ready) / 1e9:.2f} GB of memory besides the interactions, "
+        f"## {CLOSED}\n\nEASE: {ease.median:.0f} s; {(peak - ready) / 1e9:.2f} GB of memory "
+        "besides the interactions, "
         f"{(peak - ready) / matrix:.2f} times the item matrix of {matrix / 1e9:.2f} GB.\n"
     )
 
@@ -245,9 +249,10 @@ def growth(found: list[Measured]) -> str:
     base = f"{BASE['users']:,} users, {BASE['items']:,} items, {BASE['per_user']} interactions per user"
     head = ["model", "against", "sizes", "seconds per epoch", "exponent", "should be"]
     return (
-        f"## {GROWTH_GROUP}\n\nSeconds per epoch as one size changes and the others stay at {base}. Small networks do "
-        "not fill the machine, so that exponents stay below their limit.\n\n![growth](growth.png)\n\n"
-        + table(rows, head)
+        f"## {GROWTH_GROUP}\n\nSeconds per epoch as one size changes and the others stay at "
+        f"{base}. Small networks do "
+        "not fill the machine, so that exponents stay below their "
+        "limit.\n\n![growth](growth.png)\n\n" + table(rows, head)
     )
 
 
