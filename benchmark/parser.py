@@ -19,7 +19,7 @@ download. With --datasets: the suite paper, every model with the seeds 0 1 2 and
 were published for a data set."""
 EXAMPLES = """\
 examples:
-  python run_all.py                                 a first table in about a minute, on made-up data
+  python run_all.py                                 a first table in a minute, on generated data
   python run_all.py --datasets ml20m netflix        all models with their published settings
   python run_all.py --datasets ml1m --models ease   one model on MovieLens-1M, downloaded if need be
   python run_all.py --datasets ml1m --models mult-vae --set mult-vae.latent=100 --seeds 0 1 2
