@@ -58,10 +58,7 @@ def perfect(prepared: Prepared) -> Iterator[Result]:
 
 
 def constant(prepared: Prepared) -> Iterator[Result]:
-    """Check that a scorer with one score for all items gets what a random order gets.
-
-    This is done with items in the split's order, and with items numbered by popularity.
-    """
+    """Check that a constant scorer does as a random order does, also with items by popularity."""
     split = prepared.split
     counts = np.bincount(split.train.item, minlength=split.train.shape[1])
     by_popularity = np.empty(len(counts), dtype=np.int64)
@@ -92,10 +89,7 @@ def chance(metric: Metric, ranking: Ranking, items: int) -> np.ndarray:
 
 
 def permutations(prepared: Prepared) -> Iterator[Result]:
-    """Check that renumbering users and items, or transforming scores increasingly, changes no hit.
-
-    The scores are distinct, so that no tie is broken by a hash of the numbers.
-    """
+    """Check that no hit changes if users and items are renumbered or scores transformed."""
     fold = prepared.split.test
     users, items = fold.target.shape
     random = np.random.RandomState(0)
@@ -181,10 +175,7 @@ class Canary(Recommender[Config]):
 
 
 def leak(prepared: Prepared) -> Iterator[Result]:
-    """Check that the canary finds far fewer targets than on a split that leaks.
-
-    The leaking split has the test users' rows among its training rows.
-    """
+    """Check that the canary does far better if test users' rows are among the training rows."""
     split = prepared.split
     both = csr_matrix(split.test.history.matrix + split.test.target.matrix)
     found = {}
@@ -225,10 +216,7 @@ def popularity(prepared: Prepared) -> Iterator[Result]:
 
 
 def plain_popularity(prepared: Prepared) -> tuple[float, ...]:
-    """Return popularity's headline metrics, computed user by user in plain Python.
-
-    Only the hash that orders equally popular items is the evaluator's.
-    """
+    """Return popularity's headline metrics in plain Python; only the hash is the evaluator's."""
     split = prepared.split
     items = split.train.shape[1]
     counts = np.bincount(split.train.item, minlength=items)
