@@ -33,7 +33,9 @@ FLOORS = {
     "report": {"evaluation", "records"},
     "conduct": {"evaluation", "records", "plan", "run"},
     "verbs": {"evaluation", "records", "plan", "run", "report", "conduct"},
-    "parser": set(),
+    "arguments": set(),
+    "verb_parsers": {"arguments"},
+    "parser": {"arguments", "verb_parsers"},
     "cli": {"parser", "verbs", "run"},
     "trial": {"run"},
 } | {name: set() for name in SHARED}

@@ -1,0 +1,104 @@
+"""The verbs of the command line with their own options."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmark.arguments import Parser, add_data_dir, add_out, add_plugin, add_set, add_verbose
+
+
+def add_verbs(top: Parser) -> None:
+    """Add the verbs with their own options; each is a function of verbs.py."""
+    top.verbs = top.add_subparsers(
+        title="verbs", metavar="", description="without one, trials are run"
+    )
+
+    def verb(name: str, about: str, function: str | None = None) -> Parser:
+        assert top.verbs is not None
+        made = top.verbs.add_parser(name, help=about, description=about, allow_abbrev=False)
+        made.set_defaults(verb=function or name)
+        return made
+
+    add_report(verb("report", "rebuild the tables from the stored records, without training"))
+    made = verb(
+        "verify",
+        "check a folder of records and those in it: whole, unaltered, and their metrics those "
+        "of the hit ranks",
+    )
+    made.add_argument("folder", type=Path, metavar="DIR", help="records, also a stranger's")
+    add_evaluate(
+        verb("evaluate", "score recommendation lists made elsewhere, on the same test users")
+    )
+    add_plugin(verb("list", "data sets and models, with their options", "list_all"))
+    made = verb(
+        "contract", "run the contract tests on the models, likelihoods and data sets of a plugin"
+    )
+    made.add_argument(
+        "file", type=Path, metavar="FILE.py", help="the plugin; it is code, and is run"
+    )
+    made = verb(
+        "export-split", "write a data set's split as the authors' six files", "export_split"
+    )
+    made.add_argument("name", metavar="NAME", help="a data set")
+    made.add_argument(
+        "folder", type=Path, metavar="DIR", help="where to write; made if it is missing"
+    )
+    add_set(made, "an option of the data set")
+    add_plugin(made)
+    add_data_dir(made)
+    made = verb("doctor", "what is wrong with this environment, and how to mend it")
+    add_data_dir(made)
+    add_out(made)
+    made = verb("selftest", "check the evaluator and the protocol by what must come out")
+    made.add_argument(
+        "--dataset", default="synthetic", metavar="NAME", help="on which data (default: synthetic)"
+    )
+    add_plugin(made)
+    add_data_dir(made)
+
+
+def add_report(to: argparse.ArgumentParser) -> None:
+    """Add the options that say which records are reported, and how."""
+    add = to.add_argument
+    add("--datasets", nargs="+", metavar="NAME", help="of these only (default: all there are)")
+    add("--models", nargs="+", metavar="NAME", help="of these only (default: all there are)")
+    add(
+        "--table", nargs="+", choices=["1", "2", "4"], default=[], help="the paper's tables instead"
+    )
+    add("--figure", nargs="+", choices=["1", "3"], default=[], help="the paper's figures instead")
+    add(
+        "--metrics",
+        nargs="+",
+        metavar="KIND@CUTOFF",
+        help="Recall, NDCG or MRR at any cutoff up to 100 (default: Recall@20 Recall@50 NDCG@100)",
+    )
+    add(
+        "--to",
+        type=Path,
+        metavar="DIR",
+        help="also write tables (Markdown, LaTeX, CSV) and plots there; figures go to "
+        "OUT/report without it",
+    )
+    add_plugin(to)
+    add_out(to)
+    add_verbose(to)
+
+
+def add_evaluate(to: argparse.ArgumentParser) -> None:
+    """Add the options that say which lists are evaluated, and on which data set."""
+    add = to.add_argument
+    add("--dataset", required=True, metavar="NAME", help="a data set")
+    add(
+        "--lists",
+        required=True,
+        type=Path,
+        metavar="FILE.parquet",
+        help="columns user (position in the test fold) and items (ranked raw item ids, the "
+        "best first)",
+    )
+    add("--name", required=True, metavar="NAME", help="of the row in the table")
+    add_set(to, "an option of the data set")
+    add_plugin(to)
+    add_data_dir(to)
+    add_out(to)
