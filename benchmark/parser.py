@@ -59,6 +59,7 @@ def parser() -> Parser:
     add_out(top)
     add_verbose(top)
     add_process(top)
+    add_which(top)
     add_verbs(top)
     return top
 
@@ -114,7 +115,7 @@ def add_studies(to: argparse.ArgumentParser) -> None:
 
 
 def add_process(to: argparse.ArgumentParser) -> None:
-    """Add the options that say how trials are run, and which of them."""
+    """Add the options that say how trials are run."""
     add = to.add_argument
     add(
         "--jobs",
@@ -147,12 +148,16 @@ def add_process(to: argparse.ArgumentParser) -> None:
         action="store_true",
         help="store the best weights of each trial as safetensors",
     )
+
+
+def add_which(to: argparse.ArgumentParser) -> None:
+    """Add the options that say which of the trials are run, if any."""
     again = to.add_mutually_exclusive_group()
     again.add_argument("--retry", action="store_true", help="run trials again that failed")
     again.add_argument(
         "--force", action="store_true", help="run trials again that have a record, and replace it"
     )
-    add(
+    to.add_argument(
         "--dry-run",
         action="store_true",
         help="print the trials, done or not, and where each setting comes from",

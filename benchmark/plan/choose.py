@@ -13,7 +13,9 @@ from benchmark.errors import UsageError
 from benchmark.plan import options
 from benchmark.plan.plan import C, Chosen, ChosenData, ChosenModel, E, Lineup, Plan
 from benchmark.suite import Setting, Suite
+from datasets.registry import Entry as DataEntry
 from models.registry import MODELS
+from models.registry import Entry as ModelEntry
 
 
 def plan(
@@ -25,8 +27,9 @@ def plan(
     precision: str = "auto",
     asked: Suite | None = None,
 ) -> Plan:
-    """The plan that a person asks for; what is not said is as the suite ``asked`` says, else as
-    suites/paper.toml.
+    """Return the plan that a person asks for.
+
+    What is not given is as the suite ``asked`` has it, else as suites/paper.toml has it.
 
     Raises UsageError if a name is unknown, an option or its value is wrong, or the device is not
     there or cannot multiply in that precision.
@@ -48,15 +51,7 @@ def plan(
     }
     for device in devices:
         check_device(device, precision)
-    lineups = []
-    for name, entry in data.items():
-        told = [*paper.of(name, None)], [*own.of(name, None)]
-        chosen: ChosenData = configured(entry, entry.config, *told, values[name])
-        lineup = Lineup(chosen, [])
-        for model, of_model in models.items():
-            told = [*paper.of(name, model)], [*own.of(name, model)]
-            lineup.models.append(configured(of_model, of_model.config, *told, values[model]))
-        lineups.append(lineup)
+    lineups = [_lineup(entry, models.values(), [paper, own], values) for entry in data.values()]
     return Plan(
         lineups,
         list(dict.fromkeys(own.seeds if seeds is None else seeds)),
@@ -65,26 +60,40 @@ def plan(
     )
 
 
+def _lineup(
+    data: DataEntry,
+    models: Iterable[ModelEntry],
+    suites: Sequence[Suite],
+    given: Mapping[str, Mapping[str, Any]],
+) -> Lineup:
+    """Return a data set and the models to train on it, each with its options.
+
+    A later suite's settings replace an earlier one's, and what is ``given``, by the name of the
+    data set or model, replaces both.
+    """
+
+    def chosen(entry: E, defaults: C, model: str | None) -> Chosen[E, C]:
+        settings = [setting for each in suites for setting in each.of(data.name, model)]
+        return _configured(entry, defaults, settings, given[entry.name])
+
+    on: ChosenData = chosen(data, data.config, None)
+    return Lineup(on, [chosen(entry, entry.config, entry.name) for entry in models])
+
+
+def _configured(
+    entry: E, defaults: C, settings: Sequence[Setting], given: Mapping[str, Any]
+) -> Chosen[E, C]:
+    """Return ``entry`` with its defaults, over them the settings, and over them what is given."""
+    values = {option: value for option, value, _ in settings} | dict(given)
+    origins = {option: source for option, _, source in settings}
+    config = options.configured(entry.name, defaults, values)
+    return Chosen(entry, config, origins | dict.fromkeys(given, "--set"))
+
+
 def data_set(name: str, settings: Iterable[str] = ()) -> ChosenData:
     """Return one data set with its options; raises UsageError as ``plan`` does."""
     (lineup,) = plan([name], [], settings=settings).lineups
     return lineup.data
-
-
-def configured(
-    entry: E,
-    defaults: C,
-    published: Sequence[Setting],
-    own: Sequence[Setting],
-    given: Mapping[str, Any],
-) -> Chosen[E, C]:
-    """The defaults, over them what was published, then the suite's own settings, then what was
-    ``given``.
-    """
-    settings = {option: value for option, value, _ in (*published, *own)} | dict(given)
-    origins = {option: source for option, _, source in (*published, *own)}
-    config = options.configured(entry.name, defaults, settings)
-    return Chosen(entry, config, origins | dict.fromkeys(given, "--set"))
 
 
 def changed(model: ChosenModel, why: str, values: Mapping[str, Any]) -> ChosenModel:
