@@ -1,23 +1,23 @@
-"""Means and their uncertainty.
+"""Means and their uncertainty: over users, over seeds, and between models on the same users.
 
-Over users, over seeds, between two sets of seeds, and between models on the same users.
+Every interval and p value here is computed in closed form, so that none depends on random numbers.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 
 import numpy as np
 
-RESAMPLES = 10_000
-BLOCK = 2**24
-"""How many random numbers are held at a time."""
 ALPHA = 0.05
-"""The error rate of the family of all pairs of one data set and metric."""
+"""The error rate of a family of tests."""
+POWER = 0.8
+"""The probability with which a detectable difference would have been found."""
+MARGIN = 0.003
+"""Two models whose difference is surely smaller than this are called equal (NDCG or Recall)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def summarize(means: Sequence[float], stderrs: Sequence[float]) -> Summary:
 
 
 def welch_t(a: Sequence[float], mean: float, sd: float, seeds: int) -> float:
-    """Welch's t of the values ``a`` against others known by their mean, deviation and number."""
+    """Return Welch's t of the values ``a`` against others known by mean, deviation and number."""
     from scipy.stats import ttest_ind_from_stats
 
     return float(
@@ -48,7 +48,7 @@ def welch_t(a: Sequence[float], mean: float, sd: float, seeds: int) -> float:
 
 
 def paired_interval(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
-    """95 % interval of the mean of b - a over pairs, by Student's t.
+    """Return the 95 % interval of the mean of b - a over pairs, by Student's t.
 
     Raises ValueError unless ``a`` and ``b`` are equally many, at least two.
     """
@@ -62,100 +62,101 @@ def paired_interval(a: Sequence[float], b: Sequence[float]) -> tuple[float, floa
     return float(low), float(high)
 
 
-def resamples(tests: int) -> int:
-    """RESAMPLES, or as many more as leave the least p of ``tests`` significant after ``holm``."""
-    return max(RESAMPLES, math.ceil(2 * tests / ALPHA))
+@dataclass(frozen=True)
+class Difference:
+    """The mean of one model's values minus another's, over users and seeds, by Student's t."""
+
+    mean: float
+    stderr: float
+    """Its standard error over users and seeds."""
+    freedom: float
+    """Degrees of freedom of that standard error."""
+
+    @property
+    def p(self) -> float:
+        """The two-sided p value of the mean's being 0."""
+        from scipy.stats import t
+
+        if not self.stderr:
+            return float(not self.mean)
+        return float(2 * t.sf(abs(self.mean) / self.stderr, self.freedom))
+
+    def interval(self, level: float = 1 - ALPHA) -> tuple[float, float]:
+        """Return the interval that holds the true mean with the probability ``level``."""
+        half = self.stderr * self._quantile((1 + level) / 2)
+        return self.mean - half, self.mean + half
+
+    @property
+    def equal(self) -> bool:
+        """Whether it is surely smaller than MARGIN, by two one-sided tests at ALPHA."""
+        low, high = self.interval(1 - 2 * ALPHA)
+        return low > -MARGIN and high < MARGIN
+
+    def detectable(self, tests: int) -> float:
+        """Return the smallest true mean that one of ``tests`` tests would find four times in five.
+
+        This is where Holm's correction is strictest: the test of the smallest p value.
+        """
+        return self.stderr * (self._quantile(1 - ALPHA / tests / 2) + self._quantile(POWER))
+
+    def _quantile(self, probability: float) -> float:
+        from scipy.stats import t
+
+        return float(t.ppf(probability, self.freedom))
 
 
-def sign_flip_p(differences: np.ndarray) -> np.ndarray:
-    """Two-sided p of each row's mean being 0, (D, users) -> (D,), by a permutation test.
+def difference(first: np.ndarray, second: np.ndarray) -> Difference:
+    """Return the difference of two models, each (seeds, users) on the same two users or more.
 
-    Each resample flips the signs of random users' differences, of all rows alike. The observed
-    signs count as one resample more, so that p is never 0 and the test is exact (Phipson, Smyth
-    2010).
+    Its variance is the sum of that over users (of the seeds' mean difference) and those over seeds
+    (of each model's mean), each divided by its number; degrees of freedom by Satterthwaite 1946. A
+    user's noise that differs from seed to seed is in both terms, so that the standard error is a
+    little too large (Owen 2007, "The pigeonhole bootstrap", whose resampling of users and seeds it
+    stands for). A model of one seed has no term over seeds.
     """
-    number = resamples(len(differences))
-    # what is equal but for rounding counts as equal
-    observed = np.abs(differences.sum(axis=1)) * (1 - 1e-12)
-    extreme = np.zeros(len(differences))
-    for random, count in _blocks(differences.shape[1], number):
-        signs = 1.0 - 2 * random.integers(0, 2, (count, differences.shape[1]), dtype=np.int8)
-        extreme += (np.abs(signs @ differences.T) >= observed).sum(axis=0)
-    return (extreme + 1) / (number + 1)
+    paired = first.mean(axis=0) - second.mean(axis=0)
+    samples = [paired, *(values.mean(axis=1) for values in (first, second) if len(values) > 1)]
+    parts = [(float(sample.var(ddof=1)) / len(sample), len(sample) - 1) for sample in samples]
+    variance = sum(part for part, _ in parts)
+    spread = sum(part**2 / freedom for part, freedom in parts)
+    freedom = variance**2 / spread if spread else math.inf
+    return Difference(float(paired.mean()), math.sqrt(variance), freedom)
 
 
-def bootstrap_interval(differences: np.ndarray) -> np.ndarray:
-    """95 % interval of each row's mean, (D, users) -> (D, 2): percentiles over users drawn anew."""
-    users = differences.shape[1]
-    means = [
-        random.multinomial(users, np.full(users, 1 / users), count) @ differences.T / users
-        for random, count in _blocks(users, RESAMPLES)
-    ]
-    return np.quantile(np.concatenate(means), [0.025, 0.975], axis=0).T
+def holm(p: Sequence[float]) -> list[float]:
+    """Return p values adjusted for their number, so that any false finding stays below alpha.
 
-
-def _blocks(users: int, number: int) -> Iterator[tuple[np.random.Generator, int]]:
-    """One seeded generator, with how many resamples to draw from it at a time.
-
-    They are the same for the same sizes.
+    Holm 1979.
     """
-    random, left = np.random.default_rng(0), number
-    while left:
-        count = min(left, max(1, BLOCK // users))
-        left -= count
-        yield random, count
-
-
-def holm(p: np.ndarray) -> np.ndarray:
-    """p values (D,) adjusted for there being D tests (Holm 1979).
-
-    The chance of any false finding stays below alpha.
-    """
-    order = np.argsort(p)
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p)))).clip(max=1)
-    return adjusted
+    values = np.array(p, dtype=float)
+    order = np.argsort(values, kind="stable")
+    adjusted = np.empty(len(values))
+    factors = len(values) - np.arange(len(values))
+    adjusted[order] = np.maximum.accumulate(values[order] * factors).clip(max=1)
+    return adjusted.tolist()
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Two rows on the same users."""
+class Leaders:
+    """The model with the best mean, and those not shown to be below it."""
 
-    first: int
-    second: int
-    difference: float
-    """Mean of first - second over users."""
-    p: float
-    adjusted: float
-    """p after Holm's correction."""
-
-    @property
-    def significant(self) -> bool:
-        return self.adjusted < ALPHA
+    best: int
+    level: tuple[int, ...]
+    """The others whose difference from the best is not significant, by Holm over all others."""
+    detectable: float
+    """The difference from the best that would have been found, median over the others' tests."""
 
 
-def comparisons(values: np.ndarray) -> list[Comparison]:
-    """A comparison of every pair of rows; ``values`` are (rows, users)."""
-    pairs = list(combinations(range(len(values)), 2))
-    if not pairs:
-        return []
-    differences = np.array([values[a] - values[b] for a, b in pairs])
-    p = sign_flip_p(differences)
-    found = zip(pairs, differences.mean(axis=1), p, holm(p), strict=True)
-    return [
-        Comparison(a, b, float(mean), float(one), float(of_all))
-        for (a, b), mean, one, of_all in found
-    ]
+def leaders(models: Sequence[np.ndarray]) -> Leaders | None:
+    """Compare each model, (seeds, users), with the one of the best mean.
 
-
-def best(values: np.ndarray) -> set[int]:
-    """The row with the best mean, and those that do not differ from it significantly."""
-    if not len(values):
-        return set()
-    top = int(values.mean(axis=1).argmax())
-    worse = {
-        pair.first + pair.second - top
-        for pair in comparisons(values)
-        if top in (pair.first, pair.second) and pair.significant
-    }
-    return set(range(len(values))) - worse
+    None unless there are two models or more on the same two users or more.
+    """
+    if len(models) < 2 or models[0].shape[1] < 2:
+        return None
+    best = int(np.argmax([values.mean() for values in models]))
+    others = [n for n in range(len(models)) if n != best]
+    found = [difference(models[n], models[best]) for n in others]
+    adjusted = holm([each.p for each in found])
+    level = tuple(n for n, p in zip(others, adjusted, strict=True) if p >= ALPHA)
+    return Leaders(best, level, median(each.detectable(len(others)) for each in found))
