@@ -20,17 +20,46 @@ class Parser(argparse.ArgumentParser):
         """End with exit code 2."""
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
-    def check_options(self, argv: list[str]) -> None:
-        """End, naming the nearest, at an option that no verb has; argparse would take its value for
-        a verb.
+    def check_words(self, argv: list[str]) -> None:
+        """End with exit code 2 if the first word is no verb, or an option is not the verb's.
+
+        argparse would take the value of an unknown option for a verb, and would name neither the
+        nearest option nor the verb that has it.
         """
         from benchmark.catalog import suggestion
 
-        parsers = [self, *(self.verbs.choices.values() if self.verbs else [])]
-        known = [option for parser in parsers for option in parser._option_string_actions]
-        for word in argv:
-            if word.startswith("--") and (option := word.partition("=")[0]) not in known:
-                self.error(f"there is no option {option}{suggestion(option, known)}")
+        assert self.verbs is not None
+        parsers = {"": self, **self.verbs.choices}
+        verb = argv[0] if argv and not argv[0].startswith("-") else ""
+        if verb not in parsers:
+            self._no_verb(verb)
+        for option in (word.partition("=")[0] for word in argv if word.startswith("--")):
+            if option in parsers[verb].options:
+                continue
+            owners = [name or "a run" for name, each in parsers.items() if option in each.options]
+            near = suggestion(option, parsers[verb].options, cutoff=0.9 if owners else 0.6)
+            owned = f"; it is an option of {' and '.join(owners)}" if owners and not near else ""
+            self.error(f"{verb or 'a run'} has no option {option}{near}{owned}")
+
+    def _no_verb(self, word: str) -> NoReturn:
+        from benchmark.catalog import suggestion
+
+        assert self.verbs is not None
+        verbs = self.verbs.choices
+        self.error(
+            f"there is no verb {word!r}{suggestion(word, verbs)}; the verbs are "
+            f"{', '.join(verbs)}, and a run names its data by --datasets"
+        )
+
+    def _check_value(self, action: argparse.Action, value: str) -> None:
+        if action is self.verbs and value not in self.verbs.choices:
+            self._no_verb(value)
+        super()._check_value(action, value)
+
+    @property
+    def options(self) -> list[str]:
+        """The options of this parser, without its verbs'."""
+        return list(self._option_string_actions)
 
 
 def add_out(to: argparse.ArgumentParser) -> None:

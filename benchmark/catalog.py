@@ -18,9 +18,8 @@ T = TypeVar("T")
 def look_up(kind: str, name: str, table: Mapping[str, T]) -> T:
     """Return the entry of ``name``; if there is none, raise a UsageError that lists all names."""
     if name not in table:
-        raise UsageError(
-            f"there is no {kind} {name!r}{suggestion(name, table)}; known: {', '.join(table)}"
-        )
+        near = suggestion(name, table)
+        raise UsageError(f"there is no {kind} {name!r}{near}; known: {', '.join(table)}")
     return table[name]
 
 
@@ -44,15 +43,28 @@ def data_sets(names: Iterable[str]) -> dict[str, Entry]:
                 raise UsageError(
                     f"{paths[entry.name]} and {path} would both be {entry.name}; rename one of them"
                 )
+        elif canonical(name) not in DATASETS and _is_path(name):
+            raise UsageError(
+                f"{name!r} is a path and no data set's name; your own data is named "
+                f"{own.PREFIX}{name}"
+            )
         else:
             entry = look_up("data set", canonical(name), DATASETS)
         chosen[entry.name] = entry
     return chosen
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return ", did you mean 'NAME'?" with the nearest name in ``known``, or "" if none is near."""
-    near = difflib.get_close_matches(name.lower(), known, n=1) or difflib.get_close_matches(
-        name, known, n=1
-    )
+def _is_path(name: str) -> bool:
+    """Return whether a name has the form of a file's or folder's path, or is one that is there."""
+    return "/" in name or bool(Path(name).suffix) or Path(name).exists()
+
+
+def suggestion(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return ", did you mean 'NAME'?" with the nearest name in ``known``, or "" if none is near.
+
+    ``cutoff`` is difflib's: the least similarity of a near name, from 0 to 1.
+    """
+    words = list(known)
+    near = difflib.get_close_matches(name.lower(), words, 1, cutoff)
+    near = near or difflib.get_close_matches(name, words, 1, cutoff)
     return f", did you mean {near[0]!r}?" if near else ""

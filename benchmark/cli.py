@@ -16,7 +16,7 @@ from benchmark.run import launch
 def main(argv: list[str] | None = None) -> int:
     """Do what ``argv`` says; returns the exit code."""
     top = parser()
-    top.check_options(sys.argv[1:] if argv is None else argv)
+    top.check_words(sys.argv[1:] if argv is None else argv)
     arguments = top.parse_args(argv)
     if arguments.verb == "doctor":  # must run where nothing else does
         from benchmark import doctor
