@@ -1,6 +1,7 @@
-"""Means and their uncertainty.
+"""Means and their uncertainty, and tests of differences.
 
-Over users, over seeds, between two sets of seeds, and between models on the same users.
+Means are over users or seeds; differences are between two sets of seeds, or between models on the
+same users.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from statistics import fmean, stdev
 import numpy as np
 
 RESAMPLES = 10_000
+"""The number of resamples of a bootstrap, and the least number of a permutation test."""
 BLOCK = 2**24
-"""How many random numbers are held at a time."""
+"""The number of random numbers that are held in memory at a time."""
 ALPHA = 0.05
-"""The error rate of the family of all pairs of one data set and metric."""
+"""The family-wise error rate: all pairs of rows on one data set and metric are a family."""
 
 
 @dataclass(frozen=True)
@@ -26,20 +28,20 @@ class Summary:
 
     mean: float
     sd: float | None
-    """Standard deviation over seeds (ddof=1); None for one seed or a deterministic model."""
+    """The standard deviation over seeds (ddof=1); None for one seed or a deterministic model."""
     stderr: float
-    """Standard error over users, the mean of that of each seed."""
+    """The standard error over users, averaged over seeds."""
     seeds: int
 
 
 def summarize(means: Sequence[float], stderrs: Sequence[float]) -> Summary:
-    """Summarise one metric from each seed's mean and standard error over users."""
+    """Return the summary of a metric from each seed's mean and standard error over users."""
     sd = stdev(means) if len(means) > 1 else None
     return Summary(fmean(means), sd, fmean(stderrs), len(means))
 
 
 def welch_t(a: Sequence[float], mean: float, sd: float, seeds: int) -> float:
-    """Welch's t of the values ``a`` against others known by their mean, deviation and number."""
+    """Return Welch's t of the values ``a`` against a sample with this mean, deviation and size."""
     from scipy.stats import ttest_ind_from_stats
 
     return float(
@@ -48,13 +50,13 @@ def welch_t(a: Sequence[float], mean: float, sd: float, seeds: int) -> float:
 
 
 def paired_interval(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
-    """95 % interval of the mean of b - a over pairs, by Student's t.
+    """Return the 95 % interval of the mean of b - a over pairs, by Student's t.
 
-    Raises ValueError unless ``a`` and ``b`` are equally many, at least two.
+    Raises ValueError unless ``a`` and ``b`` have the same length, two or more.
     """
     from scipy.stats import ttest_rel
 
-    # scipy would pair a single value with every one of the others
+    # strict, since scipy would pair a single value with each value of a longer sequence
     pairs = np.array(list(zip(a, b, strict=True)))
     if len(pairs) < 2:
         raise ValueError(f"{len(pairs)} pairs have no interval; at least two are needed")
@@ -63,19 +65,22 @@ def paired_interval(a: Sequence[float], b: Sequence[float]) -> tuple[float, floa
 
 
 def resamples(tests: int) -> int:
-    """RESAMPLES, or as many more as leave the least p of ``tests`` significant after ``holm``."""
+    """Return the number of resamples for each of ``tests`` permutation tests, at least RESAMPLES.
+
+    It is large enough that the least possible p is still significant after ``holm``.
+    """
     return max(RESAMPLES, math.ceil(2 * tests / ALPHA))
 
 
 def sign_flip_p(differences: np.ndarray) -> np.ndarray:
-    """Two-sided p of each row's mean being 0, (D, users) -> (D,), by a permutation test.
+    """Return the two-sided p of each row's mean being 0: (D, users) -> (D,).
 
-    Each resample flips the signs of random users' differences, of all rows alike. The observed
-    signs count as one resample more, so that p is never 0 and the test is exact (Phipson, Smyth
-    2010).
+    It is that of a permutation test: each resample flips the signs of random users' differences,
+    the same users in all rows. The observed signs count as one more resample, so that p is never 0
+    and the test is exact (Phipson, Smyth 2010).
     """
     number = resamples(len(differences))
-    # what is equal but for rounding counts as equal
+    # a resample that equals the observed mean but for rounding must count as equal to it
     observed = np.abs(differences.sum(axis=1)) * (1 - 1e-12)
     extreme = np.zeros(len(differences))
     for random, count in _blocks(differences.shape[1], number):
@@ -85,7 +90,10 @@ def sign_flip_p(differences: np.ndarray) -> np.ndarray:
 
 
 def bootstrap_interval(differences: np.ndarray) -> np.ndarray:
-    """95 % interval of each row's mean, (D, users) -> (D, 2): percentiles over users drawn anew."""
+    """Return the 95 % interval of each row's mean, by the percentile bootstrap over users.
+
+    The shapes are (D, users) -> (D, 2).
+    """
     users = differences.shape[1]
     means = [
         random.multinomial(users, np.full(users, 1 / users), count) @ differences.T / users
@@ -95,9 +103,9 @@ def bootstrap_interval(differences: np.ndarray) -> np.ndarray:
 
 
 def _blocks(users: int, number: int) -> Iterator[tuple[np.random.Generator, int]]:
-    """One seeded generator, with how many resamples to draw from it at a time.
+    """Yield a seeded generator and how many resamples to draw from it, until ``number`` are drawn.
 
-    They are the same for the same sizes.
+    Blocks keep the random numbers within BLOCK, and are the same for the same arguments.
     """
     random, left = np.random.default_rng(0), number
     while left:
@@ -107,9 +115,9 @@ def _blocks(users: int, number: int) -> Iterator[tuple[np.random.Generator, int]
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """p values (D,) adjusted for there being D tests (Holm 1979).
+    """Return the p values (D,) of D tests, adjusted for their number by Holm's method (1979).
 
-    The chance of any false finding stays below alpha.
+    If those below ALPHA count as significant, the family-wise error rate is at most ALPHA.
     """
     order = np.argsort(p)
     adjusted = np.empty(len(p))
@@ -119,37 +127,42 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two rows on the same users."""
+    """The comparison of two rows, models in a table, on the same users."""
 
     first: int
+    """The index of the one row."""
     second: int
+    """The index of the other row."""
     difference: float
-    """Mean of first - second over users."""
+    """The mean of first - second over users."""
     p: float
+    """The p of the permutation test."""
     adjusted: float
-    """p after Holm's correction."""
+    """The p after Holm's correction for the number of pairs."""
 
     @property
     def significant(self) -> bool:
+        """Whether the difference is significant after Holm's correction."""
         return self.adjusted < ALPHA
 
 
 def comparisons(values: np.ndarray) -> list[Comparison]:
-    """A comparison of every pair of rows; ``values`` are (rows, users)."""
+    """Return the comparison of every pair of rows; ``values`` are (rows, users)."""
     pairs = list(combinations(range(len(values)), 2))
     if not pairs:
         return []
     differences = np.array([values[a] - values[b] for a, b in pairs])
     p = sign_flip_p(differences)
-    found = zip(pairs, differences.mean(axis=1), p, holm(p), strict=True)
-    return [
-        Comparison(a, b, float(mean), float(one), float(of_all))
-        for (a, b), mean, one, of_all in found
-    ]
+    means = differences.mean(axis=1).tolist()
+    numbers = zip(pairs, means, p.tolist(), holm(p).tolist(), strict=True)
+    return [Comparison(a, b, *rest) for (a, b), *rest in numbers]
 
 
 def best(values: np.ndarray) -> set[int]:
-    """The row with the best mean, and those that do not differ from it significantly."""
+    """Return the rows of ``values`` (rows, users) that are best, by their indices.
+
+    They are the row with the largest mean, and those that do not differ from it significantly.
+    """
     if not len(values):
         return set()
     top = int(values.mean(axis=1).argmax())
