@@ -1,4 +1,4 @@
-"""What a trial is, and its name: everything its numbers depend on, and nothing else."""
+"""Trials: the spec holds everything that a trial's numbers depend on, and its hash is the id."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ when numbers change."""
 
 
 class Strict(BaseModel):
-    """A value that is validated when it is made, takes no unknown field, and never changes."""
+    """A value that is validated when it is made, rejects unknown fields, and never changes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,7 +37,7 @@ HASHED = frozenset(
         "precision",
     )
 )
-"""The fields of TrialSpec that are in every id; their names must never change."""
+"""The fields of TrialSpec that are part of every id; their names must never change."""
 
 
 class TrialSpec(Strict):
@@ -48,24 +48,25 @@ class TrialSpec(Strict):
     config: dict[str, Any]
     """All options of the model, defaults included."""
     code: str
-    """``code_hash`` of the files that define the model; of lists made elsewhere, their hash."""
+    """The ``code_hash`` of the files that define the model, or the hash of lists made elsewhere."""
     dataset: str
     split_hash: str
     seed: int | None
-    """None for a deterministic model."""
+    """The seed; None for a deterministic model."""
     stage: Literal["test", "validation", "external"] = "test"
-    """"validation": a point of a grid, which never sees the test users; "external": lists made
-    elsewhere."""
+    """The kind of trial: "test" scores the test users; "validation", a point of a grid, scores the
+    validation users only; "external" scores lists made elsewhere on the test users."""
     device: Device | None
-    """None for a row that is not a model's: bounds, and lists made elsewhere."""
+    """The device; None for what is not trained here: bounds and lists made elsewhere."""
     precision: Precision | None
+    """The precision of matrix products; None where ``device`` is None."""
 
     @property
     def id(self) -> str:
-        """16 hex digits of the sha256 of the canonical JSON.
+        """The first 16 hex digits of the sha256 of the spec as canonical JSON.
 
-        A field that came after the first records is left out at its default, so that their ids
-        stay.
+        A field that was added after the first records is left out where it has its default, so that
+        the ids of those records stay the same.
         """
         content = self.model_dump(mode="json")
         later = {
@@ -79,50 +80,53 @@ class TrialSpec(Strict):
 
 
 class Data(Strict):
-    """What a record says of its data set: the options of the split, and sizes."""
+    """What a record says about its data set: the options, and the sizes of the split."""
 
     options: dict[str, Any]
     users: int | None = None
-    """Users in all parts of the split; None in some records of version 1, as below."""
+    """The number of users in all parts of the split; None in some records of version 1."""
     interactions: int | None = None
-    """Interactions in all parts of the split."""
+    """The number of interactions in all parts of the split; None where ``users`` is."""
     training_users: int
     items: int
     training_interactions: int
     validation_users: int
-    """Validation users with something to find."""
+    """The number of validation users who have targets."""
     test_users: int
-    """Test users with something to find."""
+    """The number of test users who have targets."""
     raw_sha256: str | None
     notes: tuple[str, ...]
-    """What a person should know of the split: repeats dropped, archive unverified."""
+    """What a person should know about the split, as that repeats were dropped."""
 
 
 class Job(Strict):
-    """A trial and what its process must know but its numbers do not depend on: the content of
-    SPEC.json.
+    """The content of SPEC.json: a trial's spec, and what its process must know besides.
+
+    The trial's numbers depend on nothing but the spec.
     """
 
     spec: TrialSpec
     data: Data
     split: Path
-    """Folder of the cached split."""
+    """The folder of the cached split."""
     out: Path
-    """Folder of the records."""
+    """The folder of the records."""
     threads: int
-    """CPU threads."""
+    """The number of CPU threads."""
     alone: bool = True
     """Whether no other trial of the same run is under way at the same time."""
     checkpoint_seconds: float = 60.0
-    """The shortest time between two checkpoints."""
+    """The shortest time between two checkpoints, in seconds."""
     keep_weights: bool = False
+    """Whether the weights of the best epoch are stored beside the record."""
     plugins: tuple[Path, ...] = ()
-    """Files that register models or likelihoods."""
+    """The files that register models or likelihoods, to be run before the trial."""
 
 
 def code_hash(*paths: Path) -> str:
-    """Of the meaning of Python files: their syntax trees printed back without comments and
-    docstrings.
+    """Return a hash of the meaning of Python files, as 16 hex digits.
+
+    It is taken of their syntax trees without docstrings; comments are not part of those anyway.
     """
     code = hashlib.sha256()
     for path in paths:

@@ -1,7 +1,7 @@
-"""The parts of README.md and docs/ that are made of the records in results/reference.
+"""Writes the parts of README.md and docs/ that are made from the records in results/reference.
 
-``make readme`` runs it. Each part stands between the comments ``<!-- NAME -->`` and ``<!-- end
--->``; the text around them is written by hand.
+``make readme`` runs this module. Each part stands between the comments ``<!-- NAME -->`` and ``<!--
+end -->``; the text around them is written by hand.
 """
 
 from __future__ import annotations
@@ -28,29 +28,29 @@ PARITY = ROOT / "results" / "parity.csv"
 
 @cache
 def stored(folder: str = "") -> list[Record]:
-    """The records of real runs, or those of another kind in a folder of their own."""
+    """Return the records in results/reference, or in one of its folders."""
     return store.read_all(REFERENCE / folder)
 
 
 @cache
 def report(folder: str = "") -> Report:
-    """The report of the records in one of those folders."""
+    """Return the report on the records that ``stored`` returns."""
     return Report(stored(folder), REFERENCE / folder, HEADLINE)
 
 
 def usual(*datasets: str) -> list[Record]:
-    """The records of some data sets, each model in the precision that ``auto`` is.
+    """Return the records of some data sets, each model's in one precision only.
 
-    These are the rounded ones, where a model has any.
+    It is the precision that ``--precision auto`` means: bf16 for a model with records in bf16.
     """
-    found = [record for record in stored() if record.spec.dataset in datasets]
-    rounded = {record.spec.model for record in found if record.spec.precision == "bf16"}
-    return [r for r in found if r.spec.precision == "bf16" or r.spec.model not in rounded]
+    records = [record for record in stored() if record.spec.dataset in datasets]
+    rounded = {record.spec.model for record in records if record.spec.precision == "bf16"}
+    return [r for r in records if r.spec.precision == "bf16" or r.spec.model not in rounded]
 
 
 @cache
 def usual_report(*datasets: str) -> Report:
-    """The report of the records that ``usual`` gives."""
+    """Return the report on the records that ``usual`` returns."""
     return Report(usual(*datasets), REFERENCE, HEADLINE)
 
 
@@ -82,11 +82,11 @@ FINDINGS = (
     ),
     ("als", "bpr", "Both by the library implicit, each at its best settings of a small grid."),
 )
-"""Pairs on ml1m, and what to know of them."""
+"""Pairs of models that are compared on ml1m, each with a remark."""
 
 
 def findings() -> str:
-    """A line for each pair: the difference in NDCG@100 with its uncertainty, from the records."""
+    """Return a line for each pair in FINDINGS: the difference in NDCG@100, with its uncertainty."""
     (table,) = usual_report("ml1m").differences
     by_pair = {
         (row["model"], row["other"]): row for row in table.data if row["metric"] == str(SELECTION)
@@ -103,11 +103,12 @@ def findings() -> str:
 def _finding(
     by_pair: Mapping[tuple[str, str], Mapping[str, Any]], first: str, second: str, remark: str
 ) -> str:
-    there = (first, second) in by_pair
-    row, sign = (by_pair[first, second], 1) if there else (by_pair[second, first], -1)
+    """Return the line of one pair, of which the table has only one order."""
+    has_order = (first, second) in by_pair
+    row, sign = (by_pair[first, second], 1) if has_order else (by_pair[second, first], -1)
     difference, *interval = (sign * row[key] for key in ("difference", "low", "high"))
-    how = "is above" if difference > 0 else "is below"
-    verb = how if row["p_holm"] < ALPHA else "does not differ surely from"
+    direction = "is above" if difference > 0 else "is below"
+    verb = direction if row["p_holm"] < ALPHA else "does not differ surely from"
     low, high = sorted(interval)
     return (
         f"- `{first}` {verb} `{second}`: {difference:+.4f} "
@@ -133,21 +134,21 @@ PARTS: dict[str, Callable[[], str]] = {
     "rehearsal": lambda: markdown(report("rehearsal").timings),
     "tuning": lambda: markdown(report("tuning").tunings),
 }
-"""The generated parts, by the names of their comments."""
+"""The functions that make the parts, by the names in the comments around them."""
 
 
 def rebuilt(text: str) -> str:
-    """``text`` with every generated part made anew; what stands between other comments stays."""
+    """Return ``text`` with every part of PARTS made anew; text between other comments stays."""
     return re.sub(
         rf"(<!-- ({'|'.join(PARTS)}) -->\n).*?(<!-- end -->)",
-        lambda found: f"{found[1]}\n{PARTS[found[2]]()}\n\n{found[3]}",
+        lambda match: f"{match[1]}\n{PARTS[match[2]]()}\n\n{match[3]}",
         text,
         flags=re.DOTALL,
     )
 
 
 def pictures() -> dict[str, bytes]:
-    """The pictures of docs/, by their names."""
+    """Return the pictures of docs/ as PNG, by the names of their files."""
     ml1m = [record for record in stored() if record.spec.dataset == "ml1m"]
     exact = [record for record in ml1m if record.spec.precision == "fp32"]
     networks = [
@@ -156,14 +157,14 @@ def pictures() -> dict[str, bytes]:
         if record.spec.model in ("mult-vae", "mult-dae", "logistic-dae")
     ]
     (betas,) = sweep.sweeps(stored("sweep"))
-    made = {
+    drawn = {
         "curves-ml1m.png": curves.draw(exact),
         "cost-ml1m.png": pareto(usual("ml1m")),
         "beta-ml1m.png": sweep.draw(betas),
         "figure-1.png": figures.annealing(stored("sweep"), REFERENCE / "sweep"),
         "figure-3.png": figures.activity(networks, REFERENCE),
     }
-    return {name: png(figure) for name, figure in made.items() if figure}
+    return {name: png(figure) for name, figure in drawn.items() if figure}
 
 
 if __name__ == "__main__":

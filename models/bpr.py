@@ -51,7 +51,7 @@ holds them)."""
 TINY = 1e-30
 """The least divisor, for users whose gradient is 0."""
 NEGATIVES_SEED = 0
-"""Of the fold-in's negatives; the same for every trial."""
+"""The seed that draws the fold-in's negatives; it is the same for every trial."""
 
 
 class BPRConfig(Config):
@@ -60,7 +60,7 @@ class BPRConfig(Config):
     factors: Annotated[PositiveInt, Search(32, 256, log=True)] = 128
     """K, numbers per user and item, besides the item's bias (tuned on ml1m validation)."""
     learning_rate: Annotated[PositiveFloat, Search(0.005, 0.2, log=True)] = 0.02
-    """Of stochastic gradient descent, one pair at a time (tuned on ml1m validation)."""
+    """Step of stochastic gradient descent, one pair at a time (tuned on ml1m validation)."""
     regularization: Annotated[PositiveFloat, Search(0.001, 0.1, log=True)] = 0.01
     """Weight of the squared norms of a drawn pair in training (implicit: 0.01; tuned on ml1m
     validation)."""

@@ -1,4 +1,4 @@
-"""A table as values: what its cells hold, before anything is written as text."""
+"""Tables as values: what their cells hold, before anything is written as text."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from benchmark.report.published import Published, Verdict
 
 @dataclass(frozen=True)
 class Number:
-    """One number, and how it is shown."""
+    """A number, and the format that it is shown in."""
 
     value: float
     form: str = ".4f"
-    """A format specification of Python's, for all numbers of the cell."""
+    """The Python format specification of every number in the cell."""
     bold: bool = False
 
     @property
     def main(self) -> str:
-        """The part that bold type marks."""
+        """The part of the cell that is set in bold where ``bold`` is true."""
         return format(self.value, self.form)
 
     @property
     def rest(self) -> str:
-        """What follows that part."""
+        """The text after ``main``, which is never bold."""
         return ""
 
     def __str__(self) -> str:
@@ -34,12 +34,12 @@ class Number:
 
 @dataclass(frozen=True)
 class Mean(Number):
-    """A mean over seeds."""
+    """A mean over seeds, with its uncertainty."""
 
     sd: float | None = None
-    """Standard deviation over seeds; None for one run."""
+    """The standard deviation over seeds; None for a single trial."""
     stderr: float | None = None
-    """Standard error over the test users; None where the table does not show it."""
+    """The standard error over the test users; None where the table does not show it."""
 
     @property
     def rest(self) -> str:
@@ -50,36 +50,37 @@ class Mean(Number):
 
 @dataclass(frozen=True)
 class Quoted:
-    """A published number, and whether ours agrees with it."""
+    """A published number, and whether our number agrees with it."""
 
     published: Published
     verdict: Verdict | None
-    """None where one of the two has no standard error."""
+    """None where one of the two numbers has no standard error."""
 
     def __str__(self) -> str:
         return self.published.text + (f", {self.verdict}" if self.verdict else "")
 
 
 Cell = str | Number | Quoted
-"""``str(cell)`` is its plain text; report/render.py writes it with bold type and escapes."""
+"""What a table cell holds; ``str(cell)`` is its plain text, and report/render.py adds bold type."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Cells for a person, and the numbers behind them."""
+    """A table: cells for a person to read, and the numbers behind them for a program."""
 
     title: str
     head: Sequence[str]
+    """The names of the columns."""
     cells: Sequence[Sequence[Cell]]
-    """One sequence for each row."""
+    """The rows of the table, each as its cells."""
     notes: Sequence[str] = ()
-    """What a reader must know of this table: failures, machines, what was left out."""
+    """What a reader must know about this table: failures, machines, records left out."""
     definitions: str = ""
-    """What its words and numbers are; tables that share it may say it once."""
+    """What the words and numbers in the table mean; it is printed once for tables that share it."""
     data: Sequence[dict[str, Any]] = field(default_factory=list)
-    """The same in full precision, for CSV; None is an empty field."""
+    """The rows of the CSV file, with the same numbers in full precision; None is an empty field."""
 
 
 def counted(number: int, what: str) -> str:
-    """``what`` in the singular or the plural, as in "1 trial", "2 trials"."""
+    """Return a number with ``what`` in the singular or plural, as "1 trial" or "2 trials"."""
     return f"{number} {what}{'' if number == 1 else 's'}"

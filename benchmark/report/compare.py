@@ -1,8 +1,9 @@
-"""Rows of result tables against each other: pairs on the same users, and ranks over data sets."""
+"""Comparisons of models: differences of pairs on the same users, and ranks over data sets."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,42 +23,51 @@ CELLS = (
 )
 
 
-def differences(found: Sequence[Record], folder: Path, metrics: Sequence[Metric]) -> list[Table]:
-    """A table for each data set and split that has two rows or more, the best row first."""
-    made = [(group, models(rows(group))) for group in outside_grids(found)]
-    return [_table(group, there, folder, metrics) for group, there in made if len(there) > 1]
+def differences(records: Sequence[Record], folder: Path, metrics: Sequence[Metric]) -> list[Table]:
+    """Return a table for each data set and split on which two rows or more have results.
+
+    In each, the row with the best mean comes first. Raises DataError if a per-user file is not its
+    record's.
+    """
+    splits = [(group, models(rows(group))) for group in outside_grids(records)]
+    return [
+        _table(group, table_rows, folder, metrics)
+        for group, table_rows in splits
+        if len(table_rows) > 1
+    ]
 
 
-def _table(group: list[Record], made: list[Row], folder: Path, metrics: Sequence[Metric]) -> Table:
+def _table(
+    group: list[Record], table_rows: list[Row], folder: Path, metrics: Sequence[Metric]
+) -> Table:
     every = [SELECTION, *(metric for metric in metrics if metric != SELECTION)]
     # (rows, metrics, users)
-    values = np.array([row.per_user(every, folder).mean(axis=1) for row in made])
+    values = np.array([row.per_user(every, folder).mean(axis=1) for row in table_rows])
     order = np.argsort(-values[:, 0].mean(axis=1), kind="stable")
-    values, called = values[order], names([made[i] for i in order])
-    where = {
+    values, row_names = values[order], names([table_rows[i] for i in order])
+    split = {
         "dataset": group[0].data_label,
         "split_hash": group[0].spec.split_hash,
         "test_users": values.shape[2],
     }
     pairs = [comparisons(values[:, m]) for m in range(len(every))]
     data = [
-        where | {"metric": str(metric)} | numbers
+        split | {"metric": str(metric)} | numbers
         for m, metric in enumerate(every)
-        for numbers in _numbers(pairs[m], values[:, m], called)
+        for numbers in _numbers(pairs[m], values[:, m], row_names)
     ]
-    cells = _matrix(pairs[0], called)
     return Table(
         f"Differences on {title(group)}",
-        ["", *called],
-        cells,
+        ["", *row_names],
+        _matrix(pairs[0], row_names),
         definitions=f"{CELLS} {PAIRS}",
         data=data,
     )
 
 
-def _matrix(pairs: Sequence[Comparison], called: Sequence[str]) -> list[list[Cell]]:
-    """Each row's difference from each column."""
-    cells: list[list[Cell]] = [[name, *["" for _ in called]] for name in called]
+def _matrix(pairs: Sequence[Comparison], row_names: Sequence[str]) -> list[list[Cell]]:
+    """Return the cells of the table: each row's name and its difference from each column."""
+    cells: list[list[Cell]] = [[name, *[""] * len(row_names)] for name in row_names]
     for pair in pairs:
         for row, column, sign in ((pair.first, pair.second, 1), (pair.second, pair.first, -1)):
             cells[row][column + 1] = Number(sign * pair.difference, "+.4f", pair.significant)
@@ -65,16 +75,16 @@ def _matrix(pairs: Sequence[Comparison], called: Sequence[str]) -> list[list[Cel
 
 
 def _numbers(
-    pairs: Sequence[Comparison], values: np.ndarray, called: Sequence[str]
+    pairs: Sequence[Comparison], values: np.ndarray, row_names: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
-    """The numbers of each pair in full; ``values`` are (rows, users)."""
+    """Yield the CSV row of each pair; ``values`` are (rows, users)."""
     intervals = bootstrap_interval(
         np.array([values[pair.first] - values[pair.second] for pair in pairs])
     )
     for pair, (low, high) in zip(pairs, intervals, strict=True):
         yield {
-            "model": called[pair.first],
-            "other": called[pair.second],
+            "model": row_names[pair.first],
+            "other": row_names[pair.second],
             "difference": pair.difference,
             "low": float(low),
             "high": float(high),
@@ -89,59 +99,68 @@ RANKS = (
 )
 
 
-def standings(found: Sequence[Record], folder: Path) -> list[Table]:
-    """Mean rank over the data sets of ``found``, and who wins where.
+def standings(records: Sequence[Record], folder: Path) -> list[Table]:
+    """Return a table of each model's mean rank over several data sets, and of its wins over others.
 
-    Only rows that are on all of them are ranked. There is no table for one data set, or if fewer
-    than two rows are on all.
+    Only the rows that every data set and split has are ranked. The list is empty if the records are
+    of one split only, or if fewer than two rows are on all. Raises DataError if a per-user file is
+    not its record's.
     """
-    groups = [models(rows(group)) for group in outside_grids(found)]
-    keyed = [{(row.label, row.device, row.precision): row for row in group} for group in groups]
-    common = [key for key in keyed[0] if all(key in of for of in keyed)] if keyed else []
-    if len(groups) < 2 or len(common) < 2:
+    splits = [_by_key(group) for group in outside_grids(records)]
+    common = [key for key in splits[0] if all(key in split for split in splits)] if splits else []
+    if len(splits) < 2 or len(common) < 2:
         return []
-    values = [
-        np.array([of[key].per_user([SELECTION], folder)[0].mean(axis=0) for key in common])
-        for of in keyed
-    ]
-    where = ", ".join(group[0].records[0].data_label for group in groups)
-    called = names([keyed[0][key] for key in common])
-    return [_standings(f"Standings over {where}", called, values)]
+    values = [_means([split[key] for key in common], folder) for split in splits]
+    data_sets = [next(iter(split.values())).records[0].data_label for split in splits]
+    row_names = names([splits[0][key] for key in common])
+    return [_standings(f"Standings over {', '.join(data_sets)}", row_names, values)]
 
 
-def _standings(heading: str, called: Sequence[str], values: Sequence[np.ndarray]) -> Table:
-    """The table of the rows ``called`` so; ``values`` are (rows, users) for each data set."""
+def _by_key(group: Sequence[Record]) -> dict[tuple[str, str | None, str | None], Row]:
+    """Return one split's models by what identifies a row on every split."""
+    return {(row.label, row.device, row.precision): row for row in models(rows(group))}
+
+
+def _means(table_rows: Sequence[Row], folder: Path) -> np.ndarray:
+    """Return each user's NDCG@100, averaged over seeds: (rows, users)."""
+    return np.array([row.per_user([SELECTION], folder)[0].mean(axis=0) for row in table_rows])
+
+
+def _standings(heading: str, row_names: Sequence[str], values: Sequence[np.ndarray]) -> Table:
+    """Return the table of the named rows; ``values`` has an array (rows, users) for each split."""
     from scipy.stats import rankdata
 
-    ranks = np.mean([rankdata(-each.mean(axis=1)) for each in values], axis=0)
+    ranks = np.mean([rankdata(-split.mean(axis=1)) for split in values], axis=0)
     order: list[int] = np.argsort(ranks, kind="stable").tolist()
     beaten = _beaten(values)
-    cells: list[list[Cell]] = [
-        [
-            called[i],
-            Number(float(ranks[i]), ".2f"),
-            *("" if i == j else beaten[i][j] for j in order),
-        ]
+
+    def row(i: int) -> list[Cell]:
+        wins = ["" if i == j else beaten[i][j] for j in order]
+        return [row_names[i], Number(float(ranks[i]), ".2f"), *wins]
+
+    cells = [row(i) for i in order]
+    data = [
+        {"model": row_names[i], "mean_rank": float(ranks[i]), "datasets": len(values)}
         for i in order
     ]
-    data = [
-        {"model": called[i], "mean_rank": float(ranks[i]), "datasets": len(values)} for i in order
-    ]
-    head = ["", "mean rank", *(called[i] for i in order)]
+    head = ["", "mean rank", *(row_names[i] for i in order)]
     return Table(heading, head, cells, definitions=RANKS, data=data)
 
 
 def _beaten(values: Sequence[np.ndarray]) -> list[list[str]]:
-    """How often each row beats each column, and how often surely.
+    """Return on how many splits each row beats each column, and on how many significantly.
 
-    ``values`` are (rows, users) for each data set.
+    ``values`` has an array (rows, users) for each split.
     """
-    wins, sure = np.zeros((2, len(values[0]), len(values[0])), dtype=int)
-    for pair in (pair for of_one in values for pair in comparisons(of_one)):
+    number = len(values[0])
+    wins, significant = np.zeros((2, number, number), dtype=int)
+    for pair in chain.from_iterable(map(comparisons, values)):
         ends = (pair.first, pair.second)
-        first, second = ends if pair.difference > 0 else ends[::-1]
-        wins[first, second] += pair.difference != 0
-        sure[first, second] += pair.significant
-    return [
-        [f"{n} ({m})" for n, m in zip(*both, strict=True)] for both in zip(wins, sure, strict=True)
-    ]
+        winner, loser = ends if pair.difference > 0 else ends[::-1]
+        wins[winner, loser] += pair.difference != 0
+        significant[winner, loser] += pair.significant
+
+    def text(i: int, j: int) -> str:
+        return f"{wins[i, j]} ({significant[i, j]})"
+
+    return [[text(i, j) for j in range(number)] for i in range(number)]

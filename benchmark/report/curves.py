@@ -1,4 +1,4 @@
-"""Learning curves: what validation and each logged quantity did, epoch by epoch."""
+"""Learning curves: the validation score and each logged quantity, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -12,33 +12,35 @@ from matplotlib.figure import Figure
 from benchmark.records.record import Record
 from benchmark.report.rows import Row, names, rows, title
 
+Color = tuple[float, float, float, float]
+"""Red, green, blue and opacity, each from 0 to 1."""
 PANELS = {
     "validation": "validation NDCG@100",
     "loss": "training loss per user",
     "kl": "KL (nats per user)",
     "beta": "beta, at the epoch's last update",
 }
-"""What is drawn of the curve in a record: key and axis label."""
+"""The quantities of a record's curve that are drawn, each with the label of its axis."""
 
 
-def color_of(n: int) -> tuple[float, float, float, float]:
-    """The colour of a plot's n-th row, from 0: matplotlib's ten, then a paler one of each."""
+def color_of(n: int) -> Color:
+    """Return the colour of a plot's n-th row, from 0: matplotlib's ten, then ten paler ones."""
     return colormaps["tab20"](2 * n % 20 + n // 10 % 2)
 
 
 def draw(group: Sequence[Record]) -> Figure | None:
-    """One split's records, a line for each row of its table.
+    """Return the figure of one split's records, with a line for each row of its table.
 
-    None if no model has more than one epoch.
+    Returns None if no model has more than one epoch.
     """
-    made = [row for row in rows(group) if row.scored and row.scored[0].curve]
-    learners = [row for row in made if len(row.scored[0].curve) > 1]
+    table_rows = [row for row in rows(group) if row.scored and row.scored[0].curve]
+    learners = [row for row in table_rows if len(row.scored[0].curve) > 1]
     if not learners:
         return None
     keys = [key for key in PANELS if any(key in row.scored[0].curve[0] for row in learners)]
     figure = Figure(figsize=(4.2 * len(keys), 3.8), layout="constrained")
     for key, axes in zip(keys, figure.subplots(1, len(keys), squeeze=False)[0], strict=True):
-        _panel(axes, key, made, learners)
+        _panel(axes, key, table_rows, learners)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False
@@ -50,27 +52,28 @@ def draw(group: Sequence[Record]) -> Figure | None:
     return figure
 
 
-def _panel(axes: Axes, key: str, made: Sequence[Row], learners: Sequence[Row]) -> None:
-    for number, (row, name) in enumerate(zip(made, names(made), strict=True)):
+def _panel(axes: Axes, key: str, table_rows: Sequence[Row], learners: Sequence[Row]) -> None:
+    """Draw one quantity of every row; a model without epochs is a dashed line of its score."""
+    for number, (row, name) in enumerate(zip(table_rows, names(table_rows), strict=True)):
         color = color_of(number)
-        lines = [
-            [point[key] for point in record.curve]
-            for record in row.scored
-            if key in record.curve[0]
-        ]
-        if row not in learners:
-            if key == "validation":
-                axes.axhline(lines[0][0], color=color, linestyle="--", label=name)
-            continue
-        for line, record in zip(lines, row.scored, strict=False):
-            axes.plot(range(1, len(line) + 1), line, color=color, linewidth=0.6, alpha=0.5)
-            if key == "validation" and record.best_epoch:
-                axes.plot(
-                    record.best_epoch, line[record.best_epoch - 1], "o", color=color, markersize=3
-                )
-        if lines:
-            mean = [fmean(values) for values in zip(*lines, strict=False)]
-            axes.plot(range(1, len(mean) + 1), mean, color=color, linewidth=1.8, label=name)
+        if row in learners:
+            _lines(axes, key, row, color, name)
+        elif key == "validation":
+            score = row.scored[0].curve[0][key]
+            axes.axhline(score, color=color, linestyle="--", label=name)
     axes.set_xlabel("epoch")
     axes.set_ylabel(PANELS[key])
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _lines(axes: Axes, key: str, row: Row, color: Color, name: str) -> None:
+    """Draw one quantity of a row: a thin line for each seed, and a thick one for their mean."""
+    records = [record for record in row.scored if key in record.curve[0]]
+    lines = [[epoch[key] for epoch in record.curve] for record in records]
+    for line, record in zip(lines, records, strict=True):
+        axes.plot(range(1, len(line) + 1), line, color=color, linewidth=0.6, alpha=0.5)
+        if key == "validation" and (best := record.best_epoch):
+            axes.plot(best, line[best - 1], "o", color=color, markersize=3)
+    if lines:
+        mean = [fmean(values) for values in zip(*lines, strict=False)]
+        axes.plot(range(1, len(mean) + 1), mean, color=color, linewidth=1.8, label=name)

@@ -1,4 +1,4 @@
-"""The paper's figures from stored records: 1 (annealing) and 3 (users by activity)."""
+"""Draws the paper's figures from stored records: 1 (annealing) and 3 (users by activity)."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from benchmark.report.curves import color_of
 from benchmark.report.rows import Row, by_split, names, rows
 
 FIFTHS = 5
-"""Groups of test users by activity, as in the paper."""
+"""The number of parts that test users are divided into by activity, as in the paper."""
 
 
-def annealing(found: Sequence[Record], folder: Path) -> Figure:
-    """Figure 1: validation NDCG@100 by epoch, without annealing, annealed to 1, and to the best
-    beta.
+def annealing(records: Sequence[Record], folder: Path) -> Figure:
+    """Return figure 1: the validation NDCG@100 of a VAE by epoch, for three courses of beta.
 
-    A panel for each split and VAE with runs of the second kind, which ``--beta-heuristic`` makes
-    together with those of the third; the first is the point 1 of a sweep with constant beta.
+    They are beta constant at 1, annealed to 1, and annealed to the best beta. The figure has a
+    panel for each split and VAE with trials annealed to 1. ``--beta-heuristic`` makes those and the
+    third kind; the first kind is the point with cap 1 of a sweep of constant betas.
 
-    Raises UsageError if there is no such run.
+    Raises UsageError if no trial was annealed to 1.
     """
-    trained = [record for record in found if record.status == "ok" and record.spec.stage == "test"]
+    trained = [r for r in records if r.status == "ok" and r.spec.stage == "test"]
     panels = [(group, lines) for group in by_split(trained) for lines in _annealed(rows(group))]
     if not panels:
         raise UsageError(
@@ -51,10 +51,10 @@ def annealing(found: Sequence[Record], folder: Path) -> Figure:
 
 
 def _annealing_panel(axes: Axes, lines: Mapping[str, Row]) -> None:
-    for n, (label, row) in enumerate(lines.items()):
-        curves = np.array([[point["validation"] for point in r.curve] for r in row.records])
+    for n, (name, row) in enumerate(lines.items()):
+        curves = np.array([_validation(record) for record in row.records])
         epochs, mean = np.arange(1, curves.shape[1] + 1), curves.mean(axis=0)
-        axes.plot(epochs, mean, color=f"C{n}", label=label)
+        axes.plot(epochs, mean, color=f"C{n}", label=name)
         if len(curves) > 1:
             sd = curves.std(axis=0, ddof=1)
             axes.fill_between(epochs, mean - sd, mean + sd, color=f"C{n}", alpha=0.2, linewidth=0)
@@ -62,13 +62,17 @@ def _annealing_panel(axes: Axes, lines: Mapping[str, Row]) -> None:
     axes.legend(frameon=False, fontsize=8)
 
 
-def _annealed(made: Sequence[Row]) -> Iterator[dict[str, Row]]:
-    """For each VAE with runs annealed to 1: its lines by label, in the paper's order."""
-    for full in made:
+def _validation(record: Record) -> list[float]:
+    return [epoch["validation"] for epoch in record.curve]
+
+
+def _annealed(table_rows: Sequence[Row]) -> Iterator[dict[str, Row]]:
+    """Yield the lines of each VAE with trials annealed to 1, by name, in the paper's order."""
+    for full in table_rows:
         cap, slope = _beta(full)
-        # few epochs may not get there
+        # with few epochs, beta may end below its cap
         if cap == 1 and slope and full.records[0].curve[-1]["beta"] > 0.99:
-            family = [row for row in made if _rest(row) == _rest(full)]
+            family = [row for row in table_rows if _rest(row) == _rest(full)]
             lines = [("beta = 1, no annealing", row) for row in family if _beta(row) == (1, 0)]
             lines += [("annealed to 1", full)]
             lines += [
@@ -80,29 +84,28 @@ def _annealed(made: Sequence[Row]) -> Iterator[dict[str, Row]]:
 
 
 def _beta(row: Row) -> tuple[Any, Any]:
-    """The cap and the number of updates of the annealing; None for a model without a beta."""
+    """Return beta's cap and the number of annealing steps, both None for a model without a beta."""
     return row.spec.config.get("beta_cap"), row.spec.config.get("total_anneal_steps")
 
 
 def _rest(row: Row) -> tuple[Any, ...]:
-    """All that two lines of a figure must share."""
-    config = {
-        k: v for k, v in row.spec.config.items() if k not in ("beta_cap", "total_anneal_steps")
-    }
+    """Return what all lines of a panel share: everything but the course of beta."""
+    swept = ("beta_cap", "total_anneal_steps")
+    config = {option: value for option, value in row.spec.config.items() if option not in swept}
     return row.spec.model, row.device, row.precision, config
 
 
-def activity(found: Sequence[Record], folder: Path) -> Figure:
-    """Figure 3: NDCG@100 of test users by activity, the least active fifth first.
+def activity(records: Sequence[Record], folder: Path) -> Figure:
+    """Return figure 3: the NDCG@100 of test users by activity, the least active fifth first.
 
-    A panel for each split, with error bars of one standard error. A star: the group's users differ
-    from the first model's by a paired t-test, p < .05.
+    The figure has a panel for each split, with error bars of one standard error. A star marks a
+    model whose metric on that fifth differs from the first model's by a paired t-test, p < .05.
 
-    Raises UsageError if there are no results on ten test users, two for each group.
+    Raises UsageError if no record has results on ten test users or more, two in each fifth.
     """
     groups = by_split(
         record
-        for record in found
+        for record in records
         if record.metrics is not None and record.data.test_users >= 2 * FIFTHS
     )
     if not groups:
@@ -113,34 +116,33 @@ def activity(found: Sequence[Record], folder: Path) -> Figure:
     figure = Figure(figsize=(6.5, 3.6 * len(groups)), layout="constrained")
     panels = figure.subplots(len(groups), 1, squeeze=False)[:, 0]
     for axes, group in zip(panels, groups, strict=True):
-        made = [row for row in rows(group) if row.scored]
-        _activity_panel(axes, made, folder)
-        against = f"differs from {names(made)[0]}, paired t-test, p < .05"
+        table_rows = [row for row in rows(group) if row.scored]
+        _activity_panel(axes, table_rows, folder)
+        against = f"differs from {names(table_rows)[0]}, paired t-test, p < .05"
         axes.set_title(f"{group[0].data_label}   (*: {against})", fontsize=9)
     return figure
 
 
-def _activity_panel(axes: Axes, made: Sequence[Row], folder: Path) -> None:
-    results = store.per_user(folder, made[0].scored[0])
+def _activity_panel(axes: Axes, table_rows: Sequence[Row], folder: Path) -> None:
+    results = store.per_user(folder, table_rows[0].scored[0])
     fifths = quintiles(results.history, results.user)
-    values = [row.per_user([SELECTION], folder)[0].mean(axis=0) for row in made]
-    for n, name in enumerate(names(made)):
+    values = [row.per_user([SELECTION], folder)[0].mean(axis=0) for row in table_rows]
+    for n, name in enumerate(names(table_rows)):
         _bars(axes, n, name, values, fifths)
-    spans = [results.history[users] for users in fifths]
-    axes.set_xticks(
-        range(FIFTHS), [f"{each.min()} to {each.max()}\n({len(each)} users)" for each in spans]
-    )
+    sizes = [results.history[users] for users in fifths]
+    texts = [f"{size.min()} to {size.max()}\n({len(size)} users)" for size in sizes]
+    axes.set_xticks(range(FIFTHS), texts)
     _plain(axes, "items in the history", str(SELECTION))
     columns = 3
-    # room for the legend
-    axes.set_ylim(top=axes.get_ylim()[1] * (1.05 + 0.09 * math.ceil(len(made) / columns)))
+    # the legend needs room above the bars
+    axes.set_ylim(top=axes.get_ylim()[1] * (1.05 + 0.09 * math.ceil(len(table_rows) / columns)))
     axes.legend(frameon=False, fontsize=8, loc="upper center", ncols=columns)
 
 
 def _bars(
     axes: Axes, n: int, name: str, values: Sequence[np.ndarray], fifths: Sequence[np.ndarray]
 ) -> None:
-    """The bars of the n-th row, with stars; ``values`` are (users,) for each row."""
+    """Draw the bars and stars of the n-th row; ``values`` has an array (users,) for each row."""
     from scipy.stats import ttest_rel
 
     width = 0.8 / len(values)
@@ -155,9 +157,10 @@ def _bars(
 
 
 def quintiles(history: np.ndarray, user: np.ndarray) -> list[np.ndarray]:
-    """Places (in ``history``) of the users of each group, (N,) each.
+    """Return the indices of each fifth's users, sorted: five arrays (N,), the least active first.
 
-    Groups are by size of history, ties by position ``user``.
+    Users are ordered by the sizes of their histories, ``history`` (users,), and users with equal
+    sizes by their positions in the test fold, ``user`` (users,).
     """
     return [np.sort(places) for places in np.array_split(np.lexsort((user, history)), FIFTHS)]
 
@@ -169,4 +172,4 @@ def _plain(axes: Axes, x: str, y: str) -> None:
 
 
 FIGURES: dict[str, Callable[[Sequence[Record], Path], Figure]] = {"1": annealing, "3": activity}
-"""By the paper's number."""
+"""The functions that draw the paper's figures, by the paper's numbers."""

@@ -1,4 +1,4 @@
-"""Tables and figures as files, and what is told of the files written."""
+"""Writes tables and figures to files, and says which files were written."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def write(
     figures: Mapping[str, Figure],
     drawn: bool = False,
 ) -> list[Path]:
-    """Write tables in three formats, and figures, by the names of their files.
+    """Write figures, and tables in three formats, to the folder ``to``; returns the paths written.
 
-    With ``drawn``, tables are written as pictures too. Returns the paths of the files that were not
-    there as they should be.
+    The keys are the names of the files without their ends. With ``drawn``, tables are written as
+    pictures too. A file that already has the right content is not written again.
     """
-    contents = dict(_texts(tables, drawn))
+    contents = dict(_table_files(tables, drawn))
     contents |= {f"{name}.png": render.png(figure) for name, figure in figures.items()}
     written = []
     for name, content in contents.items():
@@ -36,8 +36,11 @@ def write(
     return written
 
 
-def _texts(named: Mapping[str, Sequence[Table]], drawn: bool) -> Iterator[tuple[str, bytes]]:
-    for name, tables in named.items():
+def _table_files(
+    tables_by_name: Mapping[str, Sequence[Table]], drawn: bool
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and content of each file; there is none for an empty list of tables."""
+    for name, tables in tables_by_name.items():
         if tables:
             yield f"{name}.md", f"{render.markdown(tables)}\n".encode()
             yield f"{name}.tex", render.latex(tables).encode()
@@ -47,10 +50,10 @@ def _texts(named: Mapping[str, Sequence[Table]], drawn: bool) -> Iterator[tuple[
 
 
 def summary(written: Sequence[Path], verbose: bool) -> str:
-    """What was written, a line for each folder, or with ``verbose`` every path; empty if there is
-    nothing.
+    """Return a text that says what was written, or an empty one if nothing was.
 
-    A path that is a folder itself is a split's.
+    It has a line for each folder, or with ``verbose`` a line for each path. A path that is itself a
+    folder is that of a split.
     """
     if verbose:
         lines = [str(path) for path in written]
@@ -64,7 +67,7 @@ def summary(written: Sequence[Path], verbose: bool) -> str:
 
 
 def _counted(paths: Sequence[Path]) -> str:
-    """How many records or, where there are none, files or splits the paths are."""
+    """Return the number of records among the paths; without records, that of splits or of files."""
     records = sum(path.suffix == ".json" for path in paths)
     splits = sum(path.is_dir() for path in paths)
     what = "record" if records else "split" if splits else "file"

@@ -1,6 +1,6 @@
-"""The paper's tables, with what was published beside what was found here.
+"""The paper's tables, with the published numbers beside those found here.
 
-They are 1 (data), 2 (models) and 4 (likelihoods).
+They are tables 1 (data sets), 2 (models) and 4 (likelihoods).
 """
 
 from __future__ import annotations
@@ -34,29 +34,29 @@ DATA = (
     "Published: users / items / interactions, the last with what ours leave out."
 )
 COUNTS = ("users", "items", "interactions", "training_users", "validation_users", "test_users")
+"""The fields of Data that the CSV file of table 1 has."""
 
 
-def data_table(found: Sequence[Record], folder: Path) -> list[Table]:
-    """Table 1: the size of each data set after preprocessing."""
-    counts = {
-        record.data_label: record.data for record in found if record.data.interactions is not None
-    }
-    called = [*DATASETS, *sorted(counts.keys() - set(DATASETS))]
+def data_table(records: Sequence[Record], folder: Path) -> list[Table]:
+    """Return table 1: the size of each data set after preprocessing."""
+    described = {r.data_label: r.data for r in records if r.data.interactions is not None}
+    data_sets = [*DATASETS, *sorted(described.keys() - set(DATASETS))]
     head = ["data set", "users", "items", "interactions", "density", "held-out users", "published"]
-    data = [
-        {"dataset": name, **{what: getattr(of_one, what) for what in COUNTS}}
-        for name, of_one in counts.items()
-    ]
-    cells = [_data_row(name, counts.get(name)) for name in called]
+    data = [{"dataset": name, **_counts(description)} for name, description in described.items()]
+    cells = [_data_row(name, described.get(name)) for name in data_sets]
     return [Table("Table 1: data sets", head, cells, definitions=DATA, data=data)]
+
+
+def _counts(data: Data) -> dict[str, int | None]:
+    return {name: getattr(data, name) for name in COUNTS}
 
 
 def _data_row(name: str, data: Data | None) -> list[Cell]:
     known = getattr(REGISTERED[name].dataset, "published", None) if name in REGISTERED else None
     counts = (known.users, known.training_items or known.items, known.interactions) if known else ()
-    said = " / ".join(f"{count:,}" for count in counts) or "-"
+    text = " / ".join(f"{count:,}" for count in counts) or "-"
     if data is None or data.users is None or data.interactions is None:
-        return [name, *[NOT_RUN] * 5, said]
+        return [name, *[NOT_RUN] * 5, text]
     users, items, interactions = data.users, data.items, data.interactions
     held_out = (users - data.training_users) // 2
     return [
@@ -64,19 +64,25 @@ def _data_row(name: str, data: Data | None) -> list[Cell]:
         *(Number(number, ",") for number in (users, items, interactions)),
         Number(interactions / users / items, ".2%"),
         Number(held_out, ","),
-        said,
+        text,
     ]
 
 
-def model_tables(found: Sequence[Record], folder: Path) -> list[Table]:
-    """Table 2: every model, a table for each data set."""
-    return _tables("2", found, folder, lambda model: True)
+def model_tables(records: Sequence[Record], folder: Path) -> list[Table]:
+    """Return table 2, every model, as a table for each data set and split.
+
+    Raises DataError if a per-user file is not its record's.
+    """
+    return _tables("2", records, folder, lambda model: True)
 
 
-def likelihood_tables(found: Sequence[Record], folder: Path) -> list[Table]:
-    """Table 4: the likelihoods with either network, a table for each data set."""
+def likelihood_tables(records: Sequence[Record], folder: Path) -> list[Table]:
+    """Return table 4, each likelihood with either network, as a table for each data set and split.
+
+    Raises DataError if a per-user file is not its record's.
+    """
     networks = {f"{name}-{kind}" for kind in ("vae", "dae") for name in LIKELIHOODS}
-    return _tables("4", found, folder, networks.__contains__)
+    return _tables("4", records, folder, networks.__contains__)
 
 
 TABLES: dict[str, Callable[[Sequence[Record], Path], list[Table]]] = {
@@ -84,69 +90,70 @@ TABLES: dict[str, Callable[[Sequence[Record], Path], list[Table]]] = {
     "2": model_tables,
     "4": likelihood_tables,
 }
-"""By the paper's number."""
+"""The functions that make the paper's tables, by the paper's numbers."""
 
 
 def _tables(
-    number: str, found: Sequence[Record], folder: Path, wanted: Callable[[str], bool]
+    number: str, records: Sequence[Record], folder: Path, wanted: Callable[[str], bool]
 ) -> list[Table]:
-    groups = outside_grids(record for record in found if wanted(record.spec.model))
-    # two splits of a data set are two tables
+    """Return a table of the ``wanted`` models for each split, and for each data set not run."""
+    groups = outside_grids(record for record in records if wanted(record.spec.model))
+    # a list, since two splits of a data set are two tables
     run = [(group[0].data_label, group) for group in groups]
     missing = [(name, []) for name in DATASETS if name not in dict(run)]
     place = {name: n for n, name in enumerate(DATASETS)}
-    every = sorted([*run, *missing], key=lambda one: place.get(one[0], len(place)))
+    ordered = sorted([*run, *missing], key=lambda entry: place.get(entry[0], len(place)))
     definitions = " ".join([*([CELLS, PAIRS] if run else []), PUBLISHED])
     tables = []
-    for name, group in every:
-        where = f"split {group[0].spec.split_hash[:12]}" if group else NOT_RUN
-        known = [one for one in published(name) if wanted(one.model)]
-        made = rows(group)
-        lines = _lines(made, folder, known)
+    for name, group in ordered:
+        split = f"split {group[0].spec.split_hash[:12]}" if group else NOT_RUN
+        known = [value for value in published(name) if wanted(value.model)]
+        ours = rows(group)
+        paper_rows = _paper_rows(ours, folder, known)
         tables.append(
             Table(
-                f"Table {number}: {name} ({where})",
+                f"Table {number}: {name} ({split})",
                 [*ABOUT, *(text for m in HEADLINE for text in (str(m), "published"))],
-                [line.cells for line in lines],
-                remarks(made),
+                [row.cells for row in paper_rows],
+                remarks(ours),
                 definitions,
-                [{"dataset": name, **numbers} for line in lines for numbers in line.numbers],
+                [{"dataset": name, **numbers} for row in paper_rows for numbers in row.numbers],
             )
         )
     return tables
 
 
 @dataclass(frozen=True)
-class Line:
-    """A row of ours, or one that was published and not run here."""
+class PaperRow:
+    """A row of one of the paper's tables: a model that was run here, or is only published."""
 
     about: list[str]
-    """Its first cells: model, device, precision, seeds."""
+    """The first cells: model, device, precision and seeds."""
     scores: Sequence[Score | None]
-    """One for each headline metric; None if it was not run."""
+    """A score for each headline metric; None if the model was not run."""
     known: Sequence[Published]
-    """What was published of the model, the paper's own first."""
+    """The published values of the model, the paper's own first."""
 
     @property
-    def _pairs(self) -> Iterator[tuple[Metric, Score | None, list[Published]]]:
-        """Each metric with our score and what was published."""
+    def _by_metric(self) -> Iterator[tuple[Metric, Score | None, list[Published]]]:
+        """Each metric with our score and the published values."""
         for metric, score in zip(HEADLINE, self.scores, strict=True):
-            yield metric, score, [one for one in self.known if one.metric == str(metric)]
+            yield metric, score, [value for value in self.known if value.metric == str(metric)]
 
     @property
     def cells(self) -> list[Cell]:
-        """What stands in the table."""
+        """The cells of the row."""
         cells: list[Cell] = [*self.about]
-        for _, score, theirs in self._pairs:
+        for _, score, theirs in self._by_metric:
             cells.append(score.cell if score else NOT_RUN)
             cells.append(Quoted(theirs[0], _verdict(score, theirs)) if theirs else "-")
         return cells
 
     @property
     def numbers(self) -> Iterator[dict[str, Any]]:
-        """What stands in the CSV file, for each metric."""
+        """The rows of the CSV file, one for each metric."""
         model, device, precision, _ = self.about
-        for metric, score, theirs in self._pairs:
+        for metric, score, theirs in self._by_metric:
             first, ours = next(iter(theirs), None), score.summary if score else None
             yield {
                 "model": model,
@@ -160,7 +167,9 @@ class Line:
                 "published_stderr": first and first.stderr,
                 "verified": first and first.verified,
                 "source": first and first.source,
-                "also_published": "; ".join(f"{one.value:g} ({one.name})" for one in theirs[1:]),
+                "also_published": "; ".join(
+                    f"{other.value:g} ({other.name})" for other in theirs[1:]
+                ),
                 "verdict": _verdict(score, theirs),
             }
 
@@ -169,16 +178,17 @@ def _verdict(score: Score | None, theirs: Sequence[Published]) -> Verdict | None
     return verdict(score.summary if score else None, next(iter(theirs), None))
 
 
-def _lines(made: list[Row], folder: Path, known: Sequence[Published]) -> list[Line]:
-    """One data set's rows, then the published ones that were not run."""
+def _paper_rows(ours: list[Row], folder: Path, known: Sequence[Published]) -> list[PaperRow]:
+    """Return the rows of one split's table: our own, then the models that are only published."""
 
-    def line(first: list[str], scores: Sequence[Score | None]) -> Line:
-        return Line(first, scores, [one for one in known if one.model == first[0]])
+    def paper_row(first_cells: list[str], scores: Sequence[Score | None]) -> PaperRow:
+        model = first_cells[0]
+        return PaperRow(first_cells, scores, [value for value in known if value.model == model])
 
     run = [
-        line(about(row), scores)
-        for row, scores in zip(made, scores_of(made, folder, HEADLINE), strict=True)
+        paper_row(about(row), scores)
+        for row, scores in zip(ours, scores_of(ours, folder, HEADLINE), strict=True)
     ]
-    ours = {row.label for row in made}
-    absent = dict.fromkeys(one.model for one in known if one.model not in ours)
-    return [*run, *(line([model, *["-"] * 3], [None] * len(HEADLINE)) for model in absent)]
+    labels = {row.label for row in ours}
+    absent = dict.fromkeys(value.model for value in known if value.model not in labels)
+    return [*run, *(paper_row([model, "-", "-", "-"], [None] * len(HEADLINE)) for model in absent)]

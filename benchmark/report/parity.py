@@ -1,8 +1,9 @@
-"""Beside the authors' own code on the same split: test metrics over seeds, and learning curves."""
+"""Comparison with the authors' own code on the same split: test metrics and learning curves."""
 
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,34 +17,40 @@ from benchmark.stats import welch_t
 
 @dataclass(frozen=True)
 class Difference:
-    """One quantity, here and in the authors' code."""
+    """A quantity of a model, as found here and as found by the authors' code."""
 
     model: str
     quantity: str
     """"test METRIC", or "validation epoch N" (NDCG@100)."""
     ours: float
+    """The mean over our seeds."""
     theirs: float
+    """The mean over the seeds of the authors' code."""
     t: float | None
-    """Welch's t over seeds; None where the authors' standard deviation is not known."""
+    """Welch's t over seeds; None where the standard deviation of their seeds is not known."""
 
 
-def differences(found: Sequence[Record], published: Path) -> Iterator[Difference]:
-    """For each line of ``published`` whose data set and model have records in fp32 that are ok."""
-    exact = [r for r in found if (r.spec.precision, r.status) == ("fp32", "ok")]
-    named = [((record.data_label, model_label(record.spec)), record) for record in exact]
-    with published.open(newline="") as file:
-        lines = list(csv.DictReader(file))
-    for line in lines:
-        mine = [record for name, record in named if name == (line["dataset"], line["model"])]
-        if mine:
-            values = [value_of(record, line["quantity"]) for record in mine]
-            theirs, sd = float(line["mean"]), line["sd"]
-            t = welch_t(values, theirs, float(sd), int(line["seeds"])) if sd else None
-            yield Difference(line["model"], line["quantity"], fmean(values), theirs, t)
+def differences(records: Sequence[Record], path: Path) -> Iterator[Difference]:
+    """Yield the difference in each quantity of the file ``path``, results/parity.csv.
+
+    Quantities of a data set and model without a successful trial in fp32 are left out.
+    """
+    by_label: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for record in records:
+        if (record.spec.precision, record.status) == ("fp32", "ok"):
+            by_label[record.data_label, model_label(record.spec)].append(record)
+    with path.open(newline="") as file:
+        csv_rows = list(csv.DictReader(file))
+    for row in csv_rows:
+        if trials := by_label.get((row["dataset"], row["model"])):
+            values = [value_of(record, row["quantity"]) for record in trials]
+            theirs, sd = float(row["mean"]), row["sd"]
+            t = welch_t(values, theirs, float(sd), int(row["seeds"])) if sd else None
+            yield Difference(row["model"], row["quantity"], fmean(values), theirs, t)
 
 
 def value_of(record: Record, quantity: str) -> float:
-    """What a record says of a ``Difference.quantity``."""
+    """Return a record's value of a quantity, which is named as in ``Difference.quantity``."""
     kind, _, name = quantity.partition(" ")
     if kind == "test":
         assert record.metrics is not None
@@ -51,9 +58,9 @@ def value_of(record: Record, quantity: str) -> float:
     return record.curve[int(name.removeprefix("epoch ")) - 1]["validation"]
 
 
-def tables(found: Sequence[Record], published: Path) -> list[Table]:
-    """Two tables: test metrics, and validation NDCG@100 by epoch."""
-    pairs = list(differences(found, published))
+def tables(records: Sequence[Record], path: Path) -> list[Table]:
+    """Return two tables, test metrics and validation NDCG@100 by epoch, as ``differences`` does."""
+    pairs = list(differences(records, path))
     test = ["model", "test metric", "here", "authors' code", "difference", "Welch's t"]
     curve = ["model", "epoch", "validation NDCG@100 here", "authors' code", "difference"]
     return [
@@ -63,7 +70,7 @@ def tables(found: Sequence[Record], published: Path) -> list[Table]:
 
 
 def _cells(pair: Difference, digits: int) -> list[Cell]:
-    """A table row; the authors' value has the ``digits`` that are known of it."""
+    """Return the cells of a row; the authors' value is known to ``digits`` decimals."""
     difference = Number(pair.ours - pair.theirs, "+.4f")
     theirs = Number(pair.theirs, f".{digits}f")
     cells = [pair.model, pair.quantity.split()[-1], Number(pair.ours), theirs, difference]

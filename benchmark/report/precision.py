@@ -1,4 +1,4 @@
-"""Beside the same trials in float32: what rounded products do to a test metric, seed by seed."""
+"""Comparison with the same trials in fp32: what rounded products do to a test metric, by seed."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from benchmark.stats import paired_interval
 
 @dataclass(frozen=True)
 class Rounded:
-    """A row of a result table beside the row that differs from it in precision alone."""
+    """A row of a result table, and the fp32 row that differs from it only in precision."""
 
     model: str
     precision: str
     seeds: int
-    """How many seeds both have."""
+    """The number of seeds that both rows have."""
     exact: float
-    """Mean test NDCG@100 over those seeds in fp32."""
+    """The mean test NDCG@100 over those seeds in fp32."""
     rounded: float
-    """The same in ``precision``."""
+    """The same mean in ``precision``."""
     interval: tuple[float, float]
-    """95 % interval of the mean difference, rounded - exact, over pairs of equal seeds."""
+    """The 95 % interval of the mean difference, rounded - exact, over pairs of equal seeds."""
 
 
-def compared(found: Iterable[Record]) -> Iterator[Rounded]:
-    """Each row in another precision than fp32 that shares two seeds or more with one in fp32."""
-    for group in by_split(found):
+def compared(records: Iterable[Record]) -> Iterator[Rounded]:
+    """Yield the rows of other precisions that share two seeds or more with their row in fp32."""
+    for group in by_split(records):
         by_key = {(row.label, row.device, row.precision): row for row in rows(group)}
         for (model, device, precision), row in by_key.items():
             usual = by_key.get((model, device, "fp32"))
@@ -47,11 +47,12 @@ def compared(found: Iterable[Record]) -> Iterator[Rounded]:
 
 
 def _by_seed(scored: Iterable[Record]) -> dict[int, float]:
+    """Return each trial's test NDCG@100 by its seed."""
     return {r.spec.seed or 0: r.metrics[str(SELECTION)].mean for r in scored if r.metrics}
 
 
-def table(found: Iterable[Record]) -> Table:
-    """A line for each row in another precision."""
+def table(records: Iterable[Record]) -> Table:
+    """Return a table with the rows that ``compared`` yields."""
     head = ["model", "precision", "seeds", f"{SELECTION}, fp32"]
     head += ["rounded", "difference", "95 % interval"]
     cells: list[list[Cell]] = [
@@ -60,6 +61,6 @@ def table(found: Iterable[Record]) -> Table:
             Number(r.rounded - r.exact, "+.4f"),
             f"{r.interval[0]:+.4f} to {r.interval[1]:+.4f}",
         ]
-        for r in compared(found)
+        for r in compared(records)
     ]
     return Table("", head, cells)

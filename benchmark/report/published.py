@@ -1,4 +1,4 @@
-"""What others published under this protocol, and whether ours agrees: results/published.csv."""
+"""Published numbers under this protocol, from results/published.csv, and whether ours agree."""
 
 from __future__ import annotations
 
@@ -13,75 +13,76 @@ from benchmark.paths import ROOT
 from benchmark.stats import Summary
 
 VALUES = ROOT / "results" / "published.csv"
+"""The published numbers, one row each."""
 NAMES = ROOT / "results" / "published_names.csv"
-"""Models that have another name here: that in VALUES, and the registered one."""
+"""The name in VALUES and the registered name of each model that has another name here."""
 PROTOCOL = "strong generalisation, authors' split"
-"""Others are not compared."""
+"""The protocol of the numbers that are shown; those of other protocols are left out."""
 DATASETS = {"ml20m": "ML-20M", "netflix": "Netflix", "msd": "MSD"}
-"""The paper's data sets, in its order: name here and in VALUES."""
+"""The paper's data sets in its order, each by its name here with its name in VALUES."""
 OWN = "Liang2018"
-"""How the source of the paper's own numbers begins."""
+"""The beginning of the ``source`` of the paper's own numbers."""
 Verdict = Literal["agrees", "differs"]
 
 
 @dataclass(frozen=True)
 class Published:
-    """One published number."""
+    """A published number."""
 
     model: str
-    """The registered name, else as published."""
+    """The registered name of the model; the published name if it is not registered."""
     name: str
-    """As published."""
+    """The published name of the model."""
     metric: str
     value: float
     digits: str
-    """The value as it is printed in the source."""
+    """The value as the source prints it."""
     stderr: float | None
-    """Over users, where it is published."""
+    """The standard error over users; None where it is not published."""
     source: str
     verified: bool
-    """Read in a source that prints it, not recalled."""
+    """Whether the value was read in a source that prints it, not recalled from memory."""
 
     @property
     def text(self) -> str:
-        """The value as published, with its standard error, and a dagger if it is recalled."""
+        """The value as published, with its standard error, and a dagger if it is not verified."""
         spread = "" if self.stderr is None else f" ± {self.stderr:g}"
         return f"{self.digits}{spread}{'' if self.verified else '†'}"
 
 
 @cache
 def published(dataset: str, values: Path = VALUES, names: Path = NAMES) -> list[Published]:
-    """All numbers of one data set, the paper's own first, then in the file's order.
+    """Return the numbers of one data set, the paper's own first, then in the file's order.
 
-    There are none for data sets that are not the paper's.
+    The list is empty for a data set that the paper has not.
     """
-    known = {line["published"]: line["model"] for line in _lines(names)}
-    found = [
+    registered = {row["published"]: row["model"] for row in _csv_rows(names)}
+    numbers = [
         Published(
-            model=known.get(line["model"], line["model"]),
-            name=line["model"],
-            metric=line["metric"],
-            value=float(line["value"]),
-            digits=line["value"],
-            stderr=float(line["stderr"]) if line["stderr"] else None,
-            source=line["source"],
-            verified=line["seen"] == "yes",
+            model=registered.get(row["model"], row["model"]),
+            name=row["model"],
+            metric=row["metric"],
+            value=float(row["value"]),
+            digits=row["value"],
+            stderr=float(row["stderr"]) if row["stderr"] else None,
+            source=row["source"],
+            verified=row["seen"] == "yes",
         )
-        for line in _lines(values)
-        if (line["dataset"], line["protocol"]) == (DATASETS.get(dataset), PROTOCOL)
+        for row in _csv_rows(values)
+        if (row["dataset"], row["protocol"]) == (DATASETS.get(dataset), PROTOCOL)
     ]
-    return sorted(found, key=lambda one: not one.source.startswith(OWN))
+    return sorted(numbers, key=lambda number: not number.source.startswith(OWN))
 
 
-def _lines(path: Path) -> list[dict[str, str]]:
+def _csv_rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
 
 
 def verdict(ours: Summary | None, theirs: Published | None) -> Verdict | None:
-    """Whether two values are within two standard errors of their difference.
+    """Return whether two values differ by at most two standard errors of their difference.
 
-    None where one of them is missing or has no standard error.
+    Returns None where one of them is missing or has no standard error.
     """
     if ours is None or theirs is None or theirs.stderr is None:
         return None

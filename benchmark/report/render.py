@@ -1,7 +1,4 @@
-"""How tables are written.
-
-Markdown is for a screen, LaTeX for a paper, CSV for a program, PNG for a slide.
-"""
+"""Writes tables as Markdown for a screen, LaTeX for a paper, CSV for a program, PNG for a slide."""
 
 from __future__ import annotations
 
@@ -19,15 +16,18 @@ from benchmark.report.cells import Cell, Number, Table
 
 
 def markdown(tables: Sequence[Table]) -> str:
-    """Title, table and notes of each; definitions of several tables below the last of them."""
-    return "\n\n".join(
-        "\n\n".join(filter(None, [table.title, grid(table), *said]))
-        for table, said in zip(tables, _said(tables), strict=True)
-    )
+    """Return the title, cells, notes and definitions of each table, as Markdown.
+
+    Definitions that several tables share stand only below the last of them.
+    """
+    parts: list[str] = []
+    for table, texts in zip(tables, _texts(tables), strict=True):
+        parts += filter(None, [table.title, grid(table), *texts])
+    return "\n\n".join(parts)
 
 
 def grid(table: Table) -> str:
-    """The cells alone, in Markdown."""
+    """Return the cells of a table, without its title and notes, as Markdown."""
     cells = [list(map(_marked, row)) for row in table.cells]
     return tabulate(cells, table.head, tablefmt="pipe", disable_numparse=True)
 
@@ -38,8 +38,8 @@ def _marked(cell: Cell) -> str:
     return str(cell)
 
 
-def _said(tables: Sequence[Table]) -> list[list[str]]:
-    """What stands below each table."""
+def _texts(tables: Sequence[Table]) -> list[list[str]]:
+    """Return the paragraphs that stand below each table."""
     last = {table.definitions: n for n, table in enumerate(tables)}
     return [
         [*table.notes, *([table.definitions] if last[table.definitions] == n else [])]
@@ -48,19 +48,19 @@ def _said(tables: Sequence[Table]) -> list[list[str]]:
 
 
 def latex(tables: Iterable[Table]) -> str:
-    """One floating table each, with the rules of booktabs; the notes stand in the caption."""
+    """Return each table as a LaTeX float with booktabs' rules, and its notes in the caption."""
     return "% needs \\usepackage{booktabs}\n" + "\n".join(map(_latex, tables))
 
 
 def _latex(table: Table) -> str:
     from pandas import DataFrame
 
-    said = [table.title, *table.notes, table.definitions]
-    caption = " ".join(_escaped(text if text.endswith(".") else f"{text}.") for text in said)
+    texts = [table.title, *table.notes, table.definitions]
+    caption = " ".join(_escaped(text if text.endswith(".") else f"{text}.") for text in texts)
     names = [_escaped(name) for name in table.head]
     cells = DataFrame([[_tex(cell) for cell in row] for row in table.cells], dtype=object)
     style = cells.style.hide(axis="index")
-    # two columns may have one name, so that they get their names only here
+    # the names are set only here, since a DataFrame may not have two columns of one name
     style.format_index(names.__getitem__, axis="columns")
     return style.to_latex(hrules=True, caption=caption, column_format="l" * len(names))
 
@@ -72,7 +72,7 @@ def _tex(cell: Cell) -> str:
 
 
 def _escaped(text: str) -> str:
-    text = re.sub(r"[\\{}&%$#_^~]", lambda found: _ESCAPES.get(found[0], "\\" + found[0]), text)
+    text = re.sub(r"[\\{}&%$#_^~]", lambda match: _ESCAPES.get(match[0], "\\" + match[0]), text)
     return text.replace("±", r"$\pm$").replace("<", "$<$").replace(">", "$>$")
 
 
@@ -80,57 +80,61 @@ _ESCAPES = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\texta
 
 
 def to_csv(tables: Iterable[Table]) -> str:
-    """The numbers of all tables, one header."""
+    """Return the numbers of all tables as one CSV file with one header."""
     from pandas import DataFrame
 
-    lines = [line for table in tables for line in table.data]
+    csv_rows = [row for table in tables for row in table.data]
     # of type object, so that whole numbers stay whole beside an empty field
-    return DataFrame(lines, dtype=object).to_csv(index=False, lineterminator="\n")
+    return DataFrame(csv_rows, dtype=object).to_csv(index=False, lineterminator="\n")
 
 
 def png(figure: Figure) -> bytes:
-    """A picture, the same bytes for the same figure."""
+    """Return a figure as PNG, with the same bytes for the same figure."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
-    # a second drawing would start from the layout of the first, and find another
+    # else a second drawing would start from the layout of the first and arrive at another one
     figure.set_layout_engine("none")
     return buffer.getvalue()
 
 
 def drawn(tables: Sequence[Table]) -> Figure:
-    """What ``markdown`` writes as a picture, with the rules of booktabs; bold cells bold."""
+    """Return a figure of what ``markdown`` writes, with bold cells and the rules of booktabs."""
     starts = [_starts(table) for table in tables]
     width = max(*(start[-1] for start in starts), *(len(table.title) for table in tables))
-    said = [
-        [line for note in notes for line in wrap(note, width * 4 // 3)] for notes in _said(tables)
-    ]
-    height = sum(_lines(table, notes) for table, notes in zip(tables, said, strict=True))
+    # notes are set in smaller type
+    texts = [_wrapped(paragraphs, width * 4 // 3) for paragraphs in _texts(tables)]
+    height = sum(_lines(table, notes) for table, notes in zip(tables, texts, strict=True))
     figure = Figure(figsize=((width + 4) * 0.08, height * 0.2))
-    # in characters and lines
+    # a unit is a character across and a line down
     axes = figure.add_axes((0, 0, 1, 1), xlim=(-2, width + 2), ylim=(height, 0))
     axes.set_axis_off()
     y = 1.0
-    for table, start, notes in zip(tables, starts, said, strict=True):
+    for table, start, notes in zip(tables, starts, texts, strict=True):
         _draw(axes, y, table, start, notes)
         y += _lines(table, notes)
     return figure
 
 
+def _wrapped(paragraphs: Sequence[str], width: int) -> list[str]:
+    """Return the lines of the paragraphs, none longer than ``width`` characters."""
+    return [line for paragraph in paragraphs for line in wrap(paragraph, width)]
+
+
 def _starts(table: Table) -> list[int]:
-    """Where each column begins, in characters, and where the last one ends."""
-    # bold type is wider: its marks stand for the room that it takes
+    """Return where each column begins, and where the last one ends, in characters."""
+    # bold type is wider, and its marks make the text longer by about as much
     head = [f"**{name}**" for name in table.head]
-    texts = [head, *([_marked(cell) for cell in row] for row in table.cells)]
+    texts = [head, *(list(map(_marked, row)) for row in table.cells)]
     return [0, *accumulate(max(map(len, column)) for column in zip(*texts, strict=True))]
 
 
 def _lines(table: Table, notes: Sequence[str]) -> int:
-    """How many lines a table takes, with its head, its title and the space around them."""
+    """Return how many lines a table takes, with its title, head and notes and the space between."""
     return len(table.cells) + len(notes) + 4
 
 
 def _draw(axes: Axes, y: float, table: Table, start: Sequence[int], notes: Sequence[str]) -> None:
-    """One table, its title at the line ``y``."""
+    """Draw one table, with its title at the line ``y``."""
     end = y + len(table.cells) + 1.6
     axes.text(0, y, table.title, size=9)
     axes.hlines([y + 0.4, y + 1.6, end], 0, start[-1], "black", linewidth=[1.2, 0.6, 1.2])

@@ -1,4 +1,4 @@
-"""A report of records: all their tables and figures."""
+"""The report on a set of records: all their tables and figures."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ from benchmark.report.rows import by_split
 
 @dataclass(frozen=True)
 class Report:
-    """The tables and figures of some records, each made when it is first asked for, and once.
+    """The tables and figures of a set of records, each made once, when it is first asked for.
 
-    A table raises DataError if a per-user file is not its record's.
+    Making a table raises DataError if a per-user file is not its record's.
     """
 
-    found: Sequence[Record]
+    records: Sequence[Record]
     folder: Path
-    """Where the records' files are."""
+    """The folder that holds the records' files."""
     metrics: Sequence[Metric]
-    """The columns of the result table."""
+    """The metrics that are columns of the result table."""
 
     @cached_property
     def results(self) -> list[Table]:
-        """A table for each data set and split, without the points of grids."""
-        return table.results(self.found, self.folder, self.metrics)
+        """The result table of each data set and split, without the points of grids."""
+        return table.results(self.records, self.folder, self.metrics)
 
     @cached_property
     def differences(self) -> list[Table]:
-        """Every pair of rows of each result table."""
-        return compare.differences(self.found, self.folder, self.metrics)
+        """A table for each result table, with the difference of every pair of its rows."""
+        return compare.differences(self.records, self.folder, self.metrics)
 
     @cached_property
     def standings(self) -> list[Table]:
-        """Ranks over several data sets, if there are several."""
-        return compare.standings(self.found, self.folder)
+        """The table of ranks over several data sets; none if there is only one."""
+        return compare.standings(self.records, self.folder)
 
     @cached_property
     def betas(self) -> list[Table]:
         """A table for each beta sweep."""
-        return [sweep.table(each) for each in self._sweeps]
+        return [sweep.table(beta_sweep) for beta_sweep in self._sweeps]
 
     @cached_property
     def tunings(self) -> list[Table]:
-        """A table for each data set and split that something was tuned on."""
-        return tuning.tunings(self.found)
+        """A table for each data set and split that a model was tuned on."""
+        return tuning.tunings(self.records)
 
     @cached_property
     def timings(self) -> list[Table]:
-        """What each model costs, a table for each data set and split."""
-        return timing.timings(self.found)
+        """A table for each data set and split of what its models cost."""
+        return timing.timings(self.records)
 
     @property
     def shown(self) -> list[Table]:
@@ -66,7 +66,7 @@ class Report:
 
     @property
     def tables(self) -> dict[str, list[Table]]:
-        """Every table, by the name of the file that it is in."""
+        """Every table, by the name of its file without the end."""
         return {
             "results": self.results,
             "differences": self.differences,
@@ -78,23 +78,24 @@ class Report:
 
     @cached_property
     def figures(self) -> dict[str, Figure]:
-        """Every figure by the name of its file."""
+        """Every figure, by the name of its file without the end."""
         return dict(self._figures())
 
     @cached_property
     def _sweeps(self) -> list[sweep.Sweep]:
-        return list(sweep.sweeps(self.found))
+        return list(sweep.sweeps(self.records))
 
     def _figures(self) -> Iterator[tuple[str, Figure]]:
-        for group in by_split(self.found):
+        for group in by_split(self.records):
             if figure := curves.draw(group):
-                yield f"curves-{_place(group)}", figure
-        for group in timing.trained(self.found):
+                yield f"curves-{_split_name(group)}", figure
+        for group in timing.trained(self.records):
             if figure := timing.pareto(group):
-                yield f"cost-{_place(group)}", figure
-        for each in self._sweeps:
-            yield f"beta-{'-'.join(each.family)}-{_place(each.group)}", sweep.draw(each)
+                yield f"cost-{_split_name(group)}", figure
+        for beta_sweep in self._sweeps:
+            name = f"beta-{'-'.join(beta_sweep.family)}-{_split_name(beta_sweep.group)}"
+            yield name, sweep.draw(beta_sweep)
 
 
-def _place(group: Sequence[Record]) -> str:
+def _split_name(group: Sequence[Record]) -> str:
     return f"{group[0].spec.dataset}-{group[0].spec.split_hash[:8]}"

@@ -1,8 +1,8 @@
-"""Records grouped into the rows of tables: the records of a row differ in their seed alone."""
+"""Gathers records into the rows of tables: the records of a row differ only in their seed."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,73 +21,73 @@ from models.registry import MODELS
 
 @dataclass(frozen=True)
 class Row:
-    """Records that differ only in their seed."""
+    """A row of a table: records that differ only in their seed."""
 
     label: str
-    """The model, with the options that differ from what it starts from."""
+    """What the model is called: its name, and the options that are not the usual ones."""
     device: str | None
     precision: str | None
     records: list[Record]
-    """By their seeds."""
+    """The records in the order of their seeds."""
     older: int
-    """How many records of other versions of the code or the protocol were left out."""
+    """The number of records left out, since they are of older versions of the code or protocol."""
 
     @property
     def scored(self) -> list[Record]:
-        """Those that have metrics."""
+        """The records that have metrics."""
         return [record for record in self.records if record.metrics is not None]
 
     @property
     def spec(self) -> TrialSpec:
-        """The first record's; the others' differ in the seed."""
+        """The spec of the first record; those of the others differ only in the seed."""
         return self.records[0].spec
 
     @property
     def seeds(self) -> str:
-        """How many, for a cell: "4 of 5" if one has no metrics, "-" if there is nothing to seed."""
+        """The text of the seeds cell: "4 of 5" if one failed, "-" for a deterministic model."""
         if self.spec.seed is None:
             return "-"
-        scored, every = len(self.scored), len(self.records)
-        return str(scored) if scored == every else f"{scored} of {every}"
+        scored, total = len(self.scored), len(self.records)
+        return str(scored) if scored == total else f"{scored} of {total}"
 
     def per_user(self, metrics: Sequence[Metric], folder: Path) -> np.ndarray:
-        """Each metric of each scored trial and test user: (metrics, trials, users).
+        """Return each metric of each scored trial and test user: (metrics, trials, users).
 
         Raises DataError if a per-user file is not its record's.
         """
-        found = [store.hits(folder, record) for record in self.scored]
-        return np.array([[metric(*hits) for hits in found] for metric in metrics])
+        trials = [store.hits(folder, record) for record in self.scored]
+        return np.array([[metric(*hits) for hits in trials] for metric in metrics])
 
 
-def by_split(found: Iterable[Record]) -> list[list[Record]]:
-    """The records of each data set and split, by their names."""
+def by_split(records: Iterable[Record]) -> list[list[Record]]:
+    """Return a group of records for each split, sorted by data set and split hash."""
     splits: dict[tuple[str, str], list[Record]] = defaultdict(list)
-    for record in found:
+    for record in records:
         splits[record.data_label, record.spec.split_hash].append(record)
     return [splits[key] for key in sorted(splits)]
 
 
-def outside_grids(found: Iterable[Record]) -> list[list[Record]]:
-    """As ``by_split``, without the points of grids, which never saw a test user."""
-    return by_split(record for record in found if record.spec.stage != "validation")
+def outside_grids(records: Iterable[Record]) -> list[list[Record]]:
+    """Return the groups of ``by_split`` without points of grids, which never saw a test user."""
+    return by_split(record for record in records if record.spec.stage != "validation")
 
 
-def rows(found: Iterable[Record]) -> list[Row]:
-    """Group one split's records; of several versions of code or protocol, the newest counts.
+def rows(group: Iterable[Record]) -> list[Row]:
+    """Return the rows of one split's records, whatever the order in which trials finished.
 
-    Rows are in the registry's order, then by the options' values, bounds last, whatever the order
-    in which trials finished.
+    A row has the records of the newest version of code and protocol only. Rows stand in the
+    registry's order, then by the values of their options; bounds stand last.
     """
-    groups: dict[tuple[str, str | None, str | None], list[Record]] = defaultdict(list)
-    for record in sorted(found, key=lambda r: r.finished):
+    by_key: dict[tuple[str, str | None, str | None], list[Record]] = defaultdict(list)
+    for record in sorted(group, key=lambda r: r.finished):
         spec = record.spec
-        groups[labels.model_label(spec), spec.device, spec.precision].append(record)
-    made = []
-    for key, group in groups.items():
-        current = [r for r in group if _version(r) == _version(group[-1])]
+        by_key[labels.model_label(spec), spec.device, spec.precision].append(record)
+    table_rows = []
+    for key, records in by_key.items():
+        current = [r for r in records if _version(r) == _version(records[-1])]
         current.sort(key=lambda r: r.spec.seed or 0)
-        made.append(Row(*key, current, older=len(group) - len(current)))
-    return sorted(made, key=_place)
+        table_rows.append(Row(*key, current, older=len(records) - len(current)))
+    return sorted(table_rows, key=_place)
 
 
 def _version(record: Record) -> tuple[int, str]:
@@ -95,7 +95,7 @@ def _version(record: Record) -> tuple[int, str]:
 
 
 def _place(row: Row) -> tuple[Any, ...]:
-    """Where a row stands: numbers among its options count by their values, so 8 comes before 16."""
+    """Return a row's sort key; options that are numbers are sorted by value, so 8 is before 16."""
     model = row.spec.model
     known = [*MODELS, *BOUNDS]
     options = [(name, _by_value(value)) for name, value in labels.model_options(row.spec).items()]
@@ -110,30 +110,30 @@ def _place(row: Row) -> tuple[Any, ...]:
 
 
 def _by_value(value: Any) -> tuple[bool, float, str]:
-    """A key that sorts options' values: numbers first."""
+    """Return the sort key of an option's value; numbers come first."""
     if isinstance(value, int | float):
         return False, value, ""
     return True, 0, str(value)
 
 
-def models(made: Sequence[Row]) -> list[Row]:
-    """Rows that have metrics and are no bounds."""
-    return [row for row in made if row.scored and row.spec.model not in BOUNDS]
+def models(table_rows: Sequence[Row]) -> list[Row]:
+    """Return the rows that have metrics and are not bounds."""
+    return [row for row in table_rows if row.scored and row.spec.model not in BOUNDS]
 
 
-def names(made: Sequence[Row]) -> list[str]:
-    """What to call each row: its label, and what else tells it from others of that label."""
-    several = [[other for other in made if other.label == row.label] for row in made]
+def names(table_rows: Sequence[Row]) -> list[str]:
+    """Return each row's label, with device and precision where several rows have that label."""
+    counts = Counter(row.label for row in table_rows)
     return [
-        f"{row.label} ({row.device}, {row.precision})" if len(same) > 1 else row.label
-        for row, same in zip(made, several, strict=True)
+        f"{row.label} ({row.device}, {row.precision})" if counts[row.label] > 1 else row.label
+        for row in table_rows
     ]
 
 
 def title(group: Sequence[Record]) -> str:
-    """The data set and split that a group of records has, with their sizes."""
-    one, data = group[-1], group[-1].data
+    """Return the title of one split's table: the data set and split, with their sizes."""
+    record, data = group[-1], group[-1].data
     return (
-        f"{one.data_label}: {data.test_users} test users, {data.training_users} training "
-        f"users, {data.items} items; split {one.spec.split_hash[:12]}"
+        f"{record.data_label}: {data.test_users} test users, {data.training_users} training "
+        f"users, {data.items} items; split {record.spec.split_hash[:12]}"
     )

@@ -1,4 +1,4 @@
-"""Beta sweeps: what a VAE's cap of beta does to its score, its KL and its latent units."""
+"""Beta sweeps: the score, KL and active latent units of a VAE for several caps of beta."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ from benchmark.report.rows import Row, by_split, rows, title
 from benchmark.report.table import remarks
 
 SWEPT = ("beta_cap", "total_anneal_steps")
+"""The options that differ between the points of a sweep."""
 POINTS = 3
-"""How many caps make a sweep."""
+"""The least number of caps that make a sweep."""
 MODES = {"annealed": "annealed to its cap", "constant": "constant"}
+"""The two courses of beta, each with its name in a figure."""
 QUANTITIES = {
     "beta": "beta in force",
     "validation": f"validation {SELECTION}",
@@ -29,7 +31,7 @@ QUANTITIES = {
     "kl": "KL (nats)",
     "active_units": "active units",
 }
-"""What is known of a point, all at the epoch that was selected."""
+"""The quantities of a point, all at the selected epoch, each with the name of its column."""
 DEFINITIONS = (
     "All at the epoch with the best validation score: beta in force at its last update; KL: mean "
     "over training users, summed over latent units; active units: those whose own mean KL is above "
@@ -40,56 +42,54 @@ DEFINITIONS = (
 
 @dataclass(frozen=True)
 class Point:
-    """One cap in one mode: a row of the result table."""
+    """A point of a sweep: one cap of beta in one mode."""
 
     row: Row
     cap: float
     mode: str
     values: dict[str, list[float]]
-    """Each quantity, with one value for each seed."""
+    """The values of each quantity, one for each seed that has metrics."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A VAE whose runs differ in beta alone."""
+    """The trials of a VAE that differ only in beta and seed."""
 
     family: tuple[str, str, str]
-    """The model with its options but for beta, the device and the precision."""
+    """What the model is called without its options of beta; the device; the precision."""
     group: list[Record]
-    """All records of its split."""
+    """All records of the split."""
     points: list[Point]
-    """By mode, then cap. A cap of 0 leaves nothing to anneal, so that point is in both modes."""
+    """The points, sorted by mode, then cap; a cap of 0 is in both modes, as nothing is annealed."""
 
     @property
     def name(self) -> str:
-        """Model, device and precision, for a person."""
+        """The model, device and precision, as printed."""
         return ", ".join(self.family)
 
 
-def sweeps(found: Sequence[Record]) -> Iterator[Sweep]:
-    """Every VAE in ``found`` with three caps or more in a mode."""
-    for group in by_split(record for record in found if _is_vae(record)):
+def sweeps(records: Sequence[Record]) -> Iterator[Sweep]:
+    """Yield the sweep of each split and VAE with three caps or more in a mode."""
+    for group in by_split(record for record in records if _is_vae(record)):
         families: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
         for row in rows(group):
             families[_family(row)].append(row)
-        for family, there in families.items():
-            points = sorted(_points(there), key=lambda point: (point.mode, point.cap))
-            full = [
-                mode for mode in MODES if len({p.cap for p in points if p.mode == mode}) >= POINTS
-            ]
-            if full:
-                yield Sweep(family, group, [point for point in points if point.mode in full])
+        for family, table_rows in families.items():
+            points = sorted(_points(table_rows), key=lambda point: (point.mode, point.cap))
+            caps = {mode: {p.cap for p in points if p.mode == mode} for mode in MODES}
+            if kept := [point for point in points if len(caps[point.mode]) >= POINTS]:
+                yield Sweep(family, group, kept)
 
 
 def _is_vae(record: Record) -> bool:
-    """Whether it belongs here: tested or failed, with a beta, and with what is logged beside it."""
+    """Return whether a trial has a beta and was to be tested, and logged active units or failed."""
     if record.spec.stage != "test" or not all(option in record.spec.config for option in SWEPT):
         return False
     return record.metrics is None or "active_units" in record.curve[0]
 
 
 def _family(row: Row) -> tuple[str, str, str]:
-    """What a row is without its beta."""
+    """Return what all points of a sweep share: ``Sweep.family``."""
     options = {
         option: value for option, value in model_options(row.spec).items() if option not in SWEPT
     }
@@ -97,7 +97,10 @@ def _family(row: Row) -> tuple[str, str, str]:
 
 
 def _points(family: Sequence[Row]) -> Iterator[Point]:
-    """The points of rows, without those whose slope is given in updates, as the heuristic's are."""
+    """Yield the points of a sweep, without rows that set a number of annealing steps.
+
+    Such rows are made by the heuristic, not by a sweep.
+    """
     for row in family:
         cap, steps = (row.spec.config[option] for option in SWEPT)
         if not cap or not steps:
@@ -106,6 +109,7 @@ def _points(family: Sequence[Row]) -> Iterator[Point]:
 
 
 def _values(scored: Sequence[Record]) -> dict[str, list[float]]:
+    """Return the values of each quantity at each record's best epoch."""
     best = [record.curve[(record.best_epoch or 1) - 1] for record in scored]
     return {
         "beta": [epoch["beta"] for epoch in best],
@@ -117,8 +121,8 @@ def _values(scored: Sequence[Record]) -> dict[str, list[float]]:
 
 
 def table(sweep: Sweep) -> Table:
-    """A line for each point."""
-    # the row without a cap is in both modes, and its failures are told once
+    """Return the table of a sweep, with one row for each point."""
+    # the row with cap 0 is in both modes, and its failures are remarked on once
     shown = [p.row for p in sweep.points if p.cap or p.mode == "annealed"]
     return Table(
         f"Beta of {sweep.name} on {title(sweep.group)}",
@@ -160,7 +164,7 @@ def _sd(values: Sequence[float]) -> float | None:
 
 
 def draw(sweep: Sweep) -> Figure:
-    """Scores, KL and active units against the beta in force at the selected epoch, by mode."""
+    """Return the figure of a sweep: each quantity against the beta of the selected epoch."""
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     scores, kl, units = figure.subplots(1, 3)
     for mode, style in zip(MODES, ("-", "--"), strict=True):
@@ -179,8 +183,10 @@ def draw(sweep: Sweep) -> Figure:
         axes.set_xlabel("beta in force at the selected epoch")
         axes.set_ylabel(label)
         axes.spines[["top", "right"]].set_visible(False)
-        if axes.containers:  # none if every trial failed
-            axes.legend(frameon=False, fontsize=7, handlelength=4)  # long enough for dashes
+        # there is nothing to name if every trial failed
+        if axes.containers:
+            # handles are long enough to tell dashes from a solid line
+            axes.legend(frameon=False, fontsize=7, handlelength=4)
     kl.set_yscale("log")
     figure.suptitle(
         f"{sweep.name} on {title(sweep.group)}\nbars: standard deviation over seeds", fontsize=9

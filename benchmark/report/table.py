@@ -1,4 +1,7 @@
-"""The result table: a row per model and options, a column per metric; only seeds are averaged."""
+"""The result table: a row for each model with its options, a column for each metric.
+
+Only seeds are averaged.
+"""
 
 from __future__ import annotations
 
@@ -38,32 +41,34 @@ EXTERNAL = (
 )
 
 
-def results(found: Sequence[Record], folder: Path, metrics: Sequence[Metric]) -> list[Table]:
-    """A table for each data set and split in ``found``, without the points of grids.
+def results(records: Sequence[Record], folder: Path, metrics: Sequence[Metric]) -> list[Table]:
+    """Return a table for each data set and split, without the points of grids.
 
     Raises DataError if a per-user file is not its record's.
     """
-    return [_table(group, folder, metrics) for group in outside_grids(found)]
+    return [_table(group, folder, metrics) for group in outside_grids(records)]
 
 
 def _table(group: list[Record], folder: Path, metrics: Sequence[Metric]) -> Table:
-    made = rows(group)
+    table_rows = rows(group)
     cells: list[list[Cell]] = []
     data: list[dict[str, Any]] = []
-    for row, scores in zip(made, scores_of(made, folder, metrics), strict=True):
+    for row, scores in zip(table_rows, scores_of(table_rows, folder, metrics), strict=True):
         cells.append([*about(row), *(score.cell for score in scores)])
         data += [
             _numbers(row, metric, score) for metric, score in zip(metrics, scores, strict=True)
         ]
     head = [*ABOUT, *map(str, metrics)]
-    return Table(title(group), head, cells, remarks(made), _definitions(made, metrics), data)
+    definitions = _definitions(table_rows, metrics)
+    return Table(title(group), head, cells, remarks(table_rows), definitions, data)
 
 
 ABOUT = ("model", "device", "precision", "seeds")
+"""The names of the first columns, which say what a row is about."""
 
 
 def about(row: Row) -> list[str]:
-    """The cells that say what a row is of, below ABOUT."""
+    """Return the first cells of a row, one for each column in ABOUT."""
     return [row.label, row.device or "-", row.precision or "-", row.seeds]
 
 
@@ -72,13 +77,13 @@ class Score:
     """A row's value of one metric."""
 
     summary: Summary | None
-    """None if every record is a failure's."""
+    """The metric over the seeds; None if every trial failed."""
     best: bool
-    """Whether it is the best of the table or does not differ from that significantly."""
+    """Whether the row is the best of the table, or does not differ from the best significantly."""
 
     @property
     def cell(self) -> Cell:
-        """The mean with its spread over seeds and its error over users."""
+        """The mean with its standard deviation over seeds and standard error over users."""
         if self.summary is None:
             return "failed"
         return Mean(
@@ -86,13 +91,20 @@ class Score:
         )
 
 
-def scores_of(made: Sequence[Row], folder: Path, metrics: Sequence[Metric]) -> list[list[Score]]:
-    """A score for each row and metric. Raises DataError if a per-user file is not its record's."""
-    values = [row.per_user(metrics, folder) for row in made]
-    competing = [made.index(row) for row in models(made)]  # bounds do not
+def scores_of(
+    table_rows: Sequence[Row], folder: Path, metrics: Sequence[Metric]
+) -> list[list[Score]]:
+    """Return the scores of each row, one for each metric.
+
+    Raises DataError if a per-user file is not its record's.
+    """
+    values = [row.per_user(metrics, folder) for row in table_rows]
+    # bounds do not compete for the best mean
+    competing = [table_rows.index(row) for row in models(table_rows)]
     columns = []
     for m in range(len(metrics)):
-        top = {competing[n] for n in best(np.array([values[i][m].mean(axis=0) for i in competing]))}
+        means = np.array([values[i][m].mean(axis=0) for i in competing])
+        top = {competing[n] for n in best(means)}
         columns.append(
             [Score(_summary(per_user[m]), i in top) for i, per_user in enumerate(values)]
         )
@@ -100,7 +112,7 @@ def scores_of(made: Sequence[Row], folder: Path, metrics: Sequence[Metric]) -> l
 
 
 def _summary(per_user: np.ndarray) -> Summary | None:
-    """The summary of (trials, users) values; None without a trial."""
+    """Return the summary of the values (trials, users); None if there is no trial."""
     if not len(per_user):
         return None
     return summarize(
@@ -110,6 +122,7 @@ def _summary(per_user: np.ndarray) -> Summary | None:
 
 
 def _numbers(row: Row, metric: Metric, score: Score) -> dict[str, Any]:
+    """Return the CSV row of one metric of a row."""
     summary = score.summary
     return {
         "dataset": row.records[0].data_label,
@@ -128,30 +141,30 @@ def _numbers(row: Row, metric: Metric, score: Score) -> dict[str, Any]:
     }
 
 
-def remarks(made: Sequence[Row]) -> list[str]:
-    """What a reader must know of these rows: failures, and records left out."""
-    said = [
+def remarks(table_rows: Sequence[Row]) -> list[str]:
+    """Return what a reader must know about the rows: each failure, and how many are left out."""
+    texts = [
         f"{row.label}{_seed(record)}: {record.status}: {record.sentence}"
-        for row in made
+        for row in table_rows
         for record in row.records
         if record.status != "ok"
     ]
-    older = sum(row.older for row in made)
+    older = sum(row.older for row in table_rows)
     if older:
-        said.append(f"Left out: {counted(older, 'record')} of older code or protocol versions.")
-    return said
+        texts.append(f"Left out: {counted(older, 'record')} of older code or protocol versions.")
+    return texts
 
 
 def _seed(record: Record) -> str:
     return "" if record.spec.seed is None else f" seed {record.spec.seed}"
 
 
-def _definitions(made: list[Row], metrics: Sequence[Metric]) -> str:
-    """What the numbers are."""
+def _definitions(table_rows: list[Row], metrics: Sequence[Metric]) -> str:
+    """Return the sentences that define the words and numbers of the table."""
     kinds = " ".join(MEANINGS[kind] for kind in dict.fromkeys(metric.kind for metric in metrics))
-    said = [CELLS, PAIRS, kinds, PROTOCOL]
-    if any(row.spec.model in BOUNDS for row in made):
-        said.append(TRUTH)
-    if any(row.spec.stage == "external" for row in made):
-        said.append(EXTERNAL)
-    return " ".join(said)
+    sentences = [CELLS, PAIRS, kinds, PROTOCOL]
+    if any(row.spec.model in BOUNDS for row in table_rows):
+        sentences.append(TRUTH)
+    if any(row.spec.stage == "external" for row in table_rows):
+        sentences.append(EXTERNAL)
+    return " ".join(sentences)

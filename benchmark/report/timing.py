@@ -1,7 +1,7 @@
-"""What a model costs, on the CPU and on a GPU side by side: a table, and quality against time.
+"""The cost of models: a table with CPU and GPU side by side, and a figure of quality against time.
 
-Only trials that ran alone count, and machines are never averaged: another CPU or GPU, number of
-threads, precision or library of matrix products is another row.
+Only trials that ran alone count, and nothing is averaged over machines: another CPU or GPU, number
+of threads, precision or library of matrix products makes another row.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from operator import attrgetter
 from statistics import median
 from textwrap import fill
@@ -25,8 +25,10 @@ from benchmark.report.cells import Cell, Number, Table, counted
 from benchmark.report.rows import by_split, rows, title
 
 SIDES = {"cpu": "CPU", "cuda": "GPU"}
+"""The devices whose costs stand side by side, each with the name of its column."""
 NOT_MEASURED = "not measured here"
 Quantity = Callable[[Record], float | None]
+"""Returns a number of a record; None if the record does not have it."""
 
 
 def _users_per_second(record: Record) -> float | None:
@@ -44,7 +46,7 @@ QUANTITIES: dict[str, Quantity] = {
     "memory (MB)": lambda record: record.cost.process_peak_bytes,
     "GPU memory (MB)": lambda record: record.cost.gpu_peak_bytes,
 }
-"""What is shown of a trial's cost; the last of them on a GPU only."""
+"""The columns of each side, with the number each shows; the last is for GPUs only."""
 DEFINITIONS = (
     "Medians over the trials of a row. Seconds of wall time, the device's queue empty at start and "
     "stop; median epoch: without the first; to best: preparation and the epochs up to the one that "
@@ -57,23 +59,24 @@ DEFINITIONS = (
 
 @dataclass(frozen=True)
 class Cost:
-    """What the trials of one row cost on one machine."""
+    """The cost of the trials of one row that ran on one machine."""
 
     label: str
     device: str
     precision: str
     machine: str
+    """The CPU or GPU, threads and libraries, as printed."""
     trials: list[Record]
 
     def median(self, quantity: Quantity) -> float | None:
-        """The median over the trials that have the quantity; None if none has."""
+        """Return the median over the trials that have the quantity; None if none has."""
         values = [value for value in map(quantity, self.trials) if value is not None]
         return float(median(values)) if values else None
 
 
 def costs(group: Sequence[Record]) -> Iterator[Cost]:
-    """The costs of one split's trials that ran alone."""
-    groups: dict[tuple[str, str, str, str], list[Record]] = defaultdict(list)
+    """Yield the costs of one split's trials that ran alone."""
+    by_key: dict[tuple[str, str, str, str], list[Record]] = defaultdict(list)
     for row in rows(group):
         for record in row.records:
             if not record.beside_others:
@@ -83,38 +86,36 @@ def costs(group: Sequence[Record]) -> Iterator[Cost]:
                     record.spec.precision or "-",
                     _machine(record),
                 )
-                groups[key].append(record)
-    for key, trials in groups.items():
+                by_key[key].append(record)
+    for key, trials in by_key.items():
         yield Cost(*key, trials)
 
 
 def _machine(record: Record) -> str:
     facts = record.environment
-    where = "; ".join(filter(None, [facts.gpu, facts.cpu]))
+    processors = "; ".join(filter(None, [facts.gpu, facts.cpu]))
     keeps = "MALLOC_TRIM_THRESHOLD_" in facts.variables
     allocator = "; allocator keeps its blocks" if keeps else ""
-    return f"{where}; {facts.threads} threads; {facts.matrix_product}{allocator}"
+    return f"{processors}; {facts.threads} threads; {facts.matrix_product}{allocator}"
 
 
-def trained(found: Sequence[Record]) -> list[list[Record]]:
+def trained(records: Sequence[Record]) -> list[list[Record]]:
     """Return each split's trials that trained a model to its end, so no bounds or lists."""
-    return by_split(r for r in found if r.metrics and r.curve)
+    return by_split(r for r in records if r.metrics and r.curve)
 
 
-def timings(found: Sequence[Record]) -> list[Table]:
-    """A table for each data set and split in ``found``."""
-    return [_table(group) for group in trained(found)]
+def timings(records: Sequence[Record]) -> list[Table]:
+    """Return a table for each data set and split."""
+    return [_table(group) for group in trained(records)]
 
 
 def _table(group: list[Record]) -> Table:
     measured = list(costs(group))
     machines = dict.fromkeys(cost.machine for cost in measured)
     letters = {machine: chr(ord("A") + n) for n, machine in enumerate(machines)}
+    devices = {cost.device for cost in measured}
     # a side that nothing ran on has one column, which says so
-    shown = {
-        side: _quantities(side) if any(cost.device == side for cost in measured) else []
-        for side in SIDES
-    }
+    shown = {side: _quantities(side) if side in devices else [] for side in SIDES}
     head = ["model", "epochs"]
     for side, name in SIDES.items():
         head += [name, *shown[side]]
@@ -123,7 +124,7 @@ def _table(group: list[Record]) -> Table:
     if left_out:
         trials = counted(left_out, "trial")
         notes.append(f"Left out: {trials} that ran beside other trials or other work.")
-    cells = [_cells(line, shown, letters) for line in _lines(measured)]
+    cells = [_cells(by_side, shown, letters) for by_side in _side_by_side(measured)]
     data = [_numbers(cost) for cost in measured]
     return Table(f"Cost on {title(group)}", head, cells, notes, DEFINITIONS, data)
 
@@ -132,24 +133,25 @@ def _quantities(side: str) -> list[str]:
     return list(QUANTITIES)[: None if side == "cuda" else -1]
 
 
-def _lines(measured: Sequence[Cost]) -> Iterator[dict[str, Cost]]:
-    """What stands beside each other: one row's costs on one machine of each side."""
+def _side_by_side(measured: Sequence[Cost]) -> Iterator[dict[str, Cost]]:
+    """Yield the costs of each table row by side: those of one model on a machine of each side."""
+    by_key: dict[tuple[str, str], list[Cost]] = defaultdict(list)
+    for cost in measured:
+        by_key[cost.label, cost.device].append(cost)
     for label in dict.fromkeys(cost.label for cost in measured):
-        of_label = [cost for cost in measured if cost.label == label]
-        sides = [[cost for cost in of_label if cost.device == side] for side in SIDES]
-        for line in zip_longest(*sides):
-            yield {side: cost for side, cost in zip(SIDES, line, strict=True) if cost}
+        for costs_of_row in zip_longest(*(by_key[label, side] for side in SIDES)):
+            yield {side: cost for side, cost in zip(SIDES, costs_of_row, strict=True) if cost}
 
 
 def _cells(
-    line: Mapping[str, Cost], shown: Mapping[str, Sequence[str]], letters: Mapping[str, str]
+    by_side: Mapping[str, Cost], shown: Mapping[str, Sequence[str]], letters: Mapping[str, str]
 ) -> list[Cell]:
-    """A line of the table; ``letters`` stand for machines."""
-    epochs = {len(record.curve) for cost in line.values() for record in cost.trials}
-    (label,) = {cost.label for cost in line.values()}
+    """Return the cells of a row, where ``letters`` stand for machines."""
+    epochs = {len(record.curve) for cost in by_side.values() for record in cost.trials}
+    (label,) = {cost.label for cost in by_side.values()}
     cells: list[Cell] = [label, "/".join(map(str, sorted(epochs)))]
     for side, names in shown.items():
-        if cost := line.get(side):
+        if cost := by_side.get(side):
             trials = counted(len(cost.trials), "trial")
             cells.append(f"{cost.precision}, {letters[cost.machine]}, {trials}")
             cells += [_cell(name, cost.median(QUANTITIES[name])) for name in names]
@@ -166,9 +168,10 @@ def _cell(name: str, value: float | None) -> Cell:
 
 
 def _numbers(cost: Cost) -> dict[str, Any]:
+    """Return the CSV row of a cost, with every field that one of its trials has."""
     first = cost.trials[0]
-    known = (record.cost.model_dump(exclude_none=True) for record in cost.trials)
-    keys = dict.fromkeys(key for of_one in known for key in of_one)
+    fields = (record.cost.model_dump(exclude_none=True) for record in cost.trials)
+    keys = dict.fromkeys(chain.from_iterable(fields))
     return {
         "dataset": first.data_label,
         "split_hash": first.spec.split_hash,
@@ -184,40 +187,41 @@ def _numbers(cost: Cost) -> dict[str, Any]:
 
 
 def pareto(group: Sequence[Record]) -> Figure | None:
-    """One split's models: test NDCG@100 against total seconds, a panel for each machine.
+    """Return a figure of one split's models: test NDCG@100 against total seconds.
 
-    The line joins those that no other beats in both. None if none ran alone.
+    It has a panel for each machine, with a line through the models that no other beats in both.
+    Returns None if no trial ran alone.
     """
-    machines: dict[str, list[Cost]] = defaultdict(list)
+    by_machine: dict[str, list[Cost]] = defaultdict(list)
     for cost in costs(group):
-        machines[cost.machine].append(cost)
-    if not machines:
+        by_machine[cost.machine].append(cost)
+    if not by_machine:
         return None
-    figure = Figure(figsize=(8, 4.2 * len(machines)), layout="constrained")
-    panels = figure.subplots(len(machines), 1, squeeze=False)[:, 0]
-    for axes, (machine, there) in zip(panels, machines.items(), strict=True):
-        _panel(axes, there)
+    figure = Figure(figsize=(8, 4.2 * len(by_machine)), layout="constrained")
+    panels = figure.subplots(len(by_machine), 1, squeeze=False)[:, 0]
+    for axes, (machine, measured) in zip(panels, by_machine.items(), strict=True):
+        _panel(axes, measured)
         axes.set_title(fill(machine, 100), fontsize=6)
     figure.suptitle(title(group), fontsize=9)
     return figure
 
 
-def _panel(axes: Axes, there: Sequence[Cost]) -> None:
-    points = [
+def _panel(axes: Axes, measured: Sequence[Cost]) -> None:
+    models = [
         (cost.median(QUANTITIES["total (s)"]) or 0.0, cost.median(_quality) or 0.0, cost)
-        for cost in there
+        for cost in measured
     ]
-    line = frontier([(seconds, quality) for seconds, quality, _ in points])
+    line = frontier([(seconds, quality) for seconds, quality, _ in models])
     axes.plot(*zip(*line, strict=True), color="0.6", linewidth=1)
-    for n, (seconds, quality, cost) in enumerate(sorted(points, key=lambda point: -point[1])):
-        # a long one would squeeze the axes
+    best_first = sorted(models, key=lambda model: -model[1])
+    for n, (seconds, quality, cost) in enumerate(best_first):
+        # a long name would leave the axes little room
         name = fill(f"{cost.label.replace(',', ', ')} ({cost.precision})", 36)
         marker = "os^vDPX"[n % 7]
         axes.plot(seconds, quality, marker, color=f"C{n}", linestyle="none", label=name)
-    # the best first
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=7)
-    spent = [seconds for seconds, _, _ in points]
-    # two numbers or more on either
+    spent = [seconds for seconds, _, _ in models]
+    # either scale then bears two numbers or more
     axes.set_xscale("log" if max(spent) >= 100 * min(spent) else "linear")
     axes.set_xlabel("seconds of training, validation and test, median over trials")
     axes.set_ylabel(f"test {SELECTION}")
@@ -227,13 +231,14 @@ def _panel(axes: Axes, there: Sequence[Cost]) -> None:
 
 
 def _quality(record: Record) -> float | None:
+    """Return the test NDCG@100 of a trial."""
     return record.metrics[str(SELECTION)].mean if record.metrics else None
 
 
-def frontier(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Those (cost, quality) that no other beats or equals in both, the cheapest first."""
+def frontier(pairs: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the (cost, quality) that no other beats or equals in both, the cheapest first."""
     best: list[tuple[float, float]] = []
-    for cost, quality in sorted(points, key=lambda point: (point[0], -point[1])):
+    for cost, quality in sorted(pairs, key=lambda pair: (pair[0], -pair[1])):
         if not best or quality > best[-1][1]:
             best.append((cost, quality))
     return best

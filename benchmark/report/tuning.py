@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from statistics import fmean, median
 from typing import Any
 
@@ -16,6 +17,7 @@ from benchmark.report.rows import Row, by_split, rows
 from benchmark.stats import Summary, summarize
 
 STAGE = "validation"
+"""The stage of the trials that are points of a grid."""
 DEFINITIONS = (
     f"Validation {SELECTION} of the best epoch: mean over seeds ± standard deviation (ddof=1; - "
     "for one run). Such trials score the validation users only, never a test user. Bold: the best "
@@ -23,22 +25,22 @@ DEFINITIONS = (
 )
 
 
-def tunings(found: Sequence[Record]) -> list[Table]:
-    """A table for each data set and split in ``found`` that something was tuned on."""
-    return [_table(group) for group in by_split(r for r in found if r.spec.stage == STAGE)]
+def tunings(records: Sequence[Record]) -> list[Table]:
+    """Return a table for each data set and split that a model was tuned on."""
+    return [_table(group) for group in by_split(r for r in records if r.spec.stage == STAGE)]
 
 
 @dataclass(frozen=True)
 class Point:
-    """One combination of a grid."""
+    """A point of a grid: one combination of the options' values."""
 
     name: str
-    """The model with the options that the points of its grid differ in."""
+    """The model, with the options that differ between the points of its grid."""
     row: Row
     summary: Summary | None
-    """None if no trial of the point ended well."""
+    """The validation score over the seeds; None if every trial failed."""
     best: bool
-    """Whether no point of the model is better."""
+    """Whether no point of the model has a higher mean."""
 
     @property
     def epochs(self) -> list[int]:
@@ -47,10 +49,10 @@ class Point:
 
 
 def _table(group: list[Record]) -> Table:
-    models: dict[str, list[Row]] = defaultdict(list)
+    by_model: dict[str, list[Row]] = defaultdict(list)
     for row in rows(group):
-        models[row.spec.model].append(row)
-    points = [point for of_model in models.values() for point in _points(of_model)]
+        by_model[row.spec.model].append(row)
+    points = list(chain.from_iterable(map(_points, by_model.values())))
     hours = sum(map(_seconds, group)) / 3600
     budget = (
         f"Budget: {counted(len(group), 'trial')}, {hours:.2f} hours of training and validation."
@@ -65,21 +67,29 @@ def _table(group: list[Record]) -> Table:
     )
 
 
-def _points(of_model: Sequence[Row]) -> Iterator[Point]:
-    """A model's points, the best first."""
-    options = [flat_values(row.spec.config) for row in of_model]
-    known = dict.fromkeys(option for has in options for option in has)
-    varied = [option for option in known if len({str(has.get(option)) for has in options}) > 1]
-    summaries = [_summary(row) for row in of_model]
+def _points(table_rows: Sequence[Row]) -> Iterator[Point]:
+    """Yield the points of one model's grid, the best first."""
+    configs = [flat_values(row.spec.config) for row in table_rows]
+    varied = _varied(configs)
+    summaries = [_summary(row) for row in table_rows]
     means = [summary.mean if summary else 0.0 for summary in summaries]
     for n in sorted(range(len(means)), key=lambda n: -means[n]):
-        told = {option: options[n][option] for option in varied if option in options[n]}
-        name = named(of_model[n].spec.model, told)
+        options = {option: configs[n][option] for option in varied if option in configs[n]}
+        name = named(table_rows[n].spec.model, options)
         best = summaries[n] is not None and means[n] == max(means)
-        yield Point(name, of_model[n], summaries[n], best)
+        yield Point(name, table_rows[n], summaries[n], best)
+
+
+def _varied(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the options whose values are not the same in all configs."""
+    values: dict[str, set[str]] = {option: set() for config in configs for option in config}
+    for option, texts in values.items():
+        texts.update(str(config.get(option)) for config in configs)
+    return [option for option, texts in values.items() if len(texts) > 1]
 
 
 def _summary(row: Row) -> Summary | None:
+    """Return the best validation score over the seeds; None if every trial failed."""
     scores = [
         r.best_validation for r in row.records if r.status == "ok" and r.best_validation is not None
     ]
@@ -87,6 +97,7 @@ def _summary(row: Row) -> Summary | None:
 
 
 def _seconds(record: Record) -> float:
+    """Return the seconds of training and validation; those of a test do not count."""
     return (record.cost.training_seconds or 0) + (record.cost.validation_seconds or 0)
 
 
@@ -107,6 +118,7 @@ def _cells(point: Point) -> list[Cell]:
 
 
 def _numbers(point: Point) -> dict[str, Any]:
+    """Return the CSV row of a point."""
     row, score = point.row, point.summary
     return {
         "dataset": row.records[0].data_label,
