@@ -52,7 +52,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def _check_value(self, action: argparse.Action, value: str) -> None:
-        if action is self.verbs and value not in self.verbs.choices:
+        if self.verbs and action is self.verbs and value not in self.verbs.choices:
             self._no_verb(value)
         super()._check_value(action, value)
 

@@ -16,6 +16,8 @@ ALPHA = 0.05
 """The error rate of a family of tests."""
 POWER = 0.8
 """The probability with which a detectable difference would have been found."""
+COARSE = 0.02
+"""Comparisons that would not have found a difference of this size say nothing (NDCG or Recall)."""
 MARGIN = 0.003
 """Two models whose difference is surely smaller than this are called equal (NDCG or Recall)."""
 
@@ -26,20 +28,20 @@ class Summary:
 
     mean: float
     sd: float | None
-    """Standard deviation over seeds (ddof=1); None for one seed or a deterministic model."""
-    stderr: float
-    """Standard error over users, the mean of that of each seed."""
+    """The standard deviation over seeds (ddof=1); None for one seed or a deterministic model."""
+    stderr: float | None
+    """The standard error over users, averaged over seeds; None where it is not known."""
     seeds: int
 
 
-def summarize(means: Sequence[float], stderrs: Sequence[float]) -> Summary:
-    """Summarise one metric from each seed's mean and standard error over users."""
+def summarize(means: Sequence[float], stderrs: Sequence[float] = ()) -> Summary:
+    """Return the summary of a metric from each seed's mean and standard error over users."""
     sd = stdev(means) if len(means) > 1 else None
-    return Summary(fmean(means), sd, fmean(stderrs), len(means))
+    return Summary(fmean(means), sd, fmean(stderrs) if stderrs else None, len(means))
 
 
 def welch_t(a: Sequence[float], mean: float, sd: float, seeds: int) -> float:
-    """Return Welch's t of the values ``a`` against others known by mean, deviation and number."""
+    """Return Welch's t of the values ``a`` against a sample with this mean, deviation and size."""
     from scipy.stats import ttest_ind_from_stats
 
     return float(
@@ -50,11 +52,11 @@ def welch_t(a: Sequence[float], mean: float, sd: float, seeds: int) -> float:
 def paired_interval(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
     """Return the 95 % interval of the mean of b - a over pairs, by Student's t.
 
-    Raises ValueError unless ``a`` and ``b`` are equally many, at least two.
+    Raises ValueError unless ``a`` and ``b`` have the same length, two or more.
     """
     from scipy.stats import ttest_rel
 
-    # scipy would pair a single value with every one of the others
+    # strict, since scipy would pair a single value with each value of a longer sequence
     pairs = np.array(list(zip(a, b, strict=True)))
     if len(pairs) < 2:
         raise ValueError(f"{len(pairs)} pairs have no interval; at least two are needed")
@@ -145,6 +147,16 @@ class Leaders:
     """The others whose difference from the best is not significant, by Holm over all others."""
     detectable: float
     """The difference from the best that would have been found, median over the others' tests."""
+
+    @property
+    def coarse(self) -> bool:
+        """Whether the tests would have missed differences that matter."""
+        return self.detectable > COARSE
+
+    @property
+    def marked(self) -> set[int]:
+        """The best model and those level with it; none if the tests are coarse."""
+        return set() if self.coarse else {self.best, *self.level}
 
 
 def leaders(models: Sequence[np.ndarray]) -> Leaders | None:

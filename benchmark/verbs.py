@@ -111,7 +111,9 @@ def report_paper(found: list[Record], arguments: argparse.Namespace) -> list[Pat
     from benchmark.report import files, paper, render
     from benchmark.report.figures import FIGURES
 
-    tables = {f"table-{n}": paper.TABLES[n](found, arguments.out) for n in arguments.table}
+    # a person who names data sets wants no others, also not the paper's that were not run
+    papers = [] if arguments.datasets else list(paper.DATASETS)
+    tables = {f"table-{n}": paper.TABLES[n](found, arguments.out, papers) for n in arguments.table}
     for made in tables.values():
         print(render.markdown(made))
     figures = {f"figure-{n}": FIGURES[n](found, arguments.out) for n in arguments.figure}

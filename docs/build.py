@@ -7,9 +7,10 @@ end -->``; the text around them is written by hand.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+import tomllib
+from collections import Counter
+from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 from benchmark.evaluation.metrics import HEADLINE, SELECTION
 from benchmark.paths import ROOT
@@ -18,8 +19,9 @@ from benchmark.records.record import Record
 from benchmark.report import curves, figures, parity, precision, sweep
 from benchmark.report.render import markdown, png
 from benchmark.report.report import Report
+from benchmark.report.rows import rows
 from benchmark.report.timing import pareto
-from benchmark.stats import ALPHA, resamples
+from benchmark.stats import ALPHA, MARGIN, Difference, difference, holm
 
 REFERENCE = ROOT / "results" / "reference"
 PAGES = ("README.md", "docs/results.md", "docs/tuning.md")
@@ -54,78 +56,51 @@ def usual_report(*datasets: str) -> Report:
     return Report(usual(*datasets), REFERENCE, HEADLINE)
 
 
-FINDINGS = (
-    (
-        "mult-dae",
-        "mult-vae",
-        "On ML-20M the paper has it the other way round; the authors' own code does so here too.",
-    ),
-    ("ease", "mult-dae", "On ML-20M their published values are nearly equal."),
-    (
-        "logistic-dae",
-        "mult-dae",
-        "On ML-20M the paper has the multinomial ahead, for either network.",
-    ),
-    (
-        "gaussian-dae",
-        "mult-dae",
-        "Likewise. Neither lead comes from how the output bias starts (docs/results.md).",
-    ),
-    ("logistic-vae", "mult-vae", "Likewise."),
-    ("gaussian-vae", "mult-vae", "Likewise."),
-    ("logistic-dae", "ease", "The best network and the closed form."),
-    ("poisson-dae", "mult-dae", "Not in the paper."),
-    (
-        "als",
-        "mult-dae",
-        "Well regularised, the oldest model here is no strawman; the paper's is far behind.",
-    ),
-    ("als", "bpr", "Both by the library implicit, each at its best settings of a small grid."),
-)
-"""Pairs of models that are compared on ml1m, each with a remark."""
+FINDINGS = ROOT / "docs" / "findings.toml"
 
 
 def findings() -> str:
     """Return a line for each pair in FINDINGS: the difference in NDCG@100, with its uncertainty."""
-    (table,) = usual_report("ml1m").differences
-    by_pair = {
-        (row["model"], row["other"]): row for row in table.data if row["metric"] == str(SELECTION)
-    }
-    least = len(by_pair) / (resamples(len(by_pair)) + 1)
+    values = {row.label: row.per_user([SELECTION], REFERENCE)[0] for row in rows(usual("ml1m"))}
+    pairs = tomllib.loads(FINDINGS.read_text())["finding"]
+    found = [difference(values[pair["first"]], values[pair["second"]]) for pair in pairs]
+    adjusted = holm([each.p for each in found])
     return "\n".join(
-        [
-            *(_finding(by_pair, *finding) for finding in FINDINGS),
-            f"\nThe least p that this test can give is {least:.3f}.",
-        ]
+        f"- `{pair['first']}` {_verb(each, p)} `{pair['second']}`: {each.mean:+.4f} "
+        f"({each.interval()[0]:+.4f} to {each.interval()[1]:+.4f}; p {_p(p)}). {pair['remark']}"
+        for pair, each, p in zip(pairs, found, adjusted, strict=True)
     )
 
 
-def _finding(
-    by_pair: Mapping[tuple[str, str], Mapping[str, Any]], first: str, second: str, remark: str
-) -> str:
-    """Return the line of one pair, of which the table has only one order."""
-    has_order = (first, second) in by_pair
-    row, sign = (by_pair[first, second], 1) if has_order else (by_pair[second, first], -1)
-    difference, *interval = (sign * row[key] for key in ("difference", "low", "high"))
-    direction = "is above" if difference > 0 else "is below"
-    verb = direction if row["p_holm"] < ALPHA else "does not differ surely from"
-    low, high = sorted(interval)
-    return (
-        f"- `{first}` {verb} `{second}`: {difference:+.4f} "
-        f"({low:+.4f} to {high:+.4f}; p {_p(row['p_holm'])}). {remark}"
-    )
+def _verb(found: Difference, p: float) -> str:
+    """Return what is shown of a difference whose p value after correction is ``p``."""
+    if p < ALPHA:
+        return "is above" if found.mean > 0 else "is below"
+    if found.equal:
+        return f"equals, within {MARGIN:g},"
+    return "is neither shown to differ from nor to equal"
 
 
 def _p(value: float) -> str:
     return "< .001" if value < 0.001 else f"= {value:.3f}".replace("0.", ".", 1)
 
 
+def tried() -> str:
+    """Return how many settings of each model were tried on ml1m's validation users."""
+    tuned = Counter(r.spec.model for r in stored("tuning") if r.spec.dataset == "ml1m")
+    numbers = ", ".join(f"{number} of `{model}`" for model, number in tuned.most_common())
+    return (
+        f"The chances were not equal. Settings tried on ml1m's validation users: {numbers}, none "
+        "of the others, which have the paper's settings or, in EASE, its authors'."
+    )
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "results": lambda: markdown(usual_report("ml1m").results),
     "findings": findings,
+    "tried": tried,
     "differences": lambda: markdown(usual_report("ml1m").differences),
     "others": lambda: markdown(usual_report("ml-latest-small", "gowalla").results),
-    "standings": lambda: markdown(usual_report("ml1m", "ml-latest-small").standings),
     "parity": lambda: markdown(parity.tables(stored(), PARITY)),
     "precision": lambda: markdown([precision.table(stored())]),
     "bias": lambda: markdown(report("output-bias").results),

@@ -16,7 +16,7 @@ from scipy.stats import ttest_rel
 
 from benchmark.cli import main
 from benchmark.errors import UsageError
-from benchmark.evaluation.metrics import HEADLINE, SELECTION, standard_error
+from benchmark.evaluation.metrics import HEADLINE, SELECTION, Metric, standard_error
 from benchmark.labels import model_label
 from benchmark.plan import choose
 from benchmark.records import store
@@ -24,9 +24,9 @@ from benchmark.records.record import Record
 from benchmark.report import curves, figures, paper
 from benchmark.report.cells import Cell, Table
 from benchmark.report.compare import differences, standings
-from benchmark.report.published import NAMES, PROTOCOL, VALUES, published, verdict
+from benchmark.report.published import DATASETS, NAMES, PROTOCOL, VALUES, published, verdict
 from benchmark.report.rows import rows
-from benchmark.stats import Summary
+from benchmark.stats import Summary, difference
 from models.registry import MODELS
 
 
@@ -54,6 +54,10 @@ def as_other(record: Record) -> Record:
 
 def text(row: Sequence[Cell]) -> list[str]:
     return [str(cell) for cell in row]
+
+
+PAPERS = tuple(DATASETS)
+ENDS = ("model", "other")
 
 
 def row_of(table: Table, model: str) -> list[str]:
@@ -114,7 +118,7 @@ def test_every_name_here_is_a_models_and_every_published_one_is_in_the_file():
 def test_table_2_has_published_values_verdicts_and_rows_not_run(found, finished):
     vae = [as_ml20m(r) for r in found if r.spec.model == "mult-vae"]
     ease = [as_ml20m(r) for r in found if r.spec.model == "ease"]
-    first, *others = paper.model_tables([*vae, *ease], finished)
+    first, *others = paper.model_tables([*vae, *ease], finished, PAPERS)
     assert [t.title.split(" (")[0] for t in [first, *others]] == [
         f"Table 2: {n}" for n in ("ml20m", "netflix", "msd")
     ]
@@ -138,20 +142,20 @@ def test_two_splits_of_a_data_set_are_two_tables(found, finished):
         r.model_copy(update={"spec": r.spec.model_copy(update={"split_hash": "f" * 64})})
         for r in ease
     ]
-    titles = [table.title for table in paper.model_tables([*ease, *other], finished)]
+    titles = [table.title for table in paper.model_tables([*ease, *other], finished, PAPERS)]
     assert [title.split(" (")[0][9:] for title in titles] == ["ml20m", "ml20m", "netflix", "msd"]
     assert titles[1].endswith("(split ffffffffffff)")
 
 
 def test_options_that_are_not_the_published_ones_are_not_compared(found, finished):
     other = [as_ml20m(r, latent=100) for r in found if r.spec.model == "mult-vae"]
-    first, *_ = paper.model_tables(other, finished)
+    first, *_ = paper.model_tables(other, finished, PAPERS)
     assert row_of(first, "mult-vae[latent=100]")[5] == "-"
     assert row_of(first, "mult-vae")[4:6] == ["not run", "0.395 ± 0.002"]
 
 
 def test_table_4_has_the_likelihoods_alone(found, finished):
-    *published_tables, own = paper.likelihood_tables(found, finished)
+    *published_tables, own = paper.likelihood_tables(found, finished, PAPERS)
     assert {row[0].split("[")[0] for row in own.cells} == {"mult-vae", "mult-dae"}
     names = {row[0] for row in published_tables[0].cells}
     assert names == {
@@ -160,7 +164,7 @@ def test_table_4_has_the_likelihoods_alone(found, finished):
 
 
 def test_table_1_counts_the_split(found, finished):
-    (table,) = paper.data_table(found, finished)
+    (table,) = paper.data_table(found, finished, PAPERS)
     data = found[0].data
     assert row_of(table, "ml20m")[1:] == [*["not run"] * 5, "136,677 / 20,108 / 9,990,682"]
     row = row_of(table, found[0].data_label)
@@ -177,7 +181,8 @@ def test_differences_are_of_users_and_their_signs_are_the_rows(found, finished):
     (table,) = differences(found, finished, HEADLINE)
     by_name = {row[0]: text(row[1:]) for row in table.cells}
     names = table.head[1:]
-    means = {row.label: row.per_user([SELECTION], finished).mean() for row in rows(found)}
+    by_label = {row.label: row for row in rows(found)}
+    means = {label: row.per_user([SELECTION], finished).mean() for label, row in by_label.items()}
     assert names == sorted(names, key=lambda name: -means[name])
     for a in names:
         for b in names:
@@ -185,7 +190,11 @@ def test_differences_are_of_users_and_their_signs_are_the_rows(found, finished):
     assert len(table.data) == 3 * len(names) * (len(names) - 1) // 2
     for row in table.data:
         assert row["low"] <= row["difference"] <= row["high"]
-        assert row["p"] <= row["p_holm"] <= 1
+        assert (row["p"] < 0.05) == (row["low"] > 0 or row["high"] < 0)
+        metric = Metric.parse(row["metric"])
+        first, second = (by_label[row[key]].per_user([metric], finished)[0] for key in ENDS)
+        assert row["p"] == pytest.approx(difference(first, second).p)
+        assert row["difference"] == pytest.approx(first.mean() - second.mean())
 
 
 def test_standings_rank_what_is_on_every_data_set(found, finished):
@@ -196,8 +205,8 @@ def test_standings_rank_what_is_on_every_data_set(found, finished):
     assert [str(row[1]) for row in table.cells] == [
         f"{place}.00" for place in range(1, len(table.cells) + 1)
     ]
-    assert table.cells[0][3].startswith("2 (")
-    assert table.cells[1][2] == "0 (0)"
+    assert table.cells[0][3] == "2"
+    assert table.cells[1][2] == "0"
 
 
 @given(st.lists(st.integers(0, 6), min_size=5, max_size=60))
@@ -327,8 +336,16 @@ def test_the_papers_tables_say_what_failed_and_what_was_left_out(found, finished
     )
     spec = vae[0].spec.model_copy(update={"code": "other"})
     older = vae[0].model_copy(update={"spec": spec, "finished": "1999-01-01T00:00:00+00:00"})
-    table, *_ = paper.model_tables([failed, vae[1], older], finished)
-    assert table.notes[:2] == [
+    table, *_ = paper.model_tables([failed, vae[1], older], finished, PAPERS)
+    assert table.notes == [
         f"{model_label(failed.spec)} seed {failed.spec.seed}: failed: no",
+        "Unfinished, and compared with no row: mult-vae (best epoch 3 of 3).",
         "Left out: 1 record of older code or protocol versions.",
     ]
+
+
+def test_the_papers_data_sets_stand_in_the_tables_only_where_asked(found, finished):
+    (one,) = paper.model_tables(found, finished, [])
+    assert one.title.startswith(f"Table 2: {found[0].data_label} (")
+    (table,) = paper.data_table(found, finished, [])
+    assert [row[0] for row in table.cells] == [found[0].data_label]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, median, stdev
 
-import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from pydantic import BaseModel
 from scipy.stats import ttest_rel
@@ -30,12 +32,12 @@ from benchmark.report import (
     timing,
     tuning,
 )
-from benchmark.report.cells import Mean, Number, Table
+from benchmark.report.cells import Number, Table, UserMean
 from benchmark.report.report import Report
-from benchmark.report.rows import rows
+from benchmark.report.rows import models, rows
 from benchmark.report.table import results
 from benchmark.report.timing import frontier, pareto, timings
-from benchmark.stats import paired_interval
+from benchmark.stats import leaders, paired_interval
 from datasets.own import FileConfig, SplitConfig
 from models.registry import MODELS
 
@@ -60,7 +62,7 @@ def test_latex_is_booktabs_and_escaped():
     table = Table(
         "a_b: 50% of x^2",
         ["m", "R@20"],
-        [["x_y[a=1]", Mean(0.5, ".1f", bold=True, sd=0.1, stderr=0.2)], ["z & w", "<1"]],
+        [["x_y[a=1]", UserMean(0.5, ".1f", bold=True, sd=0.1, stderr=0.2)], ["z & w", "<1"]],
         ["{note}"],
         "n: {of}",
     )
@@ -156,18 +158,67 @@ def test_bounds_stand_last_and_are_never_bold(found, finished):
     assert "bounds" not in without.definitions
 
 
-def test_models_are_compared_on_each_users_mean_over_seeds(found, finished, monkeypatch):
-    given = []
-    monkeypatch.setattr("benchmark.report.table.best", lambda values: given.append(values) or {0})
-    results(found, finished, HEADLINE[:1])
-    names = list(
-        dict.fromkeys(
-            row.spec.model for row in rows(found) if row.spec.model not in ("oracle", "bayes")
-        )
+def test_rows_are_compared_with_the_best_on_the_same_users_and_seeds(found, finished, monkeypatch):
+    monkeypatch.setattr("benchmark.stats.COARSE", 1)  # few users, on whom little can be found
+    (table,) = results(found, finished, HEADLINE[:1])
+    competing = models(rows(found))
+    values = [row.per_user(HEADLINE[:1], finished)[0] for row in competing]
+    leading = leaders(values)
+    assert leading is not None
+    assert leading.level
+    best, *level = (competing[n].label for n in (leading.best, *leading.level))
+    assert table.notes[0] == (
+        f"Recall@20: best {best}; not shown to be below it: {', '.join(level)}. The tests would "
+        f"have found a difference of {leading.detectable:.4f} (four times in five, median over the "
+        "rows)."
     )
-    for name, values in zip(names, given[0], strict=True):
-        hits = [store.hits(finished, record) for record in of(found, name)]
-        np.testing.assert_allclose(values, np.mean([HEADLINE[0](*each) for each in hits], axis=0))
+    bold = [str(row[0]) for row in table.cells if isinstance(row[4], Number) and row[4].bold]
+    assert sorted(bold) == sorted([best, *level])
+
+
+def few_users(records: Sequence[Record], folder: Path, to: Path, users: int) -> list[Record]:
+    """Return the records as if there had been only the first test users; their files lie in
+    ``to``.
+    """
+    made = []
+    for record in records:
+        assert record.per_user is not None
+        per_user = pq.read_table(folder / record.per_user.file).slice(0, users)
+        pq.write_table(per_user, to / record.per_user.file)
+        digest = hashlib.sha256((to / record.per_user.file).read_bytes()).hexdigest()
+        stored = record.per_user.model_copy(update={"sha256": digest})
+        data = record.data.model_copy(update={"test_users": users})
+        made.append(record.model_copy(update={"per_user": stored, "data": data}))
+    return made
+
+
+def test_tests_that_would_find_nothing_mark_nothing(found, finished):
+    (table,) = results(found, finished, HEADLINE[:1])
+    assert not any(cell.bold for row in table.cells for cell in row if isinstance(cell, Number))
+    assert "has the best mean, but no row is bold: the tests would have found" in table.notes[0]
+
+
+def test_one_user_has_no_standard_error_and_no_comparison(found, finished, tmp_path):
+    (table,) = results(few_users(found, finished, tmp_path, 1), tmp_path, HEADLINE[:1])
+    assert all(str(row[4]).endswith(" (-)") for row in table.cells)
+    assert not any(cell.bold for row in table.cells for cell in row if isinstance(cell, Number))
+    assert not any("best" in note.split(",")[0] for note in table.notes)
+
+
+def test_a_row_whose_score_still_rises_competes_with_nothing(found, finished):
+    vae = [r.model_copy(update={"best_epoch": len(r.curve)}) for r in of(found, "mult-vae")]
+    others = [r for r in found if r.spec.model != "mult-vae"]
+    (table,) = results([*vae, *others], finished, HEADLINE[:1])
+    label = model_label(vae[0].spec)
+    (row,) = [row for row in table.cells if str(row[0]).startswith(label)]
+    assert row[0] == f"{label} (unfinished)"
+    assert isinstance(row[4], Number)
+    assert not row[4].bold
+    epochs = len(vae[0].curve)
+    assert table.notes[-1].startswith("Unfinished, and compared with no row: ")
+    assert f"{label} (best epoch {epochs} of {epochs})" in table.notes[-1]
+    (pairs,) = compare.differences([*vae, *others], finished, HEADLINE[:1])
+    assert label not in pairs.head
 
 
 def test_what_a_metric_means_stands_under_its_table(found, finished):
@@ -435,9 +486,9 @@ def test_csv_keeps_whole_numbers_whole_and_nothing_empty():
 
 
 def test_latex_has_two_columns_of_one_name():
-    tex = render.latex([Table("t", ["m", "p", "p"], [["a", "b", Mean(0.25, ".2f", sd=None)]])])
+    tex = render.latex([Table("t", ["m", "p", "p"], [["a", "b", UserMean(0.25, ".2f", sd=None)]])])
     assert "m & p & p \\\\\n" in tex
-    assert "a & b & 0.25 $\\pm$ - \\\\\n" in tex
+    assert "a & b & 0.25 $\\pm$ - (-) \\\\\n" in tex
 
 
 def test_precisions_are_compared_over_the_seeds_that_both_have(found):

@@ -34,18 +34,29 @@ class Number:
 
 @dataclass(frozen=True)
 class Mean(Number):
-    """A mean over seeds, with its uncertainty."""
+    """A mean over seeds, with their spread."""
 
     sd: float | None = None
     """The standard deviation over seeds; None for a single trial."""
-    stderr: float | None = None
-    """The standard error over the test users; None where the table does not show it."""
 
     @property
     def rest(self) -> str:
-        spread = "-" if self.sd is None else format(self.sd, self.form)
-        error = "" if self.stderr is None else f" ({self.stderr:{self.form}})"
-        return f" ± {spread}{error}"
+        return " ± " + self._or_dash(self.sd)
+
+    def _or_dash(self, value: float | None) -> str:
+        return "-" if value is None else format(value, self.form)
+
+
+@dataclass(frozen=True)
+class UserMean(Mean):
+    """A mean over seeds and test users, with its uncertainty."""
+
+    stderr: float | None = None
+    """The standard error over the test users; None for one user."""
+
+    @property
+    def rest(self) -> str:
+        return f"{super().rest} ({self._or_dash(self.stderr)})"
 
 
 @dataclass(frozen=True)

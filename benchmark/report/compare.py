@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,13 @@ from benchmark.evaluation.metrics import SELECTION, Metric
 from benchmark.records.record import Record
 from benchmark.report.cells import Cell, Number, Table
 from benchmark.report.rows import Row, models, names, outside_grids, rows, title
-from benchmark.report.table import PAIRS
-from benchmark.stats import Comparison, bootstrap_interval, comparisons
+from benchmark.stats import difference
 
 CELLS = (
-    f"Cells: mean of row - column over test users, {SELECTION}; bold: significant. The CSV file "
-    "has every metric, the 95 % interval of the mean difference (bootstrap over users) and p "
-    "before and after correction."
+    f"Cells: mean of row - column over test users and seeds, {SELECTION}. The CSV file has every "
+    "metric, the 95 % interval of the difference and its p value (t-test, with the variances over "
+    "users and over seeds added). Both are of that pair alone: of twenty pairs that do not differ, "
+    "one is expected to have p below .05."
 )
 
 
@@ -41,61 +41,50 @@ def _table(
     group: list[Record], table_rows: list[Row], folder: Path, metrics: Sequence[Metric]
 ) -> Table:
     every = [SELECTION, *(metric for metric in metrics if metric != SELECTION)]
-    # (rows, metrics, users)
-    values = np.array([row.per_user(every, folder).mean(axis=1) for row in table_rows])
-    order = np.argsort(-values[:, 0].mean(axis=1), kind="stable")
-    values, row_names = values[order], names([table_rows[i] for i in order])
+    values = [row.per_user(every, folder) for row in table_rows]
+    order = sorted(range(len(values)), key=lambda n: -values[n][0].mean())
+    row_names = names([table_rows[n] for n in order])
     split = {
         "dataset": group[0].data_label,
         "split_hash": group[0].spec.split_hash,
-        "test_users": values.shape[2],
+        "test_users": values[0].shape[2],
     }
-    pairs = [comparisons(values[:, m]) for m in range(len(every))]
     data = [
         split | {"metric": str(metric)} | numbers
         for m, metric in enumerate(every)
-        for numbers in _numbers(pairs[m], values[:, m], row_names)
+        for numbers in _numbers([values[n][m] for n in order], row_names)
     ]
+    means = [float(values[n][0].mean()) for n in order]
+    cells = [_cells(n, row_names, means) for n in range(len(means))]
     return Table(
-        f"Differences on {title(group)}",
-        ["", *row_names],
-        _matrix(pairs[0], row_names),
-        definitions=f"{CELLS} {PAIRS}",
-        data=data,
+        f"Differences on {title(group)}", ["", *row_names], cells, definitions=CELLS, data=data
     )
 
 
-def _matrix(pairs: Sequence[Comparison], row_names: Sequence[str]) -> list[list[Cell]]:
-    """Return the cells of the table: each row's name and its difference from each column."""
-    cells: list[list[Cell]] = [[name, *[""] * len(row_names)] for name in row_names]
-    for pair in pairs:
-        for row, column, sign in ((pair.first, pair.second, 1), (pair.second, pair.first, -1)):
-            cells[row][column + 1] = Number(sign * pair.difference, "+.4f", pair.significant)
-    return cells
+def _cells(n: int, row_names: Sequence[str], means: Sequence[float]) -> list[Cell]:
+    """Return the cells of the n-th row: its name, and its difference from each row."""
+    differences = [Number(means[n] - mean, "+.4f") for mean in means]
+    return [row_names[n], *differences[:n], "", *differences[n + 1 :]]
 
 
-def _numbers(
-    pairs: Sequence[Comparison], values: np.ndarray, row_names: Sequence[str]
-) -> Iterator[dict[str, Any]]:
-    """Yield the CSV row of each pair; ``values`` are (rows, users)."""
-    intervals = bootstrap_interval(
-        np.array([values[pair.first] - values[pair.second] for pair in pairs])
-    )
-    for pair, (low, high) in zip(pairs, intervals, strict=True):
+def _numbers(values: Sequence[np.ndarray], row_names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield the CSV row of each pair; ``values`` are (seeds, users) for each row."""
+    for first, second in combinations(range(len(values)), 2):
+        found = difference(values[first], values[second])
+        low, high = found.interval()
         yield {
-            "model": row_names[pair.first],
-            "other": row_names[pair.second],
-            "difference": pair.difference,
-            "low": float(low),
-            "high": float(high),
-            "p": pair.p,
-            "p_holm": pair.adjusted,
+            "model": row_names[first],
+            "other": row_names[second],
+            "difference": found.mean,
+            "low": low,
+            "high": high,
+            "p": found.p,
         }
 
 
 RANKS = (
     f"Rank by mean {SELECTION}, 1 the best, among these rows. Others: on how many of the data "
-    "sets the row's mean is above the column's, and in parentheses significantly so. " + PAIRS
+    "sets the row's mean is above the column's. Neither says how sure an order is."
 )
 
 
@@ -110,10 +99,10 @@ def standings(records: Sequence[Record], folder: Path) -> list[Table]:
     common = [key for key in splits[0] if all(key in split for split in splits)] if splits else []
     if len(splits) < 2 or len(common) < 2:
         return []
-    values = [_means([split[key] for key in common], folder) for split in splits]
+    means = np.array([_means([split[key] for key in common], folder) for split in splits])
     data_sets = [next(iter(split.values())).records[0].data_label for split in splits]
     row_names = names([splits[0][key] for key in common])
-    return [_standings(f"Standings over {', '.join(data_sets)}", row_names, values)]
+    return [_standings(f"Standings over {', '.join(data_sets)}", row_names, means)]
 
 
 def _by_key(group: Sequence[Record]) -> dict[tuple[str, str | None, str | None], Row]:
@@ -121,46 +110,29 @@ def _by_key(group: Sequence[Record]) -> dict[tuple[str, str | None, str | None],
     return {(row.label, row.device, row.precision): row for row in models(rows(group))}
 
 
-def _means(table_rows: Sequence[Row], folder: Path) -> np.ndarray:
-    """Return each user's NDCG@100, averaged over seeds: (rows, users)."""
-    return np.array([row.per_user([SELECTION], folder)[0].mean(axis=0) for row in table_rows])
+def _means(table_rows: Sequence[Row], folder: Path) -> list[float]:
+    """Return the NDCG@100 of each row, averaged over seeds and users."""
+    return [float(row.per_user([SELECTION], folder).mean()) for row in table_rows]
 
 
-def _standings(heading: str, row_names: Sequence[str], values: Sequence[np.ndarray]) -> Table:
-    """Return the table of the named rows; ``values`` has an array (rows, users) for each split."""
+def _standings(heading: str, row_names: Sequence[str], means: np.ndarray) -> Table:
+    """Return the table of the named rows from their ``means`` (splits, rows)."""
     from scipy.stats import rankdata
 
-    ranks = np.mean([rankdata(-split.mean(axis=1)) for split in values], axis=0)
+    ranks = rankdata(-means, axis=1).mean(axis=0)
+    # (rows, rows): on how many splits the first is above the second
+    wins = (means[:, :, None] > means[:, None, :]).sum(axis=0)
     order: list[int] = np.argsort(ranks, kind="stable").tolist()
-    beaten = _beaten(values)
-
-    def row(i: int) -> list[Cell]:
-        wins = ["" if i == j else beaten[i][j] for j in order]
-        return [row_names[i], Number(float(ranks[i]), ".2f"), *wins]
-
-    cells = [row(i) for i in order]
-    data = [
-        {"model": row_names[i], "mean_rank": float(ranks[i]), "datasets": len(values)}
+    cells: list[list[Cell]] = [
+        [
+            row_names[i],
+            Number(float(ranks[i]), ".2f"),
+            *("" if i == j else str(wins[i, j]) for j in order),
+        ]
         for i in order
+    ]
+    data = [
+        {"model": row_names[i], "mean_rank": float(ranks[i]), "datasets": len(means)} for i in order
     ]
     head = ["", "mean rank", *(row_names[i] for i in order)]
     return Table(heading, head, cells, definitions=RANKS, data=data)
-
-
-def _beaten(values: Sequence[np.ndarray]) -> list[list[str]]:
-    """Return on how many splits each row beats each column, and on how many significantly.
-
-    ``values`` has an array (rows, users) for each split.
-    """
-    number = len(values[0])
-    wins, significant = np.zeros((2, number, number), dtype=int)
-    for pair in chain.from_iterable(map(comparisons, values)):
-        ends = (pair.first, pair.second)
-        winner, loser = ends if pair.difference > 0 else ends[::-1]
-        wins[winner, loser] += pair.difference != 0
-        significant[winner, loser] += pair.significant
-
-    def text(i: int, j: int) -> str:
-        return f"{wins[i, j]} ({significant[i, j]})"
-
-    return [[text(i, j) for j in range(number)] for i in range(number)]

@@ -15,7 +15,7 @@ from benchmark.records.record import Record
 from benchmark.report.cells import Cell, Number, Quoted, Table
 from benchmark.report.published import DATASETS, PROTOCOL, Published, Verdict, published, verdict
 from benchmark.report.rows import Row, outside_grids, rows
-from benchmark.report.table import ABOUT, CELLS, PAIRS, Score, about, remarks, scores_of
+from benchmark.report.table import ABOUT, CELLS, TESTS, Column, Score, about, columns_of, remarks
 from benchmark.spec import Data
 from datasets.registry import DATASETS as REGISTERED
 from models.variants import LIKELIHOODS
@@ -23,10 +23,11 @@ from models.variants import LIKELIHOODS
 NOT_RUN = "not run"
 PUBLISHED = (
     f'Published: under the same protocol ("{PROTOCOL}"), the paper\'s own number first, ± its '
-    "standard error where one is known; † recalled, not read again in its source. agrees, differs: "
-    "within 2 sqrt(ours² + theirs²) of the standard errors over users, or not. Options are those "
-    "of suites/paper.toml: the published ones where they are known; of ALS and BPR, the Gaussian's "
-    "c and the logistic's start they are not. Sources: results/published.csv."
+    "standard error where one is known; † written from memory: look it up in its source before you "
+    "quote it. agrees, differs: within 2 sqrt(ours² + theirs²) of the standard errors over users, "
+    "or not. A row without brackets has the options of suites/paper.toml: the published ones where "
+    "they are known; of ALS and BPR, the Gaussian's c and the logistic's start they are not. "
+    "Sources: results/published.csv."
 )
 DATA = (
     "Users and interactions of all parts of the split, those with items of no training user left "
@@ -37,10 +38,15 @@ COUNTS = ("users", "items", "interactions", "training_users", "validation_users"
 """The fields of Data that the CSV file of table 1 has."""
 
 
-def data_table(records: Sequence[Record], folder: Path) -> list[Table]:
-    """Return table 1: the size of each data set after preprocessing."""
+def data_table(records: Sequence[Record], folder: Path, papers: Sequence[str]) -> list[Table]:
+    """Return table 1: the size of each data set after preprocessing.
+
+    ``papers`` are the paper's data sets that have a row even if they were not run; so in the other
+    tables.
+    """
     described = {r.data_label: r.data for r in records if r.data.interactions is not None}
-    data_sets = [*DATASETS, *sorted(described.keys() - set(DATASETS))]
+    place = {name: n for n, name in enumerate(DATASETS)}
+    data_sets = sorted({*papers, *described}, key=lambda name: (place.get(name, len(place)), name))
     head = ["data set", "users", "items", "interactions", "density", "held-out users", "published"]
     data = [{"dataset": name, **_counts(description)} for name, description in described.items()]
     cells = [_data_row(name, described.get(name)) for name in data_sets]
@@ -68,24 +74,26 @@ def _data_row(name: str, data: Data | None) -> list[Cell]:
     ]
 
 
-def model_tables(records: Sequence[Record], folder: Path) -> list[Table]:
+def model_tables(records: Sequence[Record], folder: Path, papers: Sequence[str]) -> list[Table]:
     """Return table 2, every model, as a table for each data set and split.
 
     Raises DataError if a per-user file is not its record's.
     """
-    return _tables("2", records, folder, lambda model: True)
+    return _tables("2", records, folder, papers, lambda model: True)
 
 
-def likelihood_tables(records: Sequence[Record], folder: Path) -> list[Table]:
+def likelihood_tables(
+    records: Sequence[Record], folder: Path, papers: Sequence[str]
+) -> list[Table]:
     """Return table 4, each likelihood with either network, as a table for each data set and split.
 
     Raises DataError if a per-user file is not its record's.
     """
     networks = {f"{name}-{kind}" for kind in ("vae", "dae") for name in LIKELIHOODS}
-    return _tables("4", records, folder, networks.__contains__)
+    return _tables("4", records, folder, papers, networks.__contains__)
 
 
-TABLES: dict[str, Callable[[Sequence[Record], Path], list[Table]]] = {
+TABLES: dict[str, Callable[[Sequence[Record], Path, Sequence[str]], list[Table]]] = {
     "1": data_table,
     "2": model_tables,
     "4": likelihood_tables,
@@ -94,28 +102,33 @@ TABLES: dict[str, Callable[[Sequence[Record], Path], list[Table]]] = {
 
 
 def _tables(
-    number: str, records: Sequence[Record], folder: Path, wanted: Callable[[str], bool]
+    number: str,
+    records: Sequence[Record],
+    folder: Path,
+    papers: Sequence[str],
+    wanted: Callable[[str], bool],
 ) -> list[Table]:
     """Return a table of the ``wanted`` models for each split, and for each data set not run."""
     groups = outside_grids(record for record in records if wanted(record.spec.model))
     # a list, since two splits of a data set are two tables
     run = [(group[0].data_label, group) for group in groups]
-    missing = [(name, []) for name in DATASETS if name not in dict(run)]
+    missing = [(name, []) for name in papers if name not in dict(run)]
     place = {name: n for n, name in enumerate(DATASETS)}
     ordered = sorted([*run, *missing], key=lambda entry: place.get(entry[0], len(place)))
-    definitions = " ".join([*([CELLS, PAIRS] if run else []), PUBLISHED])
+    definitions = " ".join([*([CELLS, TESTS] if run else []), PUBLISHED])
     tables = []
     for name, group in ordered:
         split = f"split {group[0].spec.split_hash[:12]}" if group else NOT_RUN
         known = [value for value in published(name) if wanted(value.model)]
         ours = rows(group)
-        paper_rows = _paper_rows(ours, folder, known)
+        columns = columns_of(ours, folder, HEADLINE)
+        paper_rows = _paper_rows(ours, columns, known)
         tables.append(
             Table(
                 f"Table {number}: {name} ({split})",
                 [*ABOUT, *(text for m in HEADLINE for text in (str(m), "published"))],
                 [row.cells for row in paper_rows],
-                remarks(ours),
+                [*(column.remark for column in columns if column.remark), *remarks(ours)],
                 definitions,
                 [{"dataset": name, **numbers} for row in paper_rows for numbers in row.numbers],
             )
@@ -127,6 +140,8 @@ def _tables(
 class PaperRow:
     """A row of one of the paper's tables: a model that was run here, or is only published."""
 
+    model: str
+    """Its label, or the name of a model that is only published."""
     about: list[str]
     """The first cells: model, device, precision and seeds."""
     scores: Sequence[Score | None]
@@ -152,11 +167,11 @@ class PaperRow:
     @property
     def numbers(self) -> Iterator[dict[str, Any]]:
         """The rows of the CSV file, one for each metric."""
-        model, device, precision, _ = self.about
+        _, device, precision, _ = self.about
         for metric, score, theirs in self._by_metric:
             first, ours = next(iter(theirs), None), score.summary if score else None
             yield {
-                "model": model,
+                "model": self.model,
                 "device": device,
                 "precision": precision,
                 "metric": str(metric),
@@ -178,17 +193,20 @@ def _verdict(score: Score | None, theirs: Sequence[Published]) -> Verdict | None
     return verdict(score.summary if score else None, next(iter(theirs), None))
 
 
-def _paper_rows(ours: list[Row], folder: Path, known: Sequence[Published]) -> list[PaperRow]:
+def _paper_rows(
+    ours: list[Row], columns: Sequence[Column], known: Sequence[Published]
+) -> list[PaperRow]:
     """Return the rows of one split's table: our own, then the models that are only published."""
 
-    def paper_row(first_cells: list[str], scores: Sequence[Score | None]) -> PaperRow:
-        model = first_cells[0]
-        return PaperRow(first_cells, scores, [value for value in known if value.model == model])
+    def paper_row(model: str, first_cells: list[str], scores: Sequence[Score | None]) -> PaperRow:
+        values = [value for value in known if value.model == model]
+        return PaperRow(model, first_cells, scores, values)
 
     run = [
-        paper_row(about(row), scores)
-        for row, scores in zip(ours, scores_of(ours, folder, HEADLINE), strict=True)
+        paper_row(row.label, about(row), [column.scores[n] for column in columns])
+        for n, row in enumerate(ours)
     ]
     labels = {row.label for row in ours}
     absent = dict.fromkeys(value.model for value in known if value.model not in labels)
-    return [*run, *(paper_row([model, "-", "-", "-"], [None] * len(HEADLINE)) for model in absent)]
+    none = [None] * len(HEADLINE)
+    return [*run, *(paper_row(model, [model, "-", "-", "-"], none) for model in absent)]

@@ -84,7 +84,7 @@ def verdict(ours: Summary | None, theirs: Published | None) -> Verdict | None:
 
     Returns None where one of them is missing or has no standard error.
     """
-    if ours is None or theirs is None or theirs.stderr is None:
+    if ours is None or ours.stderr is None or theirs is None or theirs.stderr is None:
         return None
     bound = 2 * math.sqrt(ours.stderr**2 + theirs.stderr**2)
     return "agrees" if abs(ours.mean - theirs.value) <= bound else "differs"

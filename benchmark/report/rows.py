@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,11 @@ from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.spec import TrialSpec
 from models.registry import MODELS
+
+FINISHED = 0.98
+"""The share of the epochs by which the best one must have come for training to count as finished.
+
+It is that of the median trial. With 200 epochs it is the 196th."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,27 @@ class Row:
     def spec(self) -> TrialSpec:
         """The spec of the first record; those of the others differ only in the seed."""
         return self.records[0].spec
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs of a scored trial; 0 without a curve."""
+        return len(self.scored[0].curve) if self.scored else 0
+
+    @property
+    def best_epoch(self) -> float | None:
+        """The median over trials of the epoch that was tested; None without a curve."""
+        epochs = [r.best_epoch for r in self.scored if r.best_epoch and r.curve]
+        return median(epochs) if epochs else None
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the validation score was still rising when training ended (see FINISHED)."""
+        return self.epochs > 1 and (self.best_epoch or 0) > FINISHED * self.epochs
+
+    @property
+    def shown(self) -> str:
+        """The text of the model cell."""
+        return f"{self.label} (unfinished)" if self.unfinished else self.label
 
     @property
     def seeds(self) -> str:
@@ -117,8 +144,12 @@ def _by_value(value: Any) -> tuple[bool, float, str]:
 
 
 def models(table_rows: Sequence[Row]) -> list[Row]:
-    """Return the rows that have metrics and are not bounds."""
-    return [row for row in table_rows if row.scored and row.spec.model not in BOUNDS]
+    """Return the rows that are compared: with metrics, no bounds, and trained to the end."""
+    return [
+        row
+        for row in table_rows
+        if row.scored and row.spec.model not in BOUNDS and not row.unfinished
+    ]
 
 
 def names(table_rows: Sequence[Row]) -> list[str]:

@@ -15,19 +15,19 @@ import numpy as np
 from benchmark.evaluation.metrics import MEANINGS, Metric, standard_error
 from benchmark.evaluation.truth import ROWS as BOUNDS
 from benchmark.records.record import Record
-from benchmark.report.cells import Cell, Mean, Table, counted
-from benchmark.report.rows import Row, models, outside_grids, rows, title
-from benchmark.stats import ALPHA, RESAMPLES, Summary, best, summarize
+from benchmark.report.cells import Cell, Table, UserMean, counted
+from benchmark.report.rows import Row, models, names, outside_grids, rows, title
+from benchmark.stats import ALPHA, Leaders, Summary, leaders, summarize
 
 CELLS = (
     "Cells: mean over seeds ± standard deviation over seeds (ddof=1; - for one run), and in "
-    "parentheses the standard error of the mean over the test users. Bold: the best mean, and "
-    "those that do not differ from it significantly."
+    "parentheses the standard error of the mean over the test users. Bold: the best mean of a "
+    "column, and those not shown to be below it."
 )
-PAIRS = (
-    "Pairs are compared on each test user's values, averaged over seeds, by a permutation test on "
-    f"their differences' signs, two-sided, of {RESAMPLES:,} resamples or more, with Holm's "
-    f"correction over all pairs of the data set and metric, at {ALPHA:g}."
+TESTS = (
+    "Each row is compared with the best one on the same test users, by a t-test of the difference "
+    "with its variances over users and over seeds added, and Holm's correction over the rows, at "
+    f"{ALPHA:g}; of a row with one seed the test knows no variance over seeds."
 )
 PROTOCOL = "Weights of the epoch with the best validation NDCG@100, scored on the test users once."
 TRUTH = (
@@ -51,16 +51,20 @@ def results(records: Sequence[Record], folder: Path, metrics: Sequence[Metric]) 
 
 def _table(group: list[Record], folder: Path, metrics: Sequence[Metric]) -> Table:
     table_rows = rows(group)
+    columns = columns_of(table_rows, folder, metrics)
     cells: list[list[Cell]] = []
     data: list[dict[str, Any]] = []
-    for row, scores in zip(table_rows, scores_of(table_rows, folder, metrics), strict=True):
-        cells.append([*about(row), *(score.cell for score in scores)])
-        data += [
-            _numbers(row, metric, score) for metric, score in zip(metrics, scores, strict=True)
-        ]
-    head = [*ABOUT, *map(str, metrics)]
-    definitions = _definitions(table_rows, metrics)
-    return Table(title(group), head, cells, remarks(table_rows), definitions, data)
+    for n, row in enumerate(table_rows):
+        cells.append([*about(row), *(column.scores[n].cell for column in columns)])
+        data += [_numbers(row, column.metric, column.scores[n]) for column in columns]
+    return Table(
+        title(group),
+        [*ABOUT, *map(str, metrics)],
+        cells,
+        [*(column.remark for column in columns if column.remark), *remarks(table_rows)],
+        _definitions(table_rows, metrics),
+        data,
+    )
 
 
 ABOUT = ("model", "device", "precision", "seeds")
@@ -69,7 +73,7 @@ ABOUT = ("model", "device", "precision", "seeds")
 
 def about(row: Row) -> list[str]:
     """Return the first cells of a row, one for each column in ABOUT."""
-    return [row.label, row.device or "-", row.precision or "-", row.seeds]
+    return [row.shown, row.device or "-", row.precision or "-", row.seeds]
 
 
 @dataclass(frozen=True)
@@ -79,46 +83,66 @@ class Score:
     summary: Summary | None
     """The metric over the seeds; None if every trial failed."""
     best: bool
-    """Whether the row is the best of the table, or does not differ from the best significantly."""
+    """Whether the row is the best of the table, or not shown to be below the best."""
 
     @property
     def cell(self) -> Cell:
         """The mean with its standard deviation over seeds and standard error over users."""
         if self.summary is None:
             return "failed"
-        return Mean(
+        return UserMean(
             self.summary.mean, bold=self.best, sd=self.summary.sd, stderr=self.summary.stderr
         )
 
 
-def scores_of(
-    table_rows: Sequence[Row], folder: Path, metrics: Sequence[Metric]
-) -> list[list[Score]]:
-    """Return the scores of each row, one for each metric.
+@dataclass(frozen=True)
+class Column:
+    """One metric of a table."""
+
+    metric: Metric
+    scores: list[Score]
+    """The score of each row."""
+    remark: str
+    """Which rows are best, and what difference would have been found; "" if none is compared."""
+
+
+def columns_of(table_rows: Sequence[Row], folder: Path, metrics: Sequence[Metric]) -> list[Column]:
+    """Return the column of each metric.
 
     Raises DataError if a per-user file is not its record's.
     """
     values = [row.per_user(metrics, folder) for row in table_rows]
-    # bounds do not compete for the best mean
     competing = [table_rows.index(row) for row in models(table_rows)]
+    row_names = names(table_rows)
     columns = []
-    for m in range(len(metrics)):
-        means = np.array([values[i][m].mean(axis=0) for i in competing])
-        top = {competing[n] for n in best(means)}
-        columns.append(
-            [Score(_summary(per_user[m]), i in top) for i, per_user in enumerate(values)]
+    for m, metric in enumerate(metrics):
+        found = leaders([values[n][m] for n in competing])
+        bold = {competing[n] for n in found.marked} if found else set()
+        scores = [Score(_summary(row[m]), n in bold) for n, row in enumerate(values)]
+        remark = _remark(metric, found, [row_names[n] for n in competing]) if found else ""
+        columns.append(Column(metric, scores, remark))
+    return columns
+
+
+def _remark(metric: Metric, found: Leaders, row_names: Sequence[str]) -> str:
+    """Return which of the named rows are best, and what difference would have been found."""
+    best, level = row_names[found.best], ", ".join(row_names[n] for n in found.level)
+    size = f"{found.detectable:.4f} (four times in five, median over the rows)"
+    if found.coarse:
+        return (
+            f"{metric}: {best} has the best mean, but no row is bold: the tests would have found "
+            f"only a difference of {size}."
         )
-    return [list(scores) for scores in zip(*columns, strict=True)]
+    others = f"not shown to be below it: {level}" if level else "all others are below it"
+    return f"{metric}: best {best}; {others}. The tests would have found a difference of {size}."
 
 
 def _summary(per_user: np.ndarray) -> Summary | None:
     """Return the summary of the values (trials, users); None if there is no trial."""
     if not len(per_user):
         return None
-    return summarize(
-        [float(values.mean()) for values in per_user],
-        [standard_error(values) for values in per_user],
-    )
+    errors = [standard_error(values) for values in per_user if len(values) > 1]
+    return summarize([float(values.mean()) for values in per_user], errors)
 
 
 def _numbers(row: Row, metric: Metric, score: Score) -> dict[str, Any]:
@@ -142,13 +166,20 @@ def _numbers(row: Row, metric: Metric, score: Score) -> dict[str, Any]:
 
 
 def remarks(table_rows: Sequence[Row]) -> list[str]:
-    """Return what a reader must know about the rows: each failure, and how many are left out."""
+    """Return what a reader must know about the rows: failed, unfinished and left out."""
     texts = [
         f"{row.label}{_seed(record)}: {record.status}: {record.sentence}"
         for row in table_rows
         for record in row.records
         if record.status != "ok"
     ]
+    rising = [
+        f"{row.label} (best epoch {row.best_epoch:g} of {row.epochs})"
+        for row in table_rows
+        if row.unfinished
+    ]
+    if rising:
+        texts.append(f"Unfinished, and compared with no row: {', '.join(rising)}.")
     older = sum(row.older for row in table_rows)
     if older:
         texts.append(f"Left out: {counted(older, 'record')} of older code or protocol versions.")
@@ -162,7 +193,7 @@ def _seed(record: Record) -> str:
 def _definitions(table_rows: list[Row], metrics: Sequence[Metric]) -> str:
     """Return the sentences that define the words and numbers of the table."""
     kinds = " ".join(MEANINGS[kind] for kind in dict.fromkeys(metric.kind for metric in metrics))
-    sentences = [CELLS, PAIRS, kinds, PROTOCOL]
+    sentences = [CELLS, TESTS, kinds, PROTOCOL]
     if any(row.spec.model in BOUNDS for row in table_rows):
         sentences.append(TRUTH)
     if any(row.spec.stage == "external" for row in table_rows):

@@ -93,7 +93,7 @@ def _summary(row: Row) -> Summary | None:
     scores = [
         r.best_validation for r in row.records if r.status == "ok" and r.best_validation is not None
     ]
-    return summarize(scores, [0.0] * len(scores)) if scores else None
+    return summarize(scores) if scores else None
 
 
 def _seconds(record: Record) -> float:
