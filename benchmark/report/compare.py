@@ -40,9 +40,9 @@ def differences(records: Sequence[Record], folder: Path, metrics: Sequence[Metri
 def _table(
     group: list[Record], table_rows: list[Row], folder: Path, metrics: Sequence[Metric]
 ) -> Table:
-    every = [SELECTION, *(metric for metric in metrics if metric != SELECTION)]
+    all_metrics = [SELECTION, *(metric for metric in metrics if metric != SELECTION)]
     # (rows, metrics, users)
-    values = np.array([row.per_user(every, folder).mean(axis=1) for row in table_rows])
+    values = np.array([row.per_user(all_metrics, folder).mean(axis=1) for row in table_rows])
     order = np.argsort(-values[:, 0].mean(axis=1), kind="stable")
     values, row_names = values[order], names([table_rows[i] for i in order])
     split = {
@@ -50,10 +50,10 @@ def _table(
         "split_hash": group[0].spec.split_hash,
         "test_users": values.shape[2],
     }
-    pairs = [comparisons(values[:, m]) for m in range(len(every))]
+    pairs = [comparisons(values[:, m]) for m in range(len(all_metrics))]
     data = [
         split | {"metric": str(metric)} | numbers
-        for m, metric in enumerate(every)
+        for m, metric in enumerate(all_metrics)
         for numbers in _numbers(pairs[m], values[:, m], row_names)
     ]
     return Table(

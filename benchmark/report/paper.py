@@ -52,8 +52,9 @@ def _counts(data: Data) -> dict[str, int | None]:
 
 
 def _data_row(name: str, data: Data | None) -> list[Cell]:
-    known = getattr(REGISTERED[name].dataset, "published", None) if name in REGISTERED else None
-    counts = (known.users, known.training_items or known.items, known.interactions) if known else ()
+    dataset = REGISTERED[name].dataset if name in REGISTERED else None
+    sizes = getattr(dataset, "published", None)
+    counts = (sizes.users, sizes.training_items or sizes.items, sizes.interactions) if sizes else ()
     text = " / ".join(f"{count:,}" for count in counts) or "-"
     if data is None or data.users is None or data.interactions is None:
         return [name, *[NOT_RUN] * 5, text]
