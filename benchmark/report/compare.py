@@ -94,8 +94,9 @@ def _numbers(
 
 
 RANKS = (
-    f"Rank by mean {SELECTION}, 1 the best, among these rows. Others: on how many of the data "
-    "sets the row's mean is above the column's, and in parentheses significantly so. " + PAIRS
+    f"Mean rank: the rank by mean {SELECTION} among these rows, averaged over the data sets; 1 is "
+    "the best. Other columns: on how many data sets the row's mean is above the column's, and in "
+    "parentheses on how many of them significantly. " + PAIRS
 )
 
 

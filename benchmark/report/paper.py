@@ -22,16 +22,19 @@ from models.variants import LIKELIHOODS
 
 NOT_RUN = "not run"
 PUBLISHED = (
-    f'Published: under the same protocol ("{PROTOCOL}"), the paper\'s own number first, ± its '
-    "standard error where one is known; † recalled, not read again in its source. agrees, differs: "
-    "within 2 sqrt(ours² + theirs²) of the standard errors over users, or not. Options are those "
-    "of suites/paper.toml: the published ones where they are known; of ALS and BPR, the Gaussian's "
-    "c and the logistic's start they are not. Sources: results/published.csv."
+    f'Published: a number under the same protocol ("{PROTOCOL}"), the paper\'s own if there is '
+    "one, ± its standard error where that is known; † marks a number that was recalled, not read "
+    'again in its source. "agrees" means that our mean and the published one differ by at most '
+    '2 sqrt(a² + b²), where a and b are their standard errors over users; else it says "differs". '
+    "Options are those of suites/paper.toml, which are the published ones where these are known; "
+    "they are not known for ALS, BPR, the Gaussian's c and the logistic's start. "
+    "Sources: results/published.csv."
 )
 DATA = (
-    "Users and interactions of all parts of the split, those with items of no training user left "
-    "out; items: those of training users. Held-out users: validation and as many for test. "
-    "Published: users / items / interactions, the last with what ours leave out."
+    "Users and interactions: those in all parts of the split, without interactions with items that "
+    "no training user has. Items: those of training users. Held-out users: those for validation, "
+    "and as many again for test. Published: users / items / interactions, where interactions "
+    "include those that ours leave out."
 )
 COUNTS = ("users", "items", "interactions", "training_users", "validation_users", "test_users")
 """The fields of Data that the CSV file of table 1 has."""

@@ -25,9 +25,10 @@ CELLS = (
     "those that do not differ from it significantly."
 )
 PAIRS = (
-    "Pairs are compared on each test user's values, averaged over seeds, by a permutation test on "
-    f"their differences' signs, two-sided, of {RESAMPLES:,} resamples or more, with Holm's "
-    f"correction over all pairs of the data set and metric, at {ALPHA:g}."
+    "Two rows are compared on each test user's values, averaged over seeds, by a two-sided "
+    f"permutation test that flips the signs of their differences in {RESAMPLES:,} resamples or "
+    "more. The level of significance, after Holm's correction over all pairs of rows on the data "
+    f"set and metric, is {ALPHA:g}."
 )
 PROTOCOL = "Weights of the epoch with the best validation NDCG@100, scored on the test users once."
 TRUTH = (
