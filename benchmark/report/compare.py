@@ -83,8 +83,9 @@ def _numbers(values: Sequence[np.ndarray], row_names: Sequence[str]) -> Iterator
 
 
 RANKS = (
-    f"Rank by mean {SELECTION}, 1 the best, among these rows. Others: on how many of the data "
-    "sets the row's mean is above the column's. Neither says how sure an order is."
+    f"Mean rank: the rank by mean {SELECTION} among these rows, averaged over the data sets; 1 is "
+    "the best. Other columns: on how many data sets the row's mean is above the column's. Neither "
+    "says how sure an order is."
 )
 
 

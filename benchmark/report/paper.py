@@ -22,17 +22,20 @@ from models.variants import LIKELIHOODS
 
 NOT_RUN = "not run"
 PUBLISHED = (
-    f'Published: under the same protocol ("{PROTOCOL}"), the paper\'s own number first, ± its '
-    "standard error where one is known; † written from memory: look it up in its source before you "
-    "quote it. agrees, differs: within 2 sqrt(ours² + theirs²) of the standard errors over users, "
-    "or not. A row without brackets has the options of suites/paper.toml: the published ones where "
-    "they are known; of ALS and BPR, the Gaussian's c and the logistic's start they are not. "
+    f'Published: a number under the same protocol ("{PROTOCOL}"), the paper\'s own if there is '
+    "one, ± its standard error where that is known; † marks a number written from memory: look it "
+    'up in its source before you quote it. "agrees" means that our mean and the published one '
+    "differ by at most 2 sqrt(a² + b²), where a and b are their standard errors over users; else it "
+    'says "differs". A row without brackets has the options of suites/paper.toml, which are the '
+    "published ones where these are known; they are not known for ALS, BPR, the Gaussian's c and "
+    "the logistic's start. "
     "Sources: results/published.csv."
 )
 DATA = (
-    "Users and interactions of all parts of the split, those with items of no training user left "
-    "out; items: those of training users. Held-out users: validation and as many for test. "
-    "Published: users / items / interactions, the last with what ours leave out."
+    "Users and interactions: those in all parts of the split, without interactions with items that "
+    "no training user has. Items: those of training users. Held-out users: those for validation, "
+    "and as many again for test. Published: users / items / interactions, where interactions "
+    "include those that ours leave out."
 )
 COUNTS = ("users", "items", "interactions", "training_users", "validation_users", "test_users")
 """The fields of Data that the CSV file of table 1 has."""
@@ -58,8 +61,9 @@ def _counts(data: Data) -> dict[str, int | None]:
 
 
 def _data_row(name: str, data: Data | None) -> list[Cell]:
-    known = getattr(REGISTERED[name].dataset, "published", None) if name in REGISTERED else None
-    counts = (known.users, known.training_items or known.items, known.interactions) if known else ()
+    dataset = REGISTERED[name].dataset if name in REGISTERED else None
+    sizes = getattr(dataset, "published", None)
+    counts = (sizes.users, sizes.training_items or sizes.items, sizes.interactions) if sizes else ()
     text = " / ".join(f"{count:,}" for count in counts) or "-"
     if data is None or data.users is None or data.interactions is None:
         return [name, *[NOT_RUN] * 5, text]

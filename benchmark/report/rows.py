@@ -124,11 +124,11 @@ def _version(record: Record) -> tuple[int, str]:
 def _place(row: Row) -> tuple[Any, ...]:
     """Return a row's sort key; options that are numbers are sorted by value, so 8 is before 16."""
     model = row.spec.model
-    known = [*MODELS, *BOUNDS]
+    order = [*MODELS, *BOUNDS]
     options = [(name, _by_value(value)) for name, value in labels.model_options(row.spec).items()]
     return (
         model in BOUNDS,
-        known.index(model) if model in known else len(known),
+        order.index(model) if model in order else len(order),
         model,
         options,
         row.device or "",

@@ -25,9 +25,10 @@ CELLS = (
     "column, and those not shown to be below it."
 )
 TESTS = (
-    "Each row is compared with the best one on the same test users, by a t-test of the difference "
-    "with its variances over users and over seeds added, and Holm's correction over the rows, at "
-    f"{ALPHA:g}; of a row with one seed the test knows no variance over seeds."
+    "Each row is compared with the best one on the same test users, by a t-test of the mean "
+    "difference whose variance is the sum of those over users and over seeds; a row with one seed "
+    "has none over seeds. The level of significance, after Holm's correction over the rows, is "
+    f"{ALPHA:g}."
 )
 PROTOCOL = "Weights of the epoch with the best validation NDCG@100, scored on the test users once."
 TRUTH = (

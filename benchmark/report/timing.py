@@ -48,12 +48,12 @@ QUANTITIES: dict[str, Quantity] = {
 }
 """The columns of each side, with the number each shows; the last is for GPUs only."""
 DEFINITIONS = (
-    "Medians over the trials of a row. Seconds of wall time, the device's queue empty at start and "
-    "stop; median epoch: without the first; to best: preparation and the epochs up to the one that "
-    "was tested; total: preparation, training, validation after every epoch, test. users/s: test "
-    "users scored and ranked in a second. Weights: the learned tensors; memory: largest resident "
-    "size of the trial's process, libraries included; GPU memory: largest that tensors took (MB: "
-    "1e6 bytes)."
+    "Numbers are medians over the trials of a row. Seconds are wall time, and the device's queue "
+    "is empty whenever they start or stop. Median epoch: the first one is left out. To best: "
+    "preparation, and training up to the epoch that was tested. Total: preparation, training, "
+    "validation after every epoch, and test. Users/s: test users scored and ranked in a second. "
+    "Weights: the size of the learned tensors. Memory: the largest resident size of the trial's "
+    "process, libraries included. GPU memory: the most that tensors took. 1 MB is 1e6 bytes."
 )
 
 

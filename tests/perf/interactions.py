@@ -1,4 +1,6 @@
-"""Interactions of the size of a published data set: long-tailed items, log-normal activity, no
+"""Random interactions of the size of a published data set.
+
+The popularity of items has a long tail, and the activity of users is log-normal; there is no other
 structure.
 """
 
@@ -10,19 +12,21 @@ from scipy.sparse import csr_matrix
 from datasets.split import Fold, Interactions
 
 ML20M = (116_677, 20_108)
-"""Training users and items after the paper's filters."""
+"""The numbers of training users and items after the paper's filters."""
 ITEMS_PER_USER = 73
+"""The mean number of items of a training user of ML-20M."""
 
 
 def interactions(
     users: int, items: int, per_user: float = ITEMS_PER_USER, seed: int = 0
 ) -> csr_matrix:
-    """A binary (users, items) matrix with about ``per_user`` items a user, each drawn by
-    popularity.
+    """Return a binary matrix (users, items) with about ``per_user`` items for each user.
+
+    Items are drawn in proportion to their popularity.
     """
     random = np.random.RandomState(seed)
     activity = np.exp(random.standard_normal(users))
-    # repeats collapse
+    # a few more draws than items, since an item that is drawn twice counts once
     counts = np.maximum(5, random.poisson(per_user * 1.04 * activity / activity.mean()))
     popularity = (np.arange(items) + 100.0) ** -0.9
     cumulative = (popularity / popularity.sum()).cumsum()
@@ -35,7 +39,7 @@ def interactions(
 
 
 def fold(users: int, items: int) -> Fold:
-    """Return a fold; the targets are each user's first item and a fifth of the others."""
+    """Return a fold whose targets are each user's first item and about a fifth of the others."""
     matrix = interactions(users, items)
     pairs = matrix.tocoo()
     target = np.random.RandomState(1).random_sample(pairs.nnz) < 0.2
@@ -43,7 +47,7 @@ def fold(users: int, items: int) -> Fold:
     ids = np.arange(users), np.arange(items)
     return Fold(
         *(
-            Interactions(pairs.row[m].astype(np.int32), pairs.col[m].astype(np.int32), *ids)
-            for m in (~target, target)
+            Interactions(pairs.row[part].astype(np.int32), pairs.col[part].astype(np.int32), *ids)
+            for part in (~target, target)
         )
     )

@@ -33,7 +33,7 @@ class PlainVAE(nn.Module):
 
 
 class PlainDAE(nn.Module):
-    """Mult-DAE, likewise."""
+    """Mult-DAE with dense batches, nn.Linear and log_softmax."""
 
     def __init__(self, items: int, latent: int = 200) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class PlainDAE(nn.Module):
 
 
 def trainer(net: PlainVAE | PlainDAE, matrix: csr_matrix, batch: int = 500) -> Callable[[], None]:
-    """One epoch of ``matrix`` with torch's default Adam."""
+    """Return a function that trains one epoch on ``matrix`` (users, items) by the default Adam."""
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
 
     def train() -> None:
@@ -61,25 +61,25 @@ def trainer(net: PlainVAE | PlainDAE, matrix: csr_matrix, batch: int = 500) -> C
 
 
 def evaluate(scores: np.ndarray, fold: Fold, batch: int = 500) -> dict[str, np.ndarray]:
-    """Per-user metrics as the authors' notebook computes them: each ranks the whole batch anew, on
-    dense targets.
+    """Return the per-user metrics (users,) as the authors' notebook computes them.
 
-    By Bottleneck, as theirs; NumPy's own argpartition has since become faster.
+    Each metric ranks the whole batch anew, on dense targets. The ranking is Bottleneck's, as in the
+    notebook, though NumPy's own argpartition has become faster since.
     """
-    found: dict[str, list[np.ndarray]] = {"Recall@20": [], "Recall@50": [], "NDCG@100": []}
+    parts: dict[str, list[np.ndarray]] = {"Recall@20": [], "Recall@50": [], "NDCG@100": []}
     history, target = fold.history.matrix, fold.target.matrix
     for start in range(0, len(scores), batch):
         rows = slice(start, start + batch)
         predicted = scores[rows].copy()
         predicted[history[rows].nonzero()] = -np.inf
-        found["Recall@20"].append(recall(predicted, target[rows], 20))
-        found["Recall@50"].append(recall(predicted, target[rows], 50))
-        found["NDCG@100"].append(ndcg(predicted, target[rows], 100))
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+        parts["Recall@20"].append(recall(predicted, target[rows], 20))
+        parts["Recall@50"].append(recall(predicted, target[rows], 50))
+        parts["NDCG@100"].append(ndcg(predicted, target[rows], 100))
+    return {name: np.concatenate(values) for name, values in parts.items()}
 
 
 def recall(predicted: np.ndarray, target: csr_matrix, k: int) -> np.ndarray:
-    """Recall@k of each row; a row without targets is nan."""
+    """Return each user's Recall@k, which is nan for a user without targets."""
     best = bn.argpartition(-predicted, k, axis=1)[:, :k]
     chosen = np.zeros_like(predicted, dtype=bool)
     chosen[np.arange(len(predicted))[:, None], best] = True
@@ -89,7 +89,7 @@ def recall(predicted: np.ndarray, target: csr_matrix, k: int) -> np.ndarray:
 
 
 def ndcg(predicted: np.ndarray, target: csr_matrix, k: int) -> np.ndarray:
-    """NDCG@k of each row; a row without targets is nan."""
+    """Return each user's NDCG@k, which is nan for a user without targets."""
     rows = np.arange(len(predicted))[:, None]
     part = bn.argpartition(-predicted, k, axis=1)[:, :k]
     top = part[rows, np.argsort(-predicted[rows, part], axis=1)]

@@ -1,4 +1,4 @@
-"""What a run costs besides the models' own work."""
+"""Measures what a run takes besides the models' own work."""
 
 from __future__ import annotations
 
@@ -35,17 +35,18 @@ RUN = [
     "--force",
 ]
 OWN = ("construction", "preparation", "training", "validation", "test")
+"""The parts of a trial's cost that are the model's own work."""
 
 
-def of(out: Path) -> dict[str, Any]:
+def cost_of_vae(out: Path) -> dict[str, Any]:
     """Return the cost of mult-vae's trial from its record."""
-    found = [json.loads(path.read_text()) for path in out.glob("*.json")]
-    return next(record["cost"] for record in found if record["spec"]["model"] == "mult-vae")
+    records = [json.loads(path.read_text()) for path in out.glob("*.json")]
+    return next(record["cost"] for record in records if record["spec"]["model"] == "mult-vae")
 
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    """The folder of a run that has been: its split is in the cache."""
+    """Return the folder of a finished run, whose split is in the cache."""
     subprocess.run([*RUN, "--out", str(tmp_path)], cwd=ROOT, check=True, capture_output=True)
     return tmp_path
 
@@ -70,7 +71,7 @@ def test_command(name: str, command: list[str], benchmark: Any) -> None:
 
 
 def test_trial(out: Path, benchmark: Any) -> None:
-    """Run a trial by hand in a run's environment; in another one it would start itself again."""
+    """Measure a trial's process, in a run's environment; in another it would start itself again."""
     spec = next(
         p
         for p in (out / "specs").iterdir()
@@ -86,14 +87,14 @@ def test_trial(out: Path, benchmark: Any) -> None:
             check=True,
             capture_output=True,
         )
-        own.append(sum(of(out)[f"{name}_seconds"] for name in OWN))
+        own.append(sum(cost_of_vae(out)[f"{part}_seconds"] for part in OWN))
 
     measure(benchmark, TRIAL, work)
     benchmark.extra_info["own_seconds"] = float(np.median(own))
 
 
 def test_start_to_first_update(out: Path, benchmark: Any) -> None:
-    """Measure the time from the command to the first update of a trial."""
+    """Measure the time from the command to the end of the first trial, of one epoch."""
     own = []
 
     def work() -> None:
@@ -103,14 +104,14 @@ def test_start_to_first_update(out: Path, benchmark: Any) -> None:
             assert run.stdout is not None
             assert any("mult-vae" in line for line in run.stdout), "the trial has no line"
             run.terminate()
-        own.append(sum(of(out)[f"{name}_seconds"] for name in OWN[2:]))
+        own.append(sum(cost_of_vae(out)[f"{part}_seconds"] for part in OWN[2:]))
 
     measure(benchmark, FIRST, work)
     benchmark.extra_info["own_seconds"] = float(np.median(own))
 
 
 class Generated(Dataset[DatasetConfig]):
-    """A split of ML-20M's size."""
+    """A generated data set whose split has the size of ML-20M's."""
 
     def read(self, path: Path | None) -> Any:
         raise NotImplementedError
@@ -124,5 +125,5 @@ class Generated(Dataset[DatasetConfig]):
 
 
 def test_split_from_the_cache(tmp_path: Path, benchmark: Any) -> None:
-    made = cache.prepare("generated", Generated(DatasetConfig()), tmp_path, tmp_path, 0)
-    measure(benchmark, CACHED, lambda: cache.read(made.folder).split.train.matrix)
+    prepared = cache.prepare("generated", Generated(DatasetConfig()), tmp_path, tmp_path, 0)
+    measure(benchmark, CACHED, lambda: cache.read(prepared.folder).split.train.matrix)

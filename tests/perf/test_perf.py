@@ -1,5 +1,6 @@
-"""What things take: ``make perf``. The ordinary suite does not come here, and nothing here has a
-limit.
+"""Measures the time and memory that models and the evaluator take, for ``make perf``.
+
+``make test`` does not run these files, and nothing here has a limit.
 """
 
 from __future__ import annotations
@@ -28,17 +29,19 @@ VAE, DAE = "Mult-VAE, I-600-200-600-I", "Mult-DAE, I-200-I"
 
 @dataclass(frozen=True)
 class Case:
-    """A measurement, which is a line of the page."""
+    """A measurement to be made, which becomes a row of a table in docs/performance.md."""
 
     group: str
     name: str
     work: Work
     tuned: bool = True
-    """Whether the environment is the one that a run gives its trials, not this process's own."""
+    """Whether the environment is the one that a run gives its trials, not the user's own."""
     rounds: int = 7
+    """The number of rounds that are measured."""
     warm: int = 1
+    """The number of rounds before them that are not measured."""
     pieces: int = 1
-    """The number of equal pieces in the work; the time is told for one of them."""
+    """The number of equal pieces in the work; the page gives the time of one of them."""
 
 
 def step(group: str, name: str, kind: str, precision: Any = "fp32", tuned: bool = True) -> Case:
@@ -49,7 +52,7 @@ def step(group: str, name: str, kind: str, precision: Any = "fp32", tuned: bool 
 
 
 def roof(group: str, inner: int, parameters: int) -> list[Case]:
-    """What a step cannot do without, by each library."""
+    """Return the cases of what no step can do without, with the products by each library."""
     work = {"threads": THREADS, "inner": inner}
     return [
         Case(group, "roof: products, fp32, torch", Work("products", **work)),
@@ -135,9 +138,9 @@ class Worker:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, "the worker has died; its last words are above"
-        told = json.loads(line)
-        self.peaks.append(told["peak_bytes"])
-        return told
+        answer = json.loads(line)
+        self.peaks.append(answer["peak_bytes"])
+        return answer
 
     def __call__(self) -> None:
         assert self.process.stdin is not None

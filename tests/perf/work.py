@@ -1,7 +1,8 @@
-"""A process that does a piece of work each time it is told to: ``python -m tests.perf.work JSON``.
+"""Does a piece of work each time it is asked to: ``python -m tests.perf.work JSON``.
 
-It is a process of its own so that its threads, its allocator and its memory are those of the work.
-It prints a line of JSON when it is ready and after each piece; a line on its input asks for one.
+The work has a process of its own, so that the threads, the allocator and the memory are its own.
+Each line on standard input asks for a piece; the process prints a line of JSON when it is ready and
+after each piece.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from tests.perf import plain
 from tests.perf.interactions import ITEMS_PER_USER, ML20M, fold, interactions
 
 Piece = Callable[[], object]
+"""Does one piece of work; what it returns is not used."""
 BATCH = 500
 
 
@@ -32,39 +34,39 @@ class Work:
     """A piece of work, and the size of its data."""
 
     kind: str
-    """A model of the registry or a name in KINDS."""
+    """A registered model, or a name in KINDS."""
     precision: Precision = "fp32"
     threads: int | None = None
-    """None: as torch decides."""
+    """The number of threads; None leaves it to torch."""
     users: int = 4 * BATCH
     items: int = ML20M[1]
     per_user: float = ITEMS_PER_USER
     inner: int = 0
-    """Width of the output layer's input, for the products."""
+    """The width of the output layer's input, for the kinds of products."""
     parameters: int = 0
-    """For the traffic."""
+    """The number of parameters, for the kind "traffic"."""
 
     def piece(self) -> Piece:
-        """The work, ready to be done again and again."""
+        """Return a function that does the work on data that is made beforehand."""
         return KINDS.get(self.kind, model)(self)
 
     def json(self) -> str:
-        """For the command line."""
+        """Return the argument of the command line."""
         return json.dumps(asdict(self))
 
 
 def model(work: Work) -> Piece:
-    """An epoch of one of this project's models, as a trial runs it."""
+    """Return an epoch of one of this project's models, as a trial runs it."""
     entry = MODELS[work.kind]
     matrix = interactions(work.users, work.items, work.per_user)
     compute = Compute("cpu", work.precision, work.threads or 1, environment.by_numpy("cpu"))
-    made = entry.model(entry.config, matrix.shape, compute)
-    data = made.prepare(matrix)
-    return lambda: train_epoch(made, data, seed=0)
+    trained = entry.model(entry.config, matrix.shape, compute)
+    data = trained.prepare(matrix)
+    return lambda: train_epoch(trained, data, seed=0)
 
 
 def plain_model(work: Work) -> Piece:
-    """An epoch of a plain network."""
+    """Return an epoch of a plain network."""
     network = {"plain-vae": plain.PlainVAE, "plain-dae": plain.PlainDAE}[work.kind]
     return plain.trainer(
         network(work.items), interactions(work.users, work.items, work.per_user), BATCH
@@ -72,16 +74,17 @@ def plain_model(work: Work) -> Piece:
 
 
 def products(work: Work) -> Piece:
-    """The three of an output layer, by torch: forward, and the gradients of its input and its
-    weights.
+    """Return the three products of an output layer, by torch.
+
+    They are the output, and the gradients of the layer's input and of its weights.
     """
-    number = torch.bfloat16 if work.precision == "bf16" else torch.float32
-    h, W, g = (torch.randn(*shape).to(number) for shape in shapes(work))
+    dtype = torch.bfloat16 if work.precision == "bf16" else torch.float32
+    h, W, g = (torch.randn(*shape).to(dtype) for shape in shapes(work))
     return lambda: (h @ W, g @ W.T, h.T @ g)
 
 
 def products_by_numpy(work: Work) -> Piece:
-    """Return the three products of an output layer, by NumPy's library."""
+    """Return the same three products by NumPy's library."""
     h, W, g = (
         np.random.RandomState(0).standard_normal(shape).astype(np.float32) for shape in shapes(work)
     )
@@ -94,17 +97,17 @@ def shapes(work: Work) -> tuple[tuple[int, int], ...]:
 
 
 def traffic(work: Work) -> Piece:
-    """Adam reads weights, gradients and two moments and writes three of the four: seven passes over
-    the parameters.
+    """Return as many passes over memory as Adam takes: seven over the parameters.
 
-    In place, as a copy into other memory would also read what it overwrites.
+    It reads the weights, the gradients and two moments, and writes all of these but the gradients.
     """
+    # in place, since a copy into other memory would also read what it overwrites
     numbers = torch.zeros(work.parameters * 7 // 2)
     return lambda: numbers.mul_(1.0)
 
 
 def evaluator(work: Work) -> Piece:
-    """One pass over ready scores, and three metrics."""
+    """Return the ranking of ready scores and the three headline metrics."""
     scores, users = torch.randn(work.users, work.items), fold(work.users, work.items)
 
     def measure() -> None:
@@ -116,7 +119,7 @@ def evaluator(work: Work) -> Piece:
 
 
 def authors_evaluator(work: Work) -> Piece:
-    """Return the evaluation of the same scores by the authors' computation."""
+    """Return the same metrics, computed as the authors do."""
     scores, users = torch.randn(work.users, work.items).numpy(), fold(work.users, work.items)
     return lambda: plain.evaluate(scores, users)
 
@@ -130,6 +133,7 @@ KINDS: dict[str, Callable[[Work], Piece]] = {
     "evaluator": evaluator,
     "authors-evaluator": authors_evaluator,
 }
+"""The functions that make the pieces which are no registered model's."""
 
 
 def main(work: Work) -> None:
