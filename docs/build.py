@@ -101,9 +101,9 @@ def findings() -> str:
     return "\n".join(
         [
             *(_finding(by_pair, *finding) for finding in FINDINGS),
-            f"\nNo p here can be below {pairs / (tried + 1):.3f}, so a p of this size is an upper bound: "
-            f"the test tries {tried:,} random sets of signs, and Holm's correction multiplies its "
-            f"smallest p by the number of pairs, {pairs}.",
+            f"\nNo p here can be below {pairs / (tried + 1):.3f}, so a p of this size is an upper "
+            f"bound: the test tries {tried:,} random sets of signs, and Holm's correction "
+            f"multiplies its smallest p by the number of pairs, {pairs}.",
         ]
     )
 
