@@ -19,7 +19,7 @@ class Clipped(Likelihood):
     def log_prob(self, f: Tensor, x: CSR) -> Tensor:
         mean = own(f, x).exp()
         # the sum below counts every item as a zero; this is what a one adds to it, written so that
-        # no exp overflows: log(exp(mean) - 1).
+        # no exp overflows: log(exp(mean) - 1)
         ones = mean + torch.log(-torch.expm1(-mean))
         return per_user(ones, x) - f.exp().sum(dim=1)
 
