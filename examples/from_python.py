@@ -20,10 +20,10 @@ entry = DATASETS["synthetic"]
 dataset = entry.dataset(entry.config)
 split, notes = dataset.split(dataset.find(Path("data")))
 
-seed_everything(seed=0, epoch=0)  # for a model whose weights start at random
+seed_everything(seed=0, epoch=0)  # only matters if the weights start at random
 model = EASE(EASEConfig(l2=100.0), split.train.shape, Compute())
 data = model.prepare(split.train.matrix)
-while model.epoch < model.planned:  # once for a closed form such as this one
+while model.epoch < model.planned:  # a closed form such as this one has one epoch
     log = train_epoch(model, data, seed=0)
     print(f"epoch {model.epoch} of {model.planned}", log)
 
@@ -35,9 +35,9 @@ item_ids = split.train.item_ids
 liked = item_ids[[3, 5, 8]]
 history = csr_matrix(np.isin(item_ids, liked)[None, :].astype(np.float32))
 scores = model.score(history)
-scores[0, history.indices] = -np.inf  # nothing is recommended that the person has
+scores[0, history.indices] = -np.inf  # recommend no item that the user already has
 print("recommended:", *item_ids[scores[0].topk(10).indices])
 
-records = load("results/reference")  # a pandas table with a row for each trial
+records = load("results/reference")  # a pandas table with one row for each trial
 of_ml1m = records[records["spec.dataset"] == "ml1m"]
 print(of_ml1m.groupby("spec.model")["metrics.NDCG@100.mean"].agg(["mean", "std", "size"]))

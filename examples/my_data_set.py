@@ -1,6 +1,6 @@
-"""A data set in the file reviews.jsonl of --data-dir.
+"""A data set that is read from the file reviews.jsonl in --data-dir.
 
-Its lines are like {"reader": "ann", "book": "Emma", "stars": 4}.
+A line of the file looks like {"reader": "ann", "book": "Emma", "stars": 4}.
 """
 
 from pathlib import Path
@@ -17,13 +17,13 @@ from datasets.registry import register
 
 @register("reviews", DatasetConfig(min_rating=4))
 class Reviews(Dataset[DatasetConfig]):
-    """Reviews of books with one to five stars, of which four and more count."""
+    """Reviews of books with one to five stars; four stars and more count."""
 
     source: ClassVar[Source] = Source(
         url="https://example.org/reviews/",
         files=("reviews.jsonl",),
         licence="what its owners permit",
-        citation="who collected it, and where that is described",
+        citation="who collected it, and where it is described",
     )
 
     def read(self, raw: tuple[Path, ...]) -> Ratings:

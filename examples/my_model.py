@@ -1,4 +1,4 @@
-"""Co-occurrence of items. Differences from the paper: damped counts, and no neighbourhood."""
+"""Co-occurrence of items. Differences from the paper: damped counts, all items as neighbours."""
 
 import torch
 
@@ -9,12 +9,12 @@ from models.registry import register
 
 class CooccurrenceConfig(Config):
     power: float = 0.5
-    """The power of both items' numbers of users by which a count is divided."""
+    """A pair's count is divided by both items' numbers of users, each to this power."""
 
 
 @register("cooccurrence", CooccurrenceConfig(), paper="Sarwar et al., WWW 2001", deterministic=True)
 class Cooccurrence(Recommender[CooccurrenceConfig]):
-    """Item-item counts, damped by popularity."""
+    """Similarity is the number of users that two items share, damped by their popularity."""
 
     net: dict[str, torch.Tensor] = {}
 

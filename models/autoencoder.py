@@ -53,8 +53,9 @@ class AutoencoderConfig(Config, Generic[L]):
     likelihood: L
     """The likelihood of a user's items given the decoder's output."""
     output_bias: Annotated[Start, Search()] = "paper"
-    """Where the decoder's last bias starts: near 0 ("paper"), or where the expected x is the items'
-    frequencies ("item"); each likelihood has its default (paper: near 0)."""
+    """How the decoder's last bias is initialised. With "paper" it is near 0, as in the paper. With
+    "item" it makes the expected x equal to the items' frequencies in the training data. Each
+    likelihood has its own default: that of the logistic and the Poisson is "item"."""
     latent: Annotated[PositiveInt, Search(50, 400, log=True)] = 200
     """K, the number of units in the bottleneck (paper, section 4.2)."""
     dropout: Annotated[float, Field(ge=0, lt=1), Search(0.1, 0.9)] = 0.5

@@ -46,10 +46,11 @@ KINDS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
     "MRR": mrr,
 }
 MEANINGS = {
-    "Recall": "Recall@R: a user's targets among the first R items, "
-    "over the smaller of R and the number of targets.",
-    "NDCG": "NDCG@R: the same with the discount 1 / log2(rank + 1), over that of the best order.",
-    "MRR": "MRR@R: 1 / rank of the first target, 0 without one among the first R.",
+    "Recall": "Recall@R is the number of a user's targets among the first R items, divided by R or "
+    "by the number of targets, whichever is smaller.",
+    "NDCG": "NDCG@R is the sum of 1 / log2(rank + 1) over the targets among the first R items, "
+    "divided by the largest possible sum.",
+    "MRR": "MRR@R is 1 / rank of the first target, or 0 without one among the first R items.",
 }
 """What each kind of metric means, for the reader of a table."""
 
