@@ -66,19 +66,18 @@ def findings() -> str:
     found = [difference(values[pair["first"]], values[pair["second"]]) for pair in pairs]
     adjusted = holm([each.p for each in found])
     return "\n".join(
-        f"- `{pair['first']}` {_verb(each, p)} `{pair['second']}`: {each.mean:+.4f} "
+        f"- {_finding(pair['first'], pair['second'], each, p)}: {each.mean:+.4f} "
         f"({each.interval()[0]:+.4f} to {each.interval()[1]:+.4f}; p {_p(p)}). {pair['remark']}"
         for pair, each, p in zip(pairs, found, adjusted, strict=True)
     )
 
 
-def _verb(found: Difference, p: float) -> str:
-    """Return what is shown of a difference whose p value after correction is ``p``."""
+def _finding(first: str, second: str, found: Difference, p: float) -> str:
+    """Return what is shown of two models; ``p`` is that of their difference after correction."""
     if p < ALPHA:
-        return "is above" if found.mean > 0 else "is below"
-    if found.equal:
-        return f"equals, within {MARGIN:g},"
-    return "is neither shown to differ from nor to equal"
+        return f"`{first}` is {'above' if found.mean > 0 else 'below'} `{second}`"
+    shown = f"are equal within {MARGIN:g}" if found.equal else "are not told apart"
+    return f"`{first}` and `{second}` {shown}"
 
 
 def _p(value: float) -> str:

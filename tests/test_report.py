@@ -223,7 +223,7 @@ def test_a_row_whose_score_still_rises_competes_with_nothing(found, finished):
 
 def test_what_a_metric_means_stands_under_its_table(found, finished):
     (table,) = results(found, finished, [Metric("MRR", 10)])
-    assert "MRR@R: 1 / rank of the first target" in table.definitions
+    assert "MRR@R is 1 / rank of the first target" in table.definitions
     assert "Recall@R" not in table.definitions
 
 

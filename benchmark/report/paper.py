@@ -25,8 +25,8 @@ PUBLISHED = (
     f'Published: a number under the same protocol ("{PROTOCOL}"), the paper\'s own if there is '
     "one, ± its standard error where that is known; † marks a number written from memory: look it "
     'up in its source before you quote it. "agrees" means that our mean and the published one '
-    "differ by at most 2 sqrt(a² + b²), where a and b are their standard errors over users; else it "
-    'says "differs". A row without brackets has the options of suites/paper.toml, which are the '
+    "differ by at most 2 sqrt(a² + b²), where a and b are their standard errors over users; else "
+    'it says "differs". A row without brackets has the options of suites/paper.toml, which are the '
     "published ones where these are known; they are not known for ALS, BPR, the Gaussian's c and "
     "the logistic's start. "
     "Sources: results/published.csv."
