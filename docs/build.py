@@ -65,11 +65,12 @@ def findings() -> str:
     pairs = tomllib.loads(FINDINGS.read_text())["finding"]
     found = [difference(values[pair["first"]], values[pair["second"]]) for pair in pairs]
     adjusted = holm([each.p for each in found])
-    return "\n".join(
+    lines = [
         f"- {_finding(pair['first'], pair['second'], each, p)}: {each.mean:+.4f} "
         f"({each.interval()[0]:+.4f} to {each.interval()[1]:+.4f}; p {_p(p)}). {pair['remark']}"
         for pair, each, p in zip(pairs, found, adjusted, strict=True)
-    )
+    ]
+    return "\n".join([*lines, "", tried()])
 
 
 def _finding(first: str, second: str, found: Difference, p: float) -> str:
@@ -97,7 +98,6 @@ def tried() -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "results": lambda: markdown(usual_report("ml1m").results),
     "findings": findings,
-    "tried": tried,
     "differences": lambda: markdown(usual_report("ml1m").differences),
     "others": lambda: markdown(usual_report("ml-latest-small", "gowalla").results),
     "parity": lambda: markdown(parity.tables(stored(), PARITY)),

@@ -15,7 +15,17 @@ from benchmark.records.record import Record
 from benchmark.report.cells import Cell, Number, Quoted, Table
 from benchmark.report.published import DATASETS, PROTOCOL, Published, Verdict, published, verdict
 from benchmark.report.rows import Row, outside_grids, rows
-from benchmark.report.table import ABOUT, CELLS, TESTS, Column, Score, about, columns_of, remarks
+from benchmark.report.table import (
+    ABOUT,
+    CELLS,
+    TESTS,
+    Column,
+    Score,
+    about,
+    columns_of,
+    leading,
+    remarks,
+)
 from benchmark.spec import Data
 from datasets.registry import DATASETS as REGISTERED
 from models.variants import LIKELIHOODS
@@ -132,7 +142,7 @@ def _tables(
                 f"Table {number}: {name} ({split})",
                 [*ABOUT, *(text for m in HEADLINE for text in (str(m), "published"))],
                 [row.cells for row in paper_rows],
-                [*(column.remark for column in columns if column.remark), *remarks(ours)],
+                [*leading(columns), *remarks(ours)],
                 definitions,
                 [{"dataset": name, **numbers} for row in paper_rows for numbers in row.numbers],
             )

@@ -17,7 +17,7 @@ from benchmark.evaluation.truth import ROWS as BOUNDS
 from benchmark.records.record import Record
 from benchmark.report.cells import Cell, Table, UserMean, counted
 from benchmark.report.rows import Row, models, names, outside_grids, rows, title
-from benchmark.stats import ALPHA, Leaders, Summary, leaders, summarize
+from benchmark.stats import ALPHA, COARSE, Leaders, Summary, leaders, summarize
 
 CELLS = (
     "Cells: mean over seeds ± standard deviation over seeds (ddof=1; - for one run), and in "
@@ -28,7 +28,8 @@ TESTS = (
     "Each row is compared with the best one on the same test users, by a t-test of the mean "
     "difference whose variance is the sum of those over users and over seeds; a row with one seed "
     "has none over seeds. The level of significance, after Holm's correction over the rows, is "
-    f"{ALPHA:g}."
+    f"{ALPHA:g}. Detectable: the difference that these tests would find four times in five, median "
+    f"over the rows; above {COARSE:g} they are too coarse to mark a row."
 )
 PROTOCOL = "Weights of the epoch with the best validation NDCG@100, scored on the test users once."
 TRUTH = (
@@ -62,7 +63,7 @@ def _table(group: list[Record], folder: Path, metrics: Sequence[Metric]) -> Tabl
         title(group),
         [*ABOUT, *map(str, metrics)],
         cells,
-        [*(column.remark for column in columns if column.remark), *remarks(table_rows)],
+        [*leading(columns), *remarks(table_rows)],
         _definitions(table_rows, metrics),
         data,
     )
@@ -128,14 +129,13 @@ def columns_of(table_rows: Sequence[Row], folder: Path, metrics: Sequence[Metric
 def _remark(metric: Metric, found: Leaders, row_names: Sequence[str]) -> str:
     """Return which of the named rows are best, and what difference would have been found."""
     best, level = row_names[found.best], ", ".join(row_names[n] for n in found.level)
-    size = f"{found.detectable:.4f} (four times in five, median over the rows)"
     if found.coarse:
-        return (
-            f"{metric}: {best} has the best mean, but no row is bold: the tests would have found "
-            f"only a difference of {size}."
+        shown = "but no row is bold, since the tests are too coarse"
+    else:
+        shown = (
+            f"not shown to be below it: {level}" if level else "the others compared are below it"
         )
-    others = f"not shown to be below it: {level}" if level else "all others are below it"
-    return f"{metric}: best {best}; {others}. The tests would have found a difference of {size}."
+    return f"{metric}: the best mean is that of {best}; {shown}; detectable {found.detectable:.4f}."
 
 
 def _summary(per_user: np.ndarray) -> Summary | None:
@@ -164,6 +164,12 @@ def _numbers(row: Row, metric: Metric, score: Score) -> dict[str, Any]:
         "best": score.best,
         "test_users": row.records[0].data.test_users,
     }
+
+
+def leading(columns: Sequence[Column]) -> list[str]:
+    """Return a note that says which rows are best, a line for each column with a comparison."""
+    lines = "\n".join(column.remark for column in columns if column.remark)
+    return [lines] if lines else []
 
 
 def remarks(table_rows: Sequence[Row]) -> list[str]:
