@@ -15,7 +15,7 @@ import pytest
 from benchmark.paths import ROOT
 from benchmark.records import store
 from benchmark.records.record import Record
-from benchmark.run import launch, trial
+from benchmark.run import launch, process
 from tests.conftest import small_file
 
 FAULTY = ["--plugin", str(ROOT / "tests" / "faulty.py")]
@@ -64,13 +64,10 @@ def finish(run: subprocess.Popen[str]) -> tuple[int, str, str]:
 def survivors(out: Path) -> list[psutil.Process]:
     """The processes that ``start`` started, and all that those started."""
     found = []
-    for process in psutil.process_iter():
+    for one in psutil.process_iter():
         try:
-            if (
-                process.environ().get("MARK") == str(out)
-                and process.status() != psutil.STATUS_ZOMBIE
-            ):
-                found.append(process)
+            if one.environ().get("MARK") == str(out) and one.status() != psutil.STATUS_ZOMBIE:
+                found.append(one)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return found
@@ -208,7 +205,7 @@ def test_a_spec_reproduces_its_trial_by_hand(undisturbed, tmp_path, capsys):
         (tmp_path / "spec.json", "is of other code for mult-vae"),
         (spec.parent, "is not the spec"),
     ):
-        assert trial.main([str(wrong)]) == 2
+        assert process.main([str(wrong)]) == 2
         assert sentence in capsys.readouterr().err
 
 
