@@ -109,7 +109,7 @@ def _ids(path: Path, values: Any, item_ids: np.ndarray) -> np.ndarray:
         return np.char.encode(found.astype(str), "utf-8") if text else found
     except (pa.ArrowException, ValueError) as error:
         raise DataError(
-            f"the column items of {path} must hold lists of {kind}, as the split's item ids are "
+            f"the column items of {path} must hold lists of {kind}, as the split's ids are "
             f"({' '.join(str(error).split())}); write the raw ids as they are in the data"
         ) from error
 
