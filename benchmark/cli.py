@@ -7,14 +7,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 
 from benchmark.parser import parser
 from benchmark.run import launch
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Do what ``argv`` says; returns the exit code."""
+def main(argv: list[str] | None = None, imported: Callable[[], object] = lambda: None) -> int:
+    """Do what ``argv`` says; returns the exit code.
+
+    ``imported`` is called when the libraries that every verb needs are there.
+    """
     top = parser()
     top.check_words(sys.argv[1:] if argv is None else argv)
     arguments = top.parse_args(argv)
@@ -23,13 +27,13 @@ def main(argv: list[str] | None = None) -> int:
 
         return doctor.examine(arguments.data_dir, arguments.out)
     if arguments.verb != "run":
-        return do(arguments)
+        return do(arguments, imported)
     arguments.threads = arguments.threads or max(1, (os.cpu_count() or 1) // arguments.jobs)
     with nullcontext() if arguments.dry_run else launch.ahead(arguments.threads):
-        return do(arguments)
+        return do(arguments, imported)
 
 
-def do(arguments: argparse.Namespace) -> int:
+def do(arguments: argparse.Namespace, imported: Callable[[], object]) -> int:
     """Do what the verb says; returns the exit code."""
     try:
         from benchmark import plugins, verbs
@@ -39,6 +43,7 @@ def do(arguments: argparse.Namespace) -> int:
         cure = "run .venv/bin/python, which make demo makes, or pip install -r requirements.txt"
         return complain(f"{sys.executable} has no package {error.name}; {cure}")
     try:
+        imported()
         plugins.load(getattr(arguments, "plugin", ()))
         code = getattr(verbs, arguments.verb)(arguments)
         sys.stdout.flush()
@@ -55,6 +60,10 @@ def do(arguments: argparse.Namespace) -> int:
         # for what is flushed at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:  # a path that cannot be: too long, below a file, not permitted
+        if error.filename is None:
+            raise
+        return complain(f"{error.filename}: {error.strerror}; name another path, or mend that one")
 
 
 def complain(sentence: str) -> int:

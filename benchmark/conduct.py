@@ -10,6 +10,8 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from benchmark import plugins
+from benchmark.errors import UsageError
 from benchmark.plan import plan as plans
 from benchmark.plan.plan import ChosenData, Plan, Process
 from benchmark.plan.study import Study
@@ -22,6 +24,17 @@ from benchmark.spec import PROTOCOL
 from datasets import cache
 from datasets.cache import Prepared
 from datasets.errors import DataError
+
+
+def check_out(out: Path) -> None:
+    """Raise UsageError if records cannot be written into the folder ``out``: better at once."""
+    try:
+        there = next(path for path in (out, *out.absolute().parents) if path.exists())
+        reason = None if there.is_dir() else f"{there} is a file"
+    except OSError as error:
+        reason = error.strerror
+    if reason:
+        raise UsageError(f"--out {out} can be no folder ({reason}); name another")
 
 
 def conduct(study: Study, train: Callable[[Plan], list[Record]]) -> list[Record]:
@@ -73,7 +86,7 @@ def train(plan: Plan, arguments: argparse.Namespace, written: list[Path]) -> lis
     jobs = plans.jobs(prepared(plan, arguments.data_dir, written), process)
     todo = local.unsettled(jobs, arguments.force, arguments.retry)
     print(f"trials: {len(jobs) - len(todo)} done before, {len(todo)} to run", flush=True)
-    local.tidy(job for job in jobs if job not in todo)
+    local.tidy(arguments.out, (job for job in jobs if job not in todo))
     fresh = arguments.force or arguments.retry
     executor: Executor = Local(arguments.jobs, arguments.timeout, fresh)
     with closing(executor.run(todo)) as ended:
@@ -83,10 +96,14 @@ def train(plan: Plan, arguments: argparse.Namespace, written: list[Path]) -> lis
 
 
 def prepare(data: ChosenData, data_dir: Path) -> Prepared:
-    """Return the split of a data set, and print its notes."""
+    """Return the split of a data set, and print its notes.
+
+    Raises DataError if it cannot be had, also for a mistake in a plugin that defines it.
+    """
     name = data.entry.name
-    dataset = data.entry.dataset(data.config)
-    made = cache.prepare(name, dataset, data_dir, cache.default_folder(), PROTOCOL)
-    for note in made.notes:
+    with plugins.blamed(data.entry.dataset):
+        dataset = data.entry.dataset(data.config)
+        made = cache.prepare(name, dataset, data_dir, cache.default_folder(), PROTOCOL)
+    for note in (*filter(None, [made.notice]), *made.notes):
         print(f"{name}: {note}")
     return made

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from importlib.machinery import SourceFileLoader
 from importlib.metadata import entry_points
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UsageError
+from datasets.errors import DataError
 from datasets.registry import DATASETS
 from models.registry import MODELS
 from models.variants import LIKELIHOODS
@@ -33,17 +36,56 @@ def load(files: Iterable[Path]) -> None:
     for point in entry_points(group=GROUP):
         told(f"the plugin {point.value} of an installed package", point.load)
     for path in files:
-        told(f"the plugin {path}", lambda path=path: import_file(path.resolve()))
+        told(f"the plugin {path}", lambda path=path: import_file(path.resolve()), [path])
 
 
-def told(what: str, do: Callable[[], Any]) -> None:
-    """Call ``do``, which imports ``what``; raise UsageError with that name if it fails."""
+def told(what: str, do: Callable[[], Any], files: Iterable[Path] = ()) -> None:
+    """Call ``do``, which imports ``what`` of ``files``; raise UsageError, with that name, if it
+    fails.
+    """
     try:
         do()
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise UsageError(
-            f"{what} cannot be imported ({type(error).__name__}: {error}); mend it"
+            f"{what} cannot be imported ({sentence(error, files)}); mend it"
         ) from error
+
+
+def sentence(error: BaseException, files: Iterable[Path]) -> str:
+    """Return what kind of error it is, what it says, and where the last line is in ``files``."""
+    said = " ".join(str(error).split())
+    known = {path.resolve() for path in files}
+    where = ""
+    for frame in traceback.extract_tb(error.__traceback__):
+        if Path(frame.filename).resolve() in known:
+            where = f" ({Path(frame.filename).name}, line {frame.lineno})"
+    return f"{type(error).__name__}{': ' if said else ''}{said}{where}"
+
+
+@contextmanager
+def blamed(dataset: type) -> Iterator[None]:
+    """Turn what goes wrong inside the block while ``dataset`` is read into a DataError.
+
+    That is any error in a data set of a plugin, and in one of this project a panic of polars, which
+    it has for some damaged files. Another error is a bug of this project's.
+    """
+    files = [Path(inspect.getfile(kind)) for kind in dataset.__mro__ if foreign(kind)]
+    try:
+        yield
+    except (DataError, UsageError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        if files:
+            why = f"of the plugin {files[0].name} went wrong ({sentence(error, files)}); mend it"
+            raise DataError(f"the data set {dataset.__name__} {why}") from error
+        if type(error).__name__ == "PanicException":
+            raise DataError(
+                f"the data set {dataset.__name__} cannot be read: polars says "
+                f"{' '.join(str(error).split())}; check that its files are whole"
+            ) from error
+        raise
 
 
 def import_file(path: Path) -> None:
@@ -69,7 +111,11 @@ def names() -> set[str]:
 
 def origin(*kinds: type) -> str:
     """Return " (from FILE)" for the first of ``kinds`` that is not this project's, else ""."""
-    foreign = [
-        kind for kind in kinds if kind.__module__.split(".")[0] not in ("models", "datasets")
-    ]
-    return f" (from {Path(inspect.getfile(foreign[0])).name})" if foreign else ""
+    found = [kind for kind in kinds if foreign(kind)]
+    return f" (from {Path(inspect.getfile(found[0])).name})" if found else ""
+
+
+def foreign(kind: type) -> bool:
+    """Return whether a class comes from a plugin: not from this project, nor from Python."""
+    ours = ("models", "datasets", "builtins", "abc", "typing")
+    return kind.__module__.split(".")[0] not in ours

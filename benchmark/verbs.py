@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmark import labels, plugins, suite
 from benchmark.catalog import data_sets, look_up
-from benchmark.conduct import conduct, prepare, prepared, train
+from benchmark.conduct import check_out, conduct, prepare, prepared, train
 from benchmark.errors import UsageError
 from benchmark.evaluation.metrics import HEADLINE, Metric
 from benchmark.paths import ROOT
@@ -37,10 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     study = study_of(arguments, partial(prepared, data_dir=arguments.data_dir, written=written))
     if arguments.dry_run:
         return dry_run.show(next(study), arguments)
-    if arguments.out.exists() and not arguments.out.is_dir():
-        raise UsageError(
-            f"--out {arguments.out} is a file, and records need a folder; name another"
-        )
+    check_out(arguments.out)
     selected = conduct(study, partial(train, arguments=arguments, written=written))
     from benchmark.report import files, render  # not before the first trial has started
     from benchmark.report.report import Report
@@ -177,6 +174,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     from benchmark.report.report import Report
     from benchmark.run import external
 
+    check_out(arguments.out)
     data = choose.data_set(arguments.dataset, arguments.set)
     prepared = prepare(data, arguments.data_dir)
     described = plans.describe(data, prepared)
@@ -207,7 +205,8 @@ def list_all(arguments: argparse.Namespace) -> int:
         print()
     print("likelihoods, each with models NAME-vae and NAME-dae:")
     for name, likelihood in LIKELIHOODS.items():
-        print(f"  {name}: {(likelihood.__doc__ or '').splitlines()[0]}{plugins.origin(likelihood)}")
+        about = (likelihood.__doc__ or "not described").splitlines()[0]
+        print(f"  {name}: {about}{plugins.origin(likelihood)}")
     return 0
 
 

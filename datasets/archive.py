@@ -6,10 +6,9 @@ import gzip
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Self
 
 from datasets.errors import DataError
 
@@ -37,9 +36,12 @@ def unzipped(path: Path, member: str) -> bytes | Path:
                 if PurePosixPath(entry.filename).name == member
             )
             return archive.read(next(named))
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, StopIteration) as error:
+    except DataError:
+        raise
+    # the standard library raises many kinds of error for a damaged archive
+    except Exception as error:
         raise DataError(
-            f"{path} is not a whole zip archive with {member} in it ({error}); "
+            f"{path} is not a whole zip archive with {member} in it ({_line(error)}); "
             "delete it and get it again"
         ) from error
 
@@ -56,15 +58,34 @@ def untarred(path: Path, pattern: str) -> Iterator[tuple[str, bytes]]:
             # gzip compares its checksum at the end of the file, and tar may stop reading before
             while file.read(2**20):
                 pass
-    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+    except DataError:
+        raise
+    except Exception as error:
         raise DataError(
-            f"{path} is not a whole tar archive ({error}); delete it and get it again"
+            f"{path} is not a whole tar archive ({_line(error)}); delete it and get it again"
         ) from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+class Entry(tarfile.TarInfo):
+    """A file in a tar archive; at a damaged entry tarfile would take the archive to end."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.EOFHeaderError:  # pyright: ignore[reportAttributeAccessIssue]
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(f"{error} in the middle") from error
 
 
 def _untarred(path: Path, file: Any, pattern: str) -> Iterator[tuple[str, bytes]]:
     size = 0
-    with tarfile.open(fileobj=file, mode="r|") as archive:
+    with tarfile.open(fileobj=file, mode="r|", tarinfo=Entry) as archive:
         for entry in archive:
             size += entry.size
             check(path, entry.name, not (entry.isfile() or entry.isdir()), size)

@@ -1,19 +1,32 @@
 """Writes files and folders so that they appear whole or not at all, and locks between processes.
 
-Content is written under a temporary name in the same folder, put on disk, and then renamed.
+Content is written under a temporary name in the same folder, put on disk, and then renamed. Whoever
+writes holds a lock on the temporary file, which the kernel releases when the process dies, however
+it dies. So what a killed process left is known from what a living one is writing.
 """
 
 from __future__ import annotations
 
 import fcntl
+import glob
+import math
 import os
 import shutil
+import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from datasets.errors import DataError
+
+NEW = ".new"
+"""The end of every temporary name."""
+TICK_SECONDS = 0.05
+"""How often a process that waits for a lock tries it."""
+PATIENCE_SECONDS = 5.0
+"""How long a process waits for another before it says so."""
 
 
 class Busy(Exception):
@@ -32,28 +45,24 @@ def replace(new: Mapping[Path, bytes], old: Iterable[Path] = ()) -> None:
     the new ones get their names in the order given. Missing folders are made. Raises DataError if
     the system cannot write a file (disk full, no permission); then nothing has changed.
     """
-    staged: dict[Path, Path] = {}
     path = Path()
-    try:
-        for path, content in new.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path))
-            staged[path] = Path(name)
-            with open(handle, "wb") as file:
-                file.write(content)
-            # mkstemp lets only the owner read a file
-            os.chmod(name, 0o644)
-            sync(staged[path])
-        for path in old:
-            path.unlink(missing_ok=True)
-        for path, beside in staged.items():
-            os.replace(beside, path)
-            sync(path.parent)
-    except OSError as error:
-        raise _told(path, error) from error
-    finally:
-        for beside in staged.values():
-            beside.unlink(missing_ok=True)
+    with ExitStack() as stack:
+        staged: dict[Path, Path] = {}
+        try:
+            for path, content in new.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                staged[path] = stack.enter_context(_beside(path))
+                staged[path].write_bytes(content)
+                # only the owner may read a file of mkstemp
+                staged[path].chmod(0o644)
+                sync(staged[path])
+            for path in old:
+                path.unlink(missing_ok=True)
+            for path, beside in staged.items():
+                os.replace(beside, path)
+                sync(path.parent)
+        except OSError as error:
+            raise _told(path, error) from error
 
 
 @contextmanager
@@ -63,25 +72,56 @@ def folder(path: Path) -> Iterator[Path]:
     If another process has made ``path`` by then, that folder stays and this one is deleted. Raises
     DataError as ``replace`` does.
     """
-    beside = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix(path)))
-        yield beside
-        os.chmod(beside, 0o755)
-        for content in beside.iterdir():
-            sync(content)
+    with ExitStack() as stack:
         try:
-            os.rename(beside, path)
-        except OSError:
-            if not path.is_dir():
-                raise
-        sync(path.parent)
-    except OSError as error:
-        raise _told(path, error) from error
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside = _folder_of(stack.enter_context(_beside(path)))
+            beside.mkdir()
+            yield beside
+            for content in beside.iterdir():
+                sync(content)
+            try:
+                os.rename(beside, path)
+            except OSError:
+                if not path.is_dir():
+                    raise
+            sync(path.parent)
+        except OSError as error:
+            raise _told(path, error) from error
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Give a new file beside ``path``, locked; what is there of it at the end is deleted.
+
+    What killed processes left of ``path`` is deleted first.
+    """
+    sweep(path.parent, path.name)
+    descriptor, beside = None, path
+    while descriptor is None:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path.name), suffix=NEW)
+        os.close(handle)
+        beside = Path(name)
+        with suppress(FileNotFoundError):  # a sweep may come before the lock; then once more
+            descriptor = _locked(beside, wait=True)
+    try:
+        yield beside
     finally:
-        if beside:
-            shutil.rmtree(beside, ignore_errors=True)
+        _delete(beside)
+        os.close(descriptor)
+
+
+def _folder_of(beside: Path) -> Path:
+    """Return the folder that is written under the lock of the temporary file ``beside``.
+
+    A folder is not locked itself, since file systems that several machines share may not tell the
+    others.
+    """
+    return beside.with_name(f"{beside.name}.folder")
+
+
+def _prefix(name: str) -> str:
+    return f".{name.lstrip('.')}."
 
 
 def _told(path: Path, error: OSError) -> DataError:
@@ -90,23 +130,35 @@ def _told(path: Path, error: OSError) -> DataError:
     )
 
 
-def _prefix(path: Path) -> str:
-    return f".{path.name.lstrip('.')}."
+def sweep(parent: Path, name: str) -> None:
+    """Delete the lock of ``name`` and temporary files that killed processes left in ``parent``.
 
-
-def sweep(parent: Path, name: str, keep: Path | None = None) -> None:
-    """Delete the temporary files that killed processes left in ``parent``, except ``keep``.
-
-    They are those of ``name`` and of all files whose names begin with it and a dot. Only a process
-    that holds the lock of ``name`` may call this.
+    They are those of ``name`` and of all files whose names begin with it and a dot.
     """
-    for left in parent.glob(f".{name}.*"):
-        if left in (lock_path(parent, name), keep):
-            continue
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
+    for left in (*parent.glob(f"{glob.escape(_prefix(name))}*{NEW}"), lock_path(parent, name)):
+        _delete_dead(left)
+
+
+def tidy(parent: Path) -> None:
+    """Delete all temporary files and locks that killed processes left in ``parent``.
+
+    This is for folders in which only this project has hidden files.
+    """
+    for left in (*parent.glob(f".*{NEW}"), *parent.glob(lock_path(parent, "*").name)):
+        _delete_dead(left)
+
+
+def _delete_dead(left: Path) -> None:
+    """Delete a temporary file or a lock, unless a living process holds it."""
+    with suppress(OSError, Busy):
+        descriptor = _locked(left, wait=False)
+        _delete(left)
+        os.close(descriptor)
+
+
+def _delete(beside: Path) -> None:
+    shutil.rmtree(_folder_of(beside), ignore_errors=True)
+    beside.unlink(missing_ok=True)
 
 
 def lock_path(parent: Path, name: str) -> Path:
@@ -120,12 +172,12 @@ def lock(parent: Path, name: str, wait: bool) -> Iterator[int]:
 
     The lock is a file, deleted at the end. A child process that inherits the descriptor keeps the
     lock if this process dies. Raises Busy if another process holds the lock and ``wait`` is false,
-    and DataError if the file cannot be made.
+    and DataError if the file cannot be made. Whoever waits long is told for which process.
     """
     path = lock_path(parent, name)
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        descriptor = _acquire(path, wait)
+        descriptor = _locked(path, wait, os.O_CREAT)
     except OSError as error:
         raise _told(path, error) from error
     try:
@@ -135,25 +187,45 @@ def lock(parent: Path, name: str, wait: bool) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _acquire(path: Path, wait: bool) -> int:
-    """Lock the file ``path`` and return its descriptor.
+def _locked(path: Path, wait: bool, flags: int = 0) -> int:
+    """Lock the file ``path`` and return its descriptor; ``flags`` are those of open.
 
     Whoever held the lock before has deleted the file, so the lock counts only if the file that is
-    locked is still the one at ``path``.
+    locked is still the one at ``path``. Raises Busy, and FileNotFoundError without os.O_CREAT.
     """
+    tell_at = time.monotonic() + PATIENCE_SECONDS
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(path, os.O_RDWR | flags, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
                 return descriptor
         except BlockingIOError:
-            os.close(descriptor)
-            raise Busy(path.name) from None
+            if not wait:
+                os.close(descriptor)
+                raise Busy(path.name) from None
+            if time.monotonic() > tell_at:
+                print(f"waiting for {holders(path)}, which has {path} locked", file=sys.stderr)
+                tell_at = math.inf
+            time.sleep(TICK_SECONDS)
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)
+
+
+def holders(path: Path) -> str:
+    """Return which other processes have the file ``path`` open, in words."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            opened = {file.path for file in process.open_files()}
+            if process.pid != os.getpid() and str(path.resolve()) in opened:
+                stopped = " (stopped)" if process.status() == psutil.STATUS_STOPPED else ""
+                found.append(f"process {process.pid}{stopped}")
+    return " and ".join(found) or "a process of another user or machine"
 
 
 def sync(path: Path) -> None:

@@ -3,7 +3,8 @@
 A split is a folder with plain arrays, which are memory-mapped, and a header. It is found by the raw
 file's hash, every option, the caller's protocol version and FORMAT. Where there is no raw file, the
 newest split with the same name, options and versions is used, so that a machine with nothing but
-the cache can train. The cache may be deleted at any time.
+the cache can train. The header holds the hash of each array's file, which is compared when a run
+first uses the split. The cache may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -11,21 +12,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from datasets import atomic, fetch, pro_sg
+from datasets import atomic, fetch, pro_sg, raw_hashes
 from datasets.base import Dataset
 from datasets.errors import DataError
+from datasets.fetch import Source
 from datasets.split import Fold, Interactions, Split, Truth
 
-FORMAT = 2
-"""The version of the cache's files."""
-HASHES = "hashes.json"
-"""The file with the hashes of raw files, by path, size and time of the last change."""
+FORMAT = 3
+"""The version of the cache's files; before 3 their hashes were not stored."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +43,8 @@ class Prepared:
     """Where the split is stored."""
     made: bool
     """Whether this call made the split; if not, it was in the cache."""
+    notice: str | None = None
+    """What is to be said, if there is no raw file to compare with."""
 
 
 def prepare(
@@ -53,24 +55,53 @@ def prepare(
     Raw files that are not in ``data_dir`` are downloaded into it. Raises DataError if they cannot
     be had or are malformed, or if the cache is damaged.
     """
+    atomic.tidy(cache_dir)
     raw = dataset.find(data_dir)
-    _remember(raw, cache_dir)
+    for path in raw:
+        atomic.sweep(path.parent, path.name)
+    raw_hashes.remember(raw, cache_dir)
     if found := _at_hand(name, dataset, raw, cache_dir, protocol):
-        return read(found)
+        made = read(found, check=True)
+        return replace(made, notice=_notice(dataset, raw, data_dir, made.split_hash))
+    identity = _identity(name, dataset, protocol)
     if dataset.source and not raw:
-        raw = fetch.download(dataset.source, data_dir)
-        _remember(raw, cache_dir)
-    identity = _identity(name, dataset, protocol) | {"raw_sha256": _sha256(raw, cache_dir)}
+        raw = _download(dataset.source, data_dir, cache_dir, identity)
+        raw_hashes.remember(raw, cache_dir)
+    identity |= {"raw_sha256": raw_hashes.sha256(raw, cache_dir)}
     folder = _folder(cache_dir, identity)
     with atomic.lock(cache_dir, folder.name, wait=True):
         # another process may have made it while this one waited for the lock
         if made := not folder.exists():
-            atomic.sweep(cache_dir, folder.name)
             split, notes = dataset.split(raw)
             hashes = pro_sg.hashes(split)
             found = {"notes": [*notes, *dataset.likeness(hashes)], "files": hashes}
             _write(folder, split, identity | found)
     return read(folder, made)
+
+
+def _notice(
+    dataset: Dataset[Any], raw: tuple[Path, ...], data_dir: Path, split_hash: str
+) -> str | None:
+    """Return that a split is used without a look at its raw files, if that is so."""
+    if raw or not dataset.source:
+        return None
+    why = fetch.incomplete(dataset.source, data_dir) or f"no raw file in {data_dir}"
+    return f"{why}; using the cached split {split_hash}"
+
+
+def _download(
+    source: Source, data_dir: Path, cache_dir: Path, identity: dict[str, Any]
+) -> tuple[Path, ...]:
+    """Download raw files; if they cannot be had, raise DataError with what is there instead."""
+    try:
+        return fetch.download(source, data_dir)
+    except DataError as error:
+        told = [str(error)]
+        if part := fetch.incomplete(source, data_dir):
+            told.append(part)
+        if old := _newest(cache_dir, {k: v for k, v in identity.items() if k != "format"}):
+            told.append(f"{old} is of another cache format than {FORMAT} and cannot be used")
+        raise DataError("; ".join(told)) from error
 
 
 def at_hand(
@@ -87,39 +118,8 @@ def _at_hand(
     identity = _identity(name, dataset, protocol)
     if dataset.source and not raw:
         return _newest(cache_dir, identity)
-    folder = _folder(cache_dir, identity | {"raw_sha256": _sha256(raw, cache_dir)})
+    folder = _folder(cache_dir, identity | {"raw_sha256": raw_hashes.sha256(raw, cache_dir)})
     return folder if folder.exists() else None
-
-
-def _sha256(raw: tuple[Path, ...], cache_dir: Path) -> str | None:
-    """Return one hash of the raw files: a single file's own, else the hash of hashes and names."""
-    known = _remembered(cache_dir)
-    hashes = {path.name: known.get(_state(path)) or fetch.sha256(path) for path in raw}
-    if len(raw) < 2:
-        return hashes[raw[0].name] if raw else None
-    return pro_sg.split_hash(hashes)
-
-
-def _remember(raw: tuple[Path, ...], cache_dir: Path) -> None:
-    """Store the hashes of raw files, so that gigabytes are not read again at every start."""
-    known = _remembered(cache_dir)
-    if new := [path for path in raw if _state(path) not in known]:
-        known |= {_state(path): fetch.sha256(path) for path in new}
-        atomic.write(cache_dir / HASHES, json.dumps(known, indent=1).encode())
-
-
-def _remembered(cache_dir: Path) -> dict[str, str]:
-    try:
-        return json.loads((cache_dir / HASHES).read_text())
-    except (OSError, ValueError):
-        # the file is missing or damaged, which only costs hashing again
-        return {}
-
-
-def _state(path: Path) -> str:
-    """Return a text that identifies a file with its present content: path, size, time of change."""
-    status = path.stat()
-    return f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
 
 
 def _identity(name: str, dataset: Dataset[Any], protocol: int) -> dict[str, Any]:
@@ -143,8 +143,11 @@ def _newest(cache_dir: Path, identity: dict[str, Any]) -> Path | None:
 
 def _header(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        header = json.loads(path.read_text())
+        if not isinstance(header, dict):
+            raise ValueError(f"{type(header).__name__} instead of an object")
+        return header
+    except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, error) from error
 
 
@@ -168,17 +171,25 @@ def _write(folder: Path, split: Split, header: dict[str, Any]) -> None:
     with atomic.folder(folder) as beside:
         for name, array in arrays.items():
             np.save(beside / f"{name}.npy", array, allow_pickle=False)
+        header["sha256"] = {name: fetch.sha256(beside / f"{name}.npy") for name in arrays}
         (beside / "header.json").write_text(json.dumps(header, indent=1) + "\n")
 
 
-def read(folder: Path, made: bool = False) -> Prepared:
-    """Return the split in ``folder``; raise DataError if it is damaged."""
+def read(folder: Path, made: bool = False, check: bool = False) -> Prepared:
+    """Return the split in ``folder``, memory-mapped; ``check`` reads all and compares the hashes.
+
+    Raises DataError if it is damaged, or if a file changed after it was written.
+    """
     header = _header(folder / "header.json")
     arrays: dict[str, np.ndarray] = {}
     path = folder / "header.json"
     try:
+        if pro_sg.split_hash(header["files"]) != header["split_hash"]:
+            raise ValueError("the hashes in it contradict each other")
         for name, expected in header["arrays"].items():
             path = folder / f"{name}.npy"
+            if check and fetch.sha256(path) != header["sha256"][name]:
+                raise ValueError("it changed after it was written")
             arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
             if (found := [str(arrays[name].dtype), *arrays[name].shape]) != expected:
                 raise ValueError(f"{found} instead of {expected}")
@@ -186,7 +197,7 @@ def read(folder: Path, made: bool = False) -> Prepared:
         return Prepared(
             split, header["split_hash"], tuple(header["notes"]), header["raw_sha256"], folder, made
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(path, error) from error
 
 

@@ -46,6 +46,15 @@ def find(source: Source, data_dir: Path) -> tuple[Path, ...]:
     return ()
 
 
+def incomplete(source: Source, data_dir: Path) -> str | None:
+    """Return which files are in ``data_dir`` and which are missing, if a form is there in part."""
+    for form in (source.files, *source.others):
+        there = [pattern for pattern in form if _matching(data_dir, pattern)]
+        if missing := [pattern for pattern in form if there and pattern not in there]:
+            return f"{data_dir} has {', '.join(there)}, but no {', '.join(missing)}"
+    return None
+
+
 def _matching(data_dir: Path, pattern: str) -> list[Path]:
     return sorted(path for path in data_dir.glob(pattern) if path.is_file())
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -64,17 +65,34 @@ def split_hash(by_name: dict[str, str]) -> str:
 def write(split: Split, folder: Path) -> list[Path]:
     """Write the six files into ``folder`` and return their paths.
 
-    Raises DataError, before anything is written, if one of them is there already.
+    A folder that is missing or empty appears whole or not at all; in another, as after a kill, what
+    is missing is added. Raises DataError, before anything is written, if one of the files is there
+    with another content.
     """
-    contents = dict(files(split))
-    for name in contents:
-        if (folder / name).exists():
+    contents = {folder / name: content for name, content in files(split)}
+    for path, content in contents.items():
+        if path.exists() and not (path.is_file() and path.read_bytes() == content):
             raise DataError(
-                f"{folder / name} exists already; export the split into an empty folder"
+                f"{path} exists already, with other content; export the split into an empty folder"
             )
-    for name, content in contents.items():
-        atomic.write(folder / name, content)
-    return [folder / name for name in contents]
+    if _gone(folder):
+        with atomic.folder(folder) as beside:
+            for path, content in contents.items():
+                (beside / path.name).write_bytes(content)
+    else:
+        for path in (folder, *contents):
+            atomic.sweep(path.parent, path.name)
+        atomic.replace({path: text for path, text in contents.items() if not path.exists()})
+    return list(contents)
+
+
+def _gone(folder: Path) -> bool:
+    """Return whether there is no ``folder``; delete it if it is empty and nobody is in it."""
+    if folder.exists() and folder.resolve() != Path.cwd():
+        # it holds files, is a link, or is mounted
+        with suppress(OSError):
+            folder.rmdir()
+    return not folder.exists()
 
 
 def read(folder: Path, held_out: int | None = None) -> Split:

@@ -26,7 +26,7 @@ class Entry:
     @property
     def about(self) -> str:
         """What the data set is: the first line of its class's docstring."""
-        return (self.dataset.__doc__ or "").splitlines()[0]
+        return (self.dataset.__doc__ or "not described").strip().splitlines()[0]
 
 
 DATASETS: dict[str, Entry] = {}

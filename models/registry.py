@@ -52,7 +52,7 @@ class Entry:
     @property
     def about(self) -> str:
         """What the model is: the first line of its class's docstring."""
-        return (self.model.__doc__ or "").splitlines()[0]
+        return (self.model.__doc__ or "not described").strip().splitlines()[0]
 
 
 MODELS: dict[str, Entry] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -100,3 +101,43 @@ class Chatty(Popularity):
         print('{"written": []}\n' * 10_000, flush=True)
         print("x" * 200_000, file=sys.stderr)
         return super().train_epoch(data)
+
+
+def write_into_pipes(line: bytes) -> None:
+    for descriptor in range(3, 100):
+        try:
+            if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+                os.write(descriptor, line)
+        except OSError:
+            continue
+
+
+@add("intrudes")
+class Intrudes(Popularity):
+    def train_epoch(self, data):
+        write_into_pipes(b"no message\n")
+        return super().train_epoch(data)
+
+
+@add("fakes")
+class Fakes(Popularity):
+    def train_epoch(self, data):
+        write_into_pipes(b'{"token": "", "ended": true}\n')
+        return super().train_epoch(data)
+
+
+@add("pretends")
+class Pretends(Popularity):
+    """It dies as a process that cannot run its trial does."""
+
+    def train_epoch(self, data):
+        print("trial: there is no such thing", file=sys.stderr, flush=True)
+        os._exit(2)
+
+
+@add("real-time-signal")
+class RealTimeSignal(Popularity):
+    def train_epoch(self, data):
+        os.kill(os.getpid(), signal.SIGRTMIN + 3)
+        time.sleep(10)
+        return {}

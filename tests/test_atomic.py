@@ -4,6 +4,7 @@ deleted.
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
@@ -64,17 +65,63 @@ def test_all_files_are_on_disk_before_the_first_is_replaced(tmp_path, monkeypatc
     }
 
 
+def left_by_a_killed_process(folder: Path) -> None:
+    for name in (".a[1].json.x1.new", ".a[1].checkpoint", ".b.json.x1.new", "a[1].json"):
+        (folder / name).write_text("")
+    for name in (".a[1].lock", ".b.lock", ".a[1].x2.new"):
+        (folder / name).write_text("")
+    (folder / ".a[1].x2.new.folder").mkdir()
+
+
 def test_sweeping_takes_what_is_of_a_name_and_nothing_else(tmp_path):
-    for name in (".a.json.x1", ".a.checkpoint", ".b.json.x1", "a.json", ".a.lock"):
-        (tmp_path / name).write_text("")
-    (tmp_path / ".a.x2").mkdir()
-    atomic.sweep(tmp_path, "a", keep=tmp_path / ".a.checkpoint")
-    assert {p.name for p in tmp_path.iterdir()} == {
-        ".a.checkpoint",
-        ".b.json.x1",
-        "a.json",
-        ".a.lock",
-    }
+    left_by_a_killed_process(tmp_path)
+    atomic.sweep(tmp_path, "a[1]")
+    kept = {".a[1].checkpoint", ".b.json.x1.new", ".b.lock", "a[1].json"}
+    assert {p.name for p in tmp_path.iterdir()} == kept
+    atomic.tidy(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == {".a[1].checkpoint", "a[1].json"}
+
+
+def test_what_is_written_again_sweeps_first(tmp_path):
+    left_by_a_killed_process(tmp_path)
+    atomic.write(tmp_path / "a[1].json", b"new")
+    with atomic.folder(tmp_path / "a[1]"):
+        pass
+    kept = {".a[1].checkpoint", ".b.json.x1.new", ".b.lock", "a[1].json", "a[1]"}
+    assert {p.name for p in tmp_path.iterdir()} == kept
+
+
+def test_nobody_takes_what_a_living_process_writes_or_holds(tmp_path):
+    with atomic.folder(tmp_path / "a") as beside, atomic.lock(tmp_path, "b", wait=False):
+        (beside / "x").write_text("1")
+        atomic.tidy(tmp_path)
+        assert (beside / "x").exists()
+        with pytest.raises(atomic.Busy), atomic.lock(tmp_path, "b", wait=False):
+            pass
+    assert (tmp_path / "a" / "x").read_text() == "1"
+
+
+def test_who_waits_long_is_told_for_which_process(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(atomic, "PATIENCE_SECONDS", 0.2)
+    code = (
+        "import sys; from pathlib import Path; from datasets import atomic\n"
+        "with atomic.lock(Path(sys.argv[1]), 'a', wait=False): print(flush=True); input()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    ends = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=ROOT, **ends) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        holder.send_signal(signal.SIGSTOP)
+        end = threading.Timer(1.5, holder.kill)
+        end.start()
+        with atomic.lock(tmp_path, "a", wait=True):
+            pass
+        end.join()
+    said = capsys.readouterr().err
+    assert said == (
+        f"waiting for process {holder.pid} (stopped), which has {tmp_path / '.a.lock'} locked\n"
+    )
 
 
 def test_a_lock_has_one_holder(tmp_path):

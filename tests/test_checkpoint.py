@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,13 +84,25 @@ def test_clock_and_other_work_are_carried_on(toy, monkeypatch):
     assert record.started.startswith("2020")
 
 
-@pytest.mark.parametrize("fault", ["cut", "empty", "threads", "product", "id", "no header"])
+FAULTS = ["cut", "empty", "tensor", "header", "fifo", "threads", "product", "id", "no header"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 def test_one_that_will_not_do_is_not_taken(fault, toy, monkeypatch):
     run_until(toy, 2)
     path = checkpoint.path_of(toy.job)
     content = path.read_bytes()
     if fault in ("cut", "empty"):
         path.write_bytes(content[: len(content) // 2 if fault == "cut" else 0])
+    elif fault == "tensor":
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    elif fault == "header":
+        changed = content.replace(rb'"epoch\":2', rb'"epoch\":1')
+        assert changed != content
+        path.write_bytes(changed)
+    elif fault == "fifo":
+        path.unlink()
+        os.mkfifo(path)
     elif fault == "no header":
         from safetensors.torch import save
 

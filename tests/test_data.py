@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets import cache, fetch, pro_sg
+from datasets import atomic, cache, fetch, pro_sg, raw_hashes
 from datasets.base import DatasetConfig
 from datasets.errors import DataError
 from datasets.movielens import ML1M
@@ -195,7 +195,13 @@ def test_a_split_in_the_cache_needs_no_raw_file_and_no_network(raw, tmp_path, ne
 def test_a_raw_file_is_hashed_once_until_it_changes(raw, tmp_path, monkeypatch):
     hashed = []
     real = fetch.sha256
-    monkeypatch.setattr(fetch, "sha256", lambda path: hashed.append(path.name) or real(path))
+
+    def counted(path: Path) -> str:
+        if path == raw:
+            hashed.append(path.name)
+        return real(path)
+
+    monkeypatch.setattr(fetch, "sha256", counted)
     first = prepare(raw.parent.parent, tmp_path / "cache")
     assert prepare(raw.parent.parent, tmp_path / "cache").folder == first.folder
     assert hashed == ["ratings.dat"]
@@ -203,7 +209,7 @@ def test_a_raw_file_is_hashed_once_until_it_changes(raw, tmp_path, monkeypatch):
     assert (
         prepare(raw.parent.parent, tmp_path / "cache").raw_sha256 == real(raw) != first.raw_sha256
     )
-    (tmp_path / "cache" / cache.HASHES).write_text("damaged")
+    (tmp_path / "cache" / raw_hashes.HASHES).write_text("damaged")
     assert prepare(raw.parent.parent, tmp_path / "cache").raw_sha256 == real(raw)
     assert hashed == ["ratings.dat"] * 3
 
@@ -248,6 +254,79 @@ def test_an_unreadable_cache_says_what_to_delete(fault, raw, tmp_path):
         np.save(array, np.zeros(3, dtype=np.int32))
     with pytest.raises(DataError, match=f"{folder}.*delete that folder"):
         prepare(raw.parent.parent, tmp_path / "cache")
+
+
+def test_a_changed_array_of_the_cache_is_noticed_by_a_run(raw, tmp_path):
+    made = prepare(raw.parent.parent, tmp_path / "cache")
+    array = made.folder / "train.item.npy"
+    np.save(array, np.load(array)[::-1])
+    with pytest.raises(DataError, match=r"train.item.npy: it changed after.*delete that folder"):
+        prepare(raw.parent.parent, tmp_path / "cache")
+    assert cache.read(made.folder).split_hash == made.split_hash  # a trial's process only maps it
+
+
+def test_a_changed_split_hash_is_noticed(raw, tmp_path):
+    made = prepare(raw.parent.parent, tmp_path / "cache")
+    header = made.folder / "header.json"
+    header.write_text(header.read_text().replace(made.split_hash, "0" * 64))
+    with pytest.raises(DataError, match="contradict each other"):
+        cache.read(made.folder)
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "3", '"x"', "null", '{"a": 3}', "[" * 10**5, '{"arrays": []}', '{"files": 3}']
+)
+def test_json_of_another_shape_in_the_cache_is_no_traceback(text, raw, tmp_path):
+    made = prepare(raw.parent.parent, tmp_path / "cache")
+    (tmp_path / "cache" / raw_hashes.HASHES).write_text(text)
+    assert prepare(raw.parent.parent, tmp_path / "cache").split_hash == made.split_hash
+    (made.folder / "header.json").write_text(text)
+    with pytest.raises(DataError, match=r"header.json.*delete that folder"):
+        prepare(raw.parent.parent, tmp_path / "cache")
+
+
+def test_a_split_whose_raw_file_is_not_there_is_used_with_a_word(raw, tmp_path, capsys):
+    made = prepare(raw.parent.parent, tmp_path / "cache")
+    assert made.notice is None
+    assert prepare(raw.parent.parent, tmp_path / "cache").notice is None
+    again = prepare(tmp_path / "nothing", tmp_path / "cache")
+    said = f"no raw file in {tmp_path / 'nothing'}; using the cached split {made.split_hash}"
+    assert (again.notice, again.notes) == (said, made.notes)
+
+
+def test_a_missing_file_of_several_is_named(raw, tmp_path, network, monkeypatch):
+    source = dataclasses.replace(ML1M.source, others=(("ml-1m/ratings.dat", "users.dat"),))
+    made = prepare(raw.parent.parent, tmp_path / "cache")
+    monkeypatch.setattr(ML1M, "source", source)
+    missing = f"{raw.parent.parent} has ml-1m/ratings.dat, but no users.dat"
+    again = prepare(raw.parent.parent, tmp_path / "cache")
+    assert again.notice == f"{missing}; using the cached split {made.split_hash}"
+    network(None)
+    with pytest.raises(DataError, match=f"could not be downloaded.*; {missing}$"):
+        prepare(raw.parent.parent, tmp_path / "other cache")
+
+
+def test_a_cache_of_another_format_is_made_again_or_refused_with_its_name(
+    raw, tmp_path, network, monkeypatch
+):
+    with monkeypatch.context() as older:
+        older.setattr(cache, "FORMAT", 2)
+        old = prepare(raw.parent.parent, tmp_path / "cache")
+    network(None)
+    with pytest.raises(DataError, match=f"{old.folder} is of another cache format than 3"):
+        prepare(tmp_path / "nothing", tmp_path / "cache")
+    new = prepare(raw.parent.parent, tmp_path / "cache")
+    assert (new.made, new.split_hash) == (True, old.split_hash)
+    assert new.folder != old.folder
+
+
+def test_what_a_killed_run_left_in_the_cache_goes(raw, tmp_path):
+    made = prepare(raw.parent.parent, tmp_path / "cache")
+    lock = atomic.lock_path(tmp_path / "cache", made.folder.name)
+    for left in (lock, tmp_path / "cache" / ".x.1.new", atomic.lock_path(raw.parent, raw.name)):
+        left.touch()
+    prepare(raw.parent.parent, tmp_path / "cache")
+    assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
 
 
 def test_empty_after_the_filters_is_said(raw, tmp_path):

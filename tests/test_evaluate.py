@@ -154,6 +154,34 @@ def test_history_is_masked_below_every_score(random):
         assert not set(ranking.top[k]) & set(fold.history.matrix[user].indices)
 
 
+def changed(history: csr_matrix) -> None:
+    history.data[:] = 0
+    history.eliminate_zeros()
+
+
+def rotated(history: csr_matrix) -> None:
+    history.indices[:] = (history.indices + 1) % history.shape[1]
+
+
+def cut(history: csr_matrix) -> None:
+    history.resize((1, 1))
+
+
+@pytest.mark.parametrize("change", [changed, rotated, cut])
+def test_a_model_that_changes_its_history_changes_no_mask(change, random):
+    fold = random_fold(random, 20, 40)
+    scores = torch.from_numpy(random.standard_normal((20, 40)).astype(np.float32))
+
+    def score(history, users):
+        change(history)
+        return scores[users]
+
+    plain, own = evaluate(lambda history, users: scores[users], fold), evaluate(score, fold)
+    assert np.array_equal(own.top, plain.top)
+    assert np.array_equal(own.hit, plain.hit)
+    assert np.array_equal(own.history, plain.history)
+
+
 def test_the_models_own_tensor_is_not_written_to(random):
     dense = random.choice(3, size=(8, 20), p=[0.6, 0.2, 0.2])
     dense[:, 0], dense[:, 1] = 1, 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,50 @@ def test_lists_that_will_not_do_are_refused(change, sentence, lists, split, tmp_
     assert sentence in said
     assert len(said.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        (
+            pl.String,
+            "must hold lists of whole numbers, as the split's ids are (it has string)",
+        ),
+        (pl.Binary, "(it has binary)"),
+        (pl.Float64, "(it has double)"),
+        (pl.Date, "(it has date32[day])"),
+        (pl.Boolean, "(it has bool)"),
+        (pl.List(pl.Int64), "(it has list"),
+        (None, "(it has empty ids)"),
+    ],
+)
+def test_ids_of_another_type_are_refused(kind, sentence, lists, tmp_path, capsys):
+    table = pl.read_parquet(lists)
+    some = {"String": "a", "Boolean": True, "Binary": b"a", "Date": date(2020, 1, 1), "List": [1]}
+    value = [None, 1] if kind is None else [some.get(str(kind).partition("(")[0], 1)]
+    one = pl.Series("items", [value] * len(table), dtype=pl.List(kind or pl.Int64))
+    table.with_columns(one).write_parquet(lists)
+    assert evaluate(lists, tmp_path / "out") == 2
+    said = capsys.readouterr().err
+    assert sentence in " ".join(said.replace("large_", "").split())
+    assert len(said.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("kind", [pl.Int8, pl.UInt64])
+def test_ids_of_any_whole_type_are_taken(kind, lists, tmp_path):
+    table = pl.read_parquet(lists)
+    table.with_columns(pl.col("items").cast(pl.List(kind))).write_parquet(lists)
+    assert evaluate(lists, tmp_path / "out") == 0
+
+
+@pytest.mark.parametrize("at", range(0, 100, 10))
+def test_a_damaged_file_of_lists_is_refused_or_read(at, lists, tmp_path, capsys):
+    content = bytearray(lists.read_bytes())
+    start = len(content) * at // 100
+    content[start : start + 40] = bytes(range(200, 240))
+    lists.write_bytes(content)
+    if evaluate(lists, tmp_path / "out"):
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
 def test_a_file_that_is_no_table_is_refused(tmp_path, capsys):

@@ -20,6 +20,8 @@ from benchmark import plugins
 from benchmark.cli import main
 from benchmark.paths import ROOT
 from benchmark.records import store
+from datasets.errors import DataError
+from datasets.movielens import MLLatestSmall
 from models.batches import CSR
 from models.variants import LIKELIHOODS
 from tests.conftest import small_file
@@ -71,7 +73,8 @@ def test_the_readmes_example_runs_and_its_trial_is_repeated_by_hand(ran):
     (record,) = [r for r in store.read_all(out) if r.spec.model == "cooccurrence"]
     hits = (out / f"{record.id}.parquet").read_bytes()
     command = [sys.executable, "-m", "benchmark.trial", str(out / "specs" / f"{record.id}.json")]
-    assert subprocess.run(command, cwd=ROOT, capture_output=True).returncode == 0
+    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (again.returncode, "the same bits as in" in again.stdout) == (0, True)
     assert (out / f"{record.id}.parquet").read_bytes() == hits
 
 
@@ -182,8 +185,12 @@ def test_a_package_offers_its_own_by_an_entry_point(tmp_path):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("1 / 0", "cannot be imported (ZeroDivisionError: division by zero); mend it"),
-        ("raise SystemExit(3)", "cannot be imported (SystemExit: 3); mend it"),
+        (
+            "1\n1 / 0",
+            "cannot be imported (ZeroDivisionError: division by zero (plugin.py, line 2)); mend it",
+        ),
+        ("raise SystemExit(3)", "cannot be imported (SystemExit: 3 (plugin.py, line 1)); mend it"),
+        ("raise BaseException('a\\nb')", "cannot be imported (BaseException: a b (plugin.py, "),
         (
             EXAMPLE.replace('"cooccurrence"', '"ease"'),
             "the model name 'ease' is taken by models.ease",
@@ -200,6 +207,47 @@ def test_a_plugin_that_cannot_be_had_is_one_sentence(tmp_path, text, sentence, r
     assert len(said.splitlines()) == 1
     assert f"the plugin {path}" in said
     assert sentence in said
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ("return 1 / 0", "ZeroDivisionError: division by zero (plugin.py, line 11)"),
+        ("return None", "has no"),
+        ("raise BaseException('polars\\npanics')", "polars panics (plugin.py, line 11)"),
+        ("raise SystemExit(3)", "SystemExit: 3 (plugin.py, line 11)"),
+    ],
+)
+def test_a_mistake_in_a_data_set_is_one_sentence(body, sentence, tmp_path, registries, capsys):
+    path = tmp_path / "plugin.py"
+    start, _, _ = DATASET.partition("    def split")
+    path.write_text(
+        f"{start}    def read(self, raw):\n        {body}\n\n    split = Dataset.split\n"
+    )
+    words = ["--plugin", str(path), "--datasets", "mine", "--models", "popularity"]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    assert "the data set Mine of the plugin plugin.py went wrong (" in said
+    assert sentence in said
+
+
+def test_a_panic_of_polars_is_one_sentence_and_another_error_a_bug():
+    class PanicException(BaseException):
+        pass
+
+    sentence = "MLLatestSmall cannot be read: polars says a b; check"
+    with pytest.raises(DataError, match=sentence), plugins.blamed(MLLatestSmall):
+        raise PanicException("a\nb")
+    with pytest.raises(ValueError, match="bug"), plugins.blamed(MLLatestSmall):
+        raise ValueError("bug")
+
+
+def test_what_has_no_docstring_is_listed(tmp_path, registries, capsys):
+    path = tmp_path / "plugin.py"
+    path.write_text(DATASET.replace('"""Generated, but mine."""', "x = 1"))
+    assert main(["list", "--plugin", str(path)]) == 0
+    assert "  mine: " in capsys.readouterr().out
 
 
 def test_a_file_without_anything_is_refused(tmp_path, registries, capsys):

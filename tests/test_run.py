@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,10 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmark.cli import main
 from benchmark.paths import ROOT
 from benchmark.records import store
 from benchmark.records.record import Record
-from benchmark.run import launch, trial
+from benchmark.run import launch, process
+from datasets import atomic
 from tests.conftest import small_file
 
 FAULTY = ["--plugin", str(ROOT / "tests" / "faulty.py")]
@@ -34,7 +37,7 @@ LONG += ["--threads", "1", "--jobs", "2"]  # threads decide the last bits
 STATUS = {
     "popularity": ("ok", None),
     "chatty": ("ok", None),
-    "raises": ("failed", "ValueError: no such thing"),
+    "raises": ("failed", "ValueError: no such thing (faulty.py, line 27)"),
     "hangs": ("timeout", "ran longer than --timeout 12 seconds in its first epoch"),
     "not-finite": ("failed", "a score must be a finite number"),
     "wrong-shape": ("failed", "one for each user and item"),
@@ -44,6 +47,10 @@ STATUS = {
     "vanishes": ("failed", "its process ended with exit code 2 before its record was written"),
     "crashes": ("failed", "its process died of signal SIGSEGV"),
     "killed": ("failed", "its process died of signal SIGKILL"),
+    "intrudes": ("failed", "the model wrote 'no message' where only messages to the run belong"),
+    "fakes": ("failed", """the model wrote '{"token": "", "ended": true}' where only messages"""),
+    "pretends": ("failed", "its process ended with exit code 2 before its record was written"),
+    "real-time-signal": ("failed", f"its process died of signal {signal.SIGRTMIN + 3}"),
 }
 
 
@@ -64,13 +71,10 @@ def finish(run: subprocess.Popen[str]) -> tuple[int, str, str]:
 def survivors(out: Path) -> list[psutil.Process]:
     """The processes that ``start`` started, and all that those started."""
     found = []
-    for process in psutil.process_iter():
+    for one in psutil.process_iter():
         try:
-            if (
-                process.environ().get("MARK") == str(out)
-                and process.status() != psutil.STATUS_ZOMBIE
-            ):
-                found.append(process)
+            if one.environ().get("MARK") == str(out) and one.status() != psutil.STATUS_ZOMBIE:
+                found.append(one)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return found
@@ -93,7 +97,7 @@ def faulty(tmp_path_factory) -> tuple[Path, tuple[int, str, str]]:
 def test_the_run_goes_on_to_its_end_and_says_1(faulty):
     out, (code, said, errors) = faulty
     assert (code, errors) == (1, "")
-    assert said.count("[12/12]") == 1
+    assert said.count(f"[{len(STATUS)}/{len(STATUS)}]") == 1
     assert len(list(out.glob("*.json"))) == len(STATUS)
     assert hidden(out) == []
     assert survivors(out) == []
@@ -199,17 +203,91 @@ def test_a_spec_reproduces_its_trial_by_hand(undisturbed, tmp_path, capsys):
     pinned = os.environ | {"OPENBLAS_CORETYPE": "Prescott"}
     run = subprocess.run(command, cwd=ROOT, env=pinned, capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
-    after = trained(undisturbed)
+    assert f"the same bits as in {undisturbed / before.id}.json" in run.stdout
+    assert trained(undisturbed) == before
+    assert hidden(undisturbed) == []
+    command += ["--out", str(tmp_path / "else")]
+    assert subprocess.run(command, cwd=ROOT, env=pinned, capture_output=True).returncode == 0
+    after = trained(tmp_path / "else")
     assert all(pool in before.environment.blas for pool in after.environment.blas)
     assert after.finished > before.finished
     assert (after.id, after.per_user, after.curve) == (before.id, before.per_user, before.curve)
+    specs = tmp_path / "specs"
+    specs.mkdir()
+    tmp_path = specs
     (tmp_path / "spec.json").write_text(spec.read_text().replace(before.spec.code, "0" * 16))
     for wrong, sentence in (
         (tmp_path / "spec.json", "is of other code for mult-vae"),
-        (spec.parent, "is not the spec"),
+        (specs / "none.json", "is not the spec"),
+        (Path("SPEC.json"), "SPEC.json is in no folder specs of a run; say --out DIR"),
     ):
-        assert trial.main([str(wrong)]) == 2
+        assert process.main([str(wrong)]) == 2
         assert sentence in capsys.readouterr().err
+
+
+def test_a_stranger_says_not_where_a_trial_by_hand_is_stored(faulty, tmp_path, capsys):
+    """The folder in a SPEC.json counts for nothing, and a record is compared, never replaced."""
+    out, _ = faulty
+    (record,) = [r for r in store.read_all(out) if r.spec.model == "popularity"]
+    job = json.loads((out / "specs" / f"{record.id}.json").read_text())
+    victim, own = tmp_path / "victim", tmp_path / "own"
+    for folder in (victim, own / "specs"):
+        folder.mkdir(parents=True)
+    (victim / f"{record.id}.json").write_text("mine")
+    spec = own / "specs" / "any.json"
+    spec.write_text(json.dumps(job | {"out": str(victim)}))
+    assert process.main([str(spec)]) == 0
+    assert [path.read_text() for path in victim.iterdir()] == ["mine"]
+    (stored,) = store.read_all(own)
+    assert stored.per_user == record.per_user
+    other = stored.model_copy(update={"tied_rows": 0.5, "per_user": None}).sealed()
+    (own / f"{record.id}.json").write_text(other.model_dump_json())
+    capsys.readouterr()
+    assert process.main([str(spec)]) == 1
+    assert "other than in" in (said := capsys.readouterr().out)
+    assert "any.json" not in said
+    assert "json: tied_rows, hit ranks\n" in said
+    assert store.read_all(own) == [other]
+
+
+def test_a_trial_that_is_stopped_ends_with_its_run_and_the_next_goes_on(tmp_path, own_cache):
+    words = (*LONG, "--checkpoint-seconds", "0")
+    run = start(tmp_path, *words)
+    while not list(tmp_path.glob(".*.checkpoint")):
+        time.sleep(0.01)
+        assert run.poll() is None
+    for one in survivors(tmp_path):
+        if one.pid != run.pid:
+            one.suspend()
+    run.kill()
+    finish(run)
+    wait_for_none(tmp_path)
+    code, _, errors = finish(start(tmp_path, *words))
+    assert (code, errors) == (0, "")
+    assert trained(tmp_path).resumed
+
+
+def test_a_run_says_for_which_process_it_waits(tmp_path):
+    words = ("--models", "popularity")
+    code, _, _ = finish(start(tmp_path, *words))
+    assert code == 0
+    (record,) = store.read_all(tmp_path)
+    (tmp_path / f"{record.id}.json").unlink()
+    with atomic.lock(tmp_path, record.id, wait=False):
+        run = start(tmp_path, *words, PYTHONUNBUFFERED="1")
+        assert run.stdout is not None
+        said = next(line for line in run.stdout if line.startswith("waiting"))
+        run.kill()
+        run.communicate()
+    assert f"waiting for file:small popularity, which process {os.getpid()} runs" in said
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder"])
+def test_what_is_named_as_a_record_and_is_no_file_is_refused(kind, tmp_path, capsys):
+    path = tmp_path / f"{'0' * 16}.json"
+    os.mkfifo(path) if kind == "fifo" else path.mkdir()
+    assert main(["report", "--out", str(tmp_path)]) == 2
+    assert f"{path} is no file" in capsys.readouterr().err
 
 
 def test_a_process_launched_ahead_is_used_or_ended(tmp_path):

@@ -18,6 +18,7 @@ from benchmark import cli
 from benchmark.paths import ROOT
 from benchmark.run import trial
 from datasets import atomic, cache
+from datasets.errors import DataError
 from datasets.registry import DATASETS
 from tests.conftest import DATA, run_tiny, small_file
 
@@ -64,6 +65,7 @@ def test_every_place_that_writes_is_here():
     assert users == {
         "datasets/cache.py",
         "datasets/pro_sg.py",
+        "datasets/raw_hashes.py",
         "benchmark/records/store.py",
         "benchmark/run/checkpoint.py",
         "benchmark/run/child.py",
@@ -86,6 +88,13 @@ def test_a_split(full, tmp_path, capsys, own_cache):
     assert files(tmp_path, own_cache) == {}
 
 
+def test_the_hashes_of_raw_files(full, tmp_path, capsys, own_cache):
+    full(r"^\.hashes\.json\.")
+    assert run_tiny(tmp_path, "--datasets", small_file(tmp_path), "--models", "popularity") == 2
+    told(capsys)
+    assert files(own_cache) == {}
+
+
 def test_a_spec(full, tmp_path, capsys):
     full(r"^\.[0-9a-f]{16}\.json\.")
     assert run_tiny(tmp_path, "--models", "popularity") == 2
@@ -94,7 +103,7 @@ def test_a_spec(full, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("suffix", ["json", "parquet", "top.parquet", "safetensors", "checkpoint"])
-def test_a_trials_files(suffix, full, finished, tmp_path, capsys):
+def test_a_trials_files(suffix, full, finished, tmp_path):
     """The disk is full in the trial's own process, where a record is there already."""
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     spec = next(p for p in (tmp_path / "specs").iterdir() if '"mult-dae"' in p.read_text())
@@ -102,8 +111,9 @@ def test_a_trials_files(suffix, full, finished, tmp_path, capsys):
     spec.write_text(json.dumps(told_to))
     before = files(tmp_path)
     full(rf"^\.{spec.stem}\.{re.escape(suffix)}\.")
-    assert trial.main([str(spec)]) == 2
-    told(capsys)
+    loaded = trial.load(spec)
+    with pytest.raises(DataError, match=SENTENCE):
+        trial.write(loaded.job, trial.run(loaded, lambda *_: None))
     left = files(tmp_path)
     assert {p: c for p, c in left.items() if not p.name.endswith(".checkpoint")} == before
 
@@ -118,6 +128,8 @@ def test_a_report(full, tmp_path, capsys):
 
 
 def test_the_six_files(full, tmp_path, capsys):
+    (tmp_path / "six").mkdir()
+    (tmp_path / "six" / "notes").write_text("mine")  # else the folder appears as a whole
     full(r"^\.test_te\.csv\.")
     assert cli.main(["export-split", "synthetic", str(tmp_path / "six"), *DATA]) == 2
     told(capsys)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmark.paths import ROOT
 from datasets import pro_sg
 from datasets.errors import DataError
 from datasets.movielens import ML1M
@@ -189,5 +193,27 @@ def test_split_hash_is_what_sha256sum_gives(small_split, tmp_path):
     assert (
         pro_sg.split_hash(pro_sg.hashes(small_split)) == hashlib.sha256(lines.encode()).hexdigest()
     )
-    with pytest.raises(DataError, match="exists already"):
+    paths[1].unlink()
+    assert pro_sg.write(small_split, tmp_path) == paths  # what is missing is added
+    paths[1].write_text("uid,sid\n")
+    with pytest.raises(DataError, match=f"{paths[1].name} exists already, with other content"):
         pro_sg.write(small_split, tmp_path)
+
+
+def test_a_split_appears_whole_or_not_at_all(small_split, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr(
+        pro_sg.atomic, "sync", lambda path: (_ for _ in ()).throw(OSError("disk full"))
+    )
+    for folder in (tmp_path / "missing", tmp_path / "empty"):
+        with pytest.raises(DataError, match="disk full"):
+            pro_sg.write(small_split, folder)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_an_export_killed_at_any_call_is_whole_or_absent_and_goes_on(tmp_path):
+    command = [sys.executable, "-m", "tests.kill_points", str(tmp_path)]
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    assert int(made.stdout.split()[0]) > 100

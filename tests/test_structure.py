@@ -17,6 +17,7 @@ SHARED = (
     "doctor",
     "environment",
     "errors",
+    "interrupt",
     "labels",
     "paths",
     "plugins",

@@ -24,6 +24,7 @@ from benchmark.run.progress import Progress, copy_of
 from benchmark.run.training import Trial
 from benchmark.spec import Data, Job, TrialSpec, code_hash
 from datasets.cache import Prepared
+from datasets.errors import DataError
 from datasets.split import Fold, Interactions, Split
 from models.base import Compute, Config, Recommender
 from models.registry import MODELS, Entry
@@ -203,6 +204,10 @@ def test_construction_and_each_epoch_are_seeded(small_split, tmp_path):
     assert len({pair[0] for pair in draws.values()}) == 5
 
 
+class PanicError(BaseException):
+    """What a library may raise that knows no Exception, as polars does."""
+
+
 def raising(error):
     class Raising(Toy):
         def train_epoch(self, data):
@@ -224,9 +229,29 @@ class NotANumber(Toy):
         return super().train_epoch(data) | {"loss": math.nan}
 
 
+def logging(**log):
+    class Logging(Toy):
+        def train_epoch(self, data):
+            return super().train_epoch(data) | log
+
+    return Logging
+
+
+class LogsNothing(Toy):
+    def train_epoch(self, data):
+        super().train_epoch(data)
+        return
+
+
 class BadScores(Toy):
     def score(self, history, users=None):
         return super().score(history) * (math.nan if self.epoch == 2 else 1)
+
+
+def test_what_a_model_logs_may_be_any_kind_of_number(small_split, tmp_path):
+    numbers = {"a": np.float32(1), "b": torch.tensor(2), "c": 3, "d": True}
+    record = run(trial_of(logging(**numbers), ToyConfig(), small_split), tmp_path)
+    assert {name: record.curve[0][name] for name in "abcd"} == {"a": 1, "b": 2, "c": 3, "d": 1}
 
 
 class WrongShape(Toy):
@@ -241,6 +266,14 @@ class WrongShape(Toy):
         (raising(MemoryError("10 GB")), "oom", "out of memory", 1),
         (raising(torch.OutOfMemoryError("CUDA out of memory")), "oom", "out of memory", 1),
         (raising(SystemExit(3)), "failed", "the model called sys.exit(3)", 1),
+        (raising(DataError("no table")), "failed", "DataError: no table (test_trial.py, line ", 1),
+        (raising(PanicError("two\nlines")), "failed", "PanicError: two lines (test_trial.py, ", 1),
+        (logging(loss="low"), "failed", "loss in the log of epoch 1 is 'low', and no number", 0),
+        (logging(kl=np.ones(2)), "failed", "kl in the log of epoch 1 is array", 0),
+        (logging(epoch=7), "failed", "the log of epoch 1 has the name 'epoch'; choose another", 0),
+        (logging(validation=1), "failed", "has the name 'validation'; choose another", 0),
+        (logging(kl=math.nan), "diverged", "kl of epoch 1 is nan", 0),
+        (LogsNothing, "failed", "train_epoch returned None; it must return a dict of numbers", 0),
         (Exploding, "diverged", "the loss of epoch 3 is 21", 2),
         (NotANumber, "diverged", "not finite", 0),
         (BadScores, "failed", "not finite, the first nan", 1),
@@ -250,7 +283,7 @@ class WrongShape(Toy):
 def test_a_failure_is_a_row_without_numbers(model, status, reason, epochs, small_split, tmp_path):
     record = run(trial_of(model, ToyConfig(), small_split), tmp_path)
     assert (record.status, len(record.curve)) == (status, epochs)
-    assert reason in (record.reason or "")
+    assert reason in record.sentence
     assert (record.metrics, record.best_epoch, record.per_user, record.tied_rows) == (None,) * 4
     assert [p.name for p in tmp_path.iterdir()] == [f"{record.id}.json"]
     assert store.read(tmp_path / f"{record.id}.json") == record

@@ -68,11 +68,15 @@ def _evaluate_batch(
     score: Score, history: csr_matrix, target: csr_matrix, users: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     seen = history[users]
-    scores = _checked(score(seen, users), seen.shape, users)
-    masked = scores.index_put(_entries(seen, scores.device), scores.new_tensor(-torch.inf))
-    top, tied = rank(masked, torch.from_numpy(users).to(scores.device))
+    # copied before, since a model may change its history in place
+    rows, items = _entries(seen)
+    scores = _checked(score(seen, users), (len(users), target.shape[1]), users)
+    on = scores.device
+    masked = scores.index_put((rows.to(on), items.to(on)), scores.new_tensor(-torch.inf))
+    top, tied = rank(masked, torch.from_numpy(users).to(on))
     is_target = torch.zeros_like(masked, dtype=torch.bool)
-    is_target[_entries(target[users], scores.device)] = True
+    rows, items = _entries(target[users])
+    is_target[rows.to(on), items.to(on)] = True
     hit = is_target.gather(1, top)
     top = torch.where(masked.gather(1, top) > -torch.inf, top, -1)
     missing = (0, DEPTH - top.shape[1])
@@ -83,11 +87,10 @@ def _evaluate_batch(
     )
 
 
-def _entries(matrix: csr_matrix, device: torch.device) -> tuple[Tensor, Tensor]:
+def _entries(matrix: csr_matrix) -> tuple[Tensor, Tensor]:
+    """Return the row and the column of each entry, int64, which share no memory with ``matrix``."""
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    return torch.from_numpy(rows).to(device), torch.from_numpy(matrix.indices.astype(np.int64)).to(
-        device
-    )
+    return torch.from_numpy(rows), torch.from_numpy(matrix.indices.astype(np.int64))
 
 
 def _checked(scores: Tensor, shape: tuple[int, int], users: np.ndarray) -> Tensor:

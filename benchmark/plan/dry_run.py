@@ -8,6 +8,7 @@ import argparse
 import json
 from collections.abc import Iterator
 
+from benchmark import plugins
 from benchmark.evaluation import truth
 from benchmark.labels import flat
 from benchmark.plan import plan as plans
@@ -25,10 +26,11 @@ def show(plan: Plan, arguments: argparse.Namespace) -> int:
     stored = store.read_all(arguments.out)
     for lineup in plan.lineups:
         data = lineup.data
-        dataset = data.entry.dataset(data.config)
-        made = cache.at_hand(
-            lineup.dataset, dataset, arguments.data_dir, cache.default_folder(), PROTOCOL
-        )
+        with plugins.blamed(data.entry.dataset):
+            dataset = data.entry.dataset(data.config)
+            made = cache.at_hand(
+                lineup.dataset, dataset, arguments.data_dir, cache.default_folder(), PROTOCOL
+            )
         missing = "" if made else ": not split yet; a run would make the split"
         print(f"{lineup.data_label}{missing}", *settings(data), sep="\n")
         split = made.split_hash if made else ""

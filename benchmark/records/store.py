@@ -92,6 +92,8 @@ def read(path: Path) -> Record:
 
     Raises DataError if the file is not a record, was altered, or is of a newer version.
     """
+    if not path.is_file():  # to read a named pipe would wait for ever
+        raise DataError(f"{path} is no file; move it out of the folder")
     try:
         content = json.loads(path.read_text())
         newer = content["record_version"] > VERSION

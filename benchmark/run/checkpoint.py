@@ -2,23 +2,28 @@
 
 A checkpoint is one safetensors file, replaced after an epoch and deleted once the record is
 written. Its tensors are the model's ``state()`` and, as "best/NAME", the best weights where they
-are not the current ones; the rest is JSON in its header. One of another thread count or matrix
-product would not go on bit for bit, and is not taken.
+are not the current ones; the rest is JSON in its header, with a hash of all. One of another thread
+count or matrix product would not go on bit for bit, and is not taken; nor is one with changed
+bytes.
 """
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import safetensors
+import torch
 from pydantic import ValidationError
 from safetensors.torch import save
 
 from benchmark import environment
+from benchmark.run.outcome import Unstored
 from benchmark.run.progress import Progress, Tensors, copy_of
 from benchmark.spec import Job, Strict
 from datasets import atomic
+from datasets.errors import DataError
 from models.base import Recommender
 
 
@@ -45,7 +50,7 @@ def path_of(job: Job) -> Path:
 
 
 def write(job: Job, model: Recommender[Any], progress: Progress) -> None:
-    """Write the checkpoint, in place of the one before."""
+    """Write the checkpoint, in place of the one before; raise Unstored if there is no room."""
     wall, other = progress.others.seconds()
     header = Header(
         id=job.spec.id,
@@ -67,7 +72,20 @@ def write(job: Job, model: Recommender[Any], progress: Progress) -> None:
             f"best/{name}": tensor for name, tensor in (progress.best_weights or {}).items()
         }
     packed = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    atomic.write(path_of(job), save(packed, {"header": header.model_dump_json()}))
+    text = header.model_dump_json()
+    try:
+        atomic.write(path_of(job), save(packed, {"header": text, "sha256": digest(text, packed)}))
+    except DataError as error:
+        raise Unstored(str(error)) from error
+
+
+def digest(header: str, tensors: Tensors) -> str:
+    """Return one sha256 of a checkpoint's header and of its tensors with their names and shapes."""
+    found = hashlib.sha256(header.encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        found.update(tensor.cpu().reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def resume(job: Job, model: Recommender[Any], progress: Progress) -> None:
@@ -98,17 +116,21 @@ def resume(job: Job, model: Recommender[Any], progress: Progress) -> None:
 
 
 def read(job: Job) -> tuple[Header, Tensors] | None:
-    """The checkpoint of a trial; None if there is none, or it is damaged or of other threads or
-    arithmetic.
+    """The checkpoint of a trial; None if there is none, or it is damaged, was altered, or is of
+    other threads or arithmetic.
     """
     path = path_of(job)
-    if not path.exists():
+    if not path.is_file():
         return None
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            header = Header.model_validate_json((file.metadata() or {}).get("header", ""))
+            metadata = file.metadata() or {}
             names = file.keys()  # the file itself is no mapping
             tensors = {name: file.get_tensor(name) for name in names}
+        text = metadata.get("header", "")
+        if metadata.get("sha256") != digest(text, tensors):
+            return None
+        header = Header.model_validate_json(text)
     except (safetensors.SafetensorError, ValidationError, OSError):
         return None
     here = (job.spec.id, job.threads, environment.matrix_product())

@@ -6,7 +6,6 @@ that a child that outlives a killed runner for a moment still keeps others away.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -15,6 +14,8 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import Field, ValidationError
+
 from benchmark import environment, labels
 from benchmark.records import store
 from benchmark.records.record import Cost, Record, Status
@@ -22,11 +23,13 @@ from benchmark.run import checkpoint, outcome
 from benchmark.run.clock import Clock
 from benchmark.run.launch import Launched, launch
 from benchmark.run.progress import Progress
-from benchmark.spec import Job
+from benchmark.spec import Job, Strict
 from datasets import atomic
 from datasets.errors import DataError
 
 Stamp = tuple[int, int] | None
+LONGEST = 2**16
+"""The most bytes in one message."""
 LAST_SECONDS = 5.0
 """How long the runner waits for a process to end after its last message."""
 
@@ -38,6 +41,25 @@ def stamp_of(job: Job) -> Stamp:
     except FileNotFoundError:
         return None
     return stat.st_ino, stat.st_mtime_ns
+
+
+class Message(Strict):
+    """What a trial's process sends: an epoch is over, its record is there, or why it cannot be."""
+
+    token: str
+    epoch: int = Field(default=0, ge=0, lt=2**31)
+    planned: int = Field(default=0, ge=0, lt=2**31)
+    ended: bool = False
+    refused: str | None = None
+
+    @classmethod
+    def of(cls, line: bytes, token: str) -> Message | None:
+        """Return the message in a line, or None if it is none with this ``token``."""
+        try:
+            message = cls.model_validate_json(line)
+        except ValidationError:
+            return None
+        return message if message.token == token and message.epoch <= message.planned else None
 
 
 class Settled(Exception):
@@ -62,6 +84,10 @@ class Child:
     planned: int = 1
     ended: bool = False
     """Whether it has said that its record is there."""
+    refused: str | None = None
+    """Why it could not run the trial at all, or not write its record."""
+    intruder: bytes = b""
+    """What came over its pipe that is no message of the trial."""
     timed_out: bool = False
     started: float = field(default_factory=time.monotonic)
 
@@ -76,7 +102,8 @@ class Child:
             lock = stack.enter_context(atomic.lock(job.out, job.spec.id, wait=False))
             if stamp_of(job) != stamp:
                 raise Settled
-            atomic.sweep(job.out, job.spec.id, keep=None if fresh else checkpoint.path_of(job))
+            if fresh:
+                checkpoint.path_of(job).unlink(missing_ok=True)
             spec = job.out / store.SPECS / f"{job.spec.id}.json"
             atomic.write(spec, (job.model_dump_json(indent=1) + "\n").encode())
             launched = stack.enter_context(closing(launch(job.threads)))
@@ -97,20 +124,28 @@ class Child:
         return f"{labels.trial_label(self.job)}{epoch}"
 
     def read(self) -> bool:
-        """Read the messages that have come; return whether more may follow."""
+        """Read the messages that have come; return whether more may follow.
+
+        None follows the last, nor a line that is no message, after which nothing of that process
+        can be believed.
+        """
         received = os.read(self.output, 2**16)
         *lines, self.unread = (self.unread + received).split(b"\n")
+        if len(self.unread) > LONGEST:
+            lines.append(self.unread)
         for line in lines:
-            message = json.loads(line)
-            self.epoch = message.get("epoch", self.epoch)
-            self.planned = message.get("planned", self.planned)
-            self.ended = message.get("ended", False)
-        return bool(received)
+            if (message := Message.of(line, self.launched.token)) is None:
+                self.intruder = line
+                return False
+            self.epoch = message.epoch or self.epoch
+            self.planned = message.planned or self.planned
+            self.ended, self.refused = message.ended, message.refused
+        return bool(received) and not self.ended
 
     def close(self) -> None:
         """End the process if it still runs, and release the trial's lock."""
         self.launched.kill()
-        atomic.sweep(self.job.out, self.job.spec.id, keep=checkpoint.path_of(self.job))
+        atomic.sweep(self.job.out, self.job.spec.id)
         self.resources.close()
 
     def settle(self, timeout: float | None) -> Record:
@@ -120,14 +155,14 @@ class Child:
         """
         if self.ended:
             return store.read(store.path_of(self.job.out, self.job.spec.id))
-        with suppress(subprocess.TimeoutExpired):
-            self.launched.process.wait(LAST_SECONDS)
+        if not self.intruder:
+            with suppress(subprocess.TimeoutExpired):
+                self.launched.process.wait(LAST_SECONDS)
         self.launched.kill()
         code = self.launched.process.returncode
-        self.launched.log.seek(0)
-        said = self.launched.log.read().decode(errors="replace").strip().splitlines()
-        if code == 2 and said and said[-1].startswith("trial: "):
-            raise DataError(said[-1].removeprefix("trial: "))
+        said = self.launched.said().strip().splitlines()
+        if self.refused is not None:
+            raise DataError(self.refused)
         status, sentence = self.verdict(code, timeout)
         reason = "\n".join([*said[-20:], sentence])
         job = self.job
@@ -151,12 +186,19 @@ class Child:
         """Return status and reason for a process that ended without a record."""
         began = f"; it was at epoch {self.epoch} of {self.planned}"
         where = began if self.epoch else " in its first epoch"
+        if self.intruder:
+            what = self.intruder[:60].decode(errors="backslashreplace")
+            return (
+                "failed",
+                f"the model wrote {what!r} where only messages to the run belong{where}",
+            )
         if self.timed_out:
             return "timeout", f"ran longer than --timeout {timeout:g} seconds{where}"
         if code >= 0:
             ended = f"its process ended with exit code {code} before its record was written"
             return "failed", f"{ended}{where}"
-        name = signal.Signals(-code).name
+        known = {number.value: number.name for number in signal.Signals}
+        name = known.get(-code, str(-code))
         if -code == signal.SIGKILL and environment.oom_kills() > self.oom_kills:
             return "oom", f"out of memory: the system killed its process{where}"
         return "failed", f"its process died of signal {name}{where}"

@@ -5,6 +5,7 @@ their own.
 from __future__ import annotations
 
 import hashlib
+import io
 from pathlib import Path
 from typing import Any
 
@@ -59,36 +60,58 @@ def evaluate(
         device=None,
         precision=None,
     )
-    ranking = rank(read(lists, prepared.split.test), prepared.split.test, lists)
+    ranking = rank(read(lists, content, prepared.split.test), prepared.split.test, lists)
     progress = Progress(Clock(None))
     record = outcome.record_of(spec, data, "ok", None, ranking, progress, threads=1, alone=True)
     result = store.packed(record.model_copy(update={"cost": Cost()}), ranking)
     return store.write(out, result)
 
 
-def read(path: Path, fold: Fold) -> dict[int, np.ndarray]:
-    """The list of each user: raw item ids. Raises DataError if the file is not as ``evaluate``
-    says.
+def read(path: Path, content: bytes, fold: Fold) -> dict[int, np.ndarray]:
+    """The list of each user: raw item ids. Raises DataError if the ``content`` of the file is not
+    as ``evaluate`` says.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(io.BytesIO(content))
         users = table["user"].to_numpy()
         column = table["items"].combine_chunks()
-        values, offsets = column.flatten().to_numpy(zero_copy_only=False), _offsets(column)
-    except (pa.ArrowException, KeyError, AttributeError, ValueError) as error:
+        values, offsets = column.flatten(), _offsets(column)
+    except Exception as error:  # Arrow raises many kinds for a damaged file
         raise DataError(
-            f"{path} does not hold lists ({error}); it needs a column user (position in the "
-            "test fold) and a column "
-            "items (a list of raw item ids, the best first)"
+            f"{path} does not hold lists ({' '.join(str(error).split())}); it needs a column user "
+            "(position in the test fold) and a column items (a list of raw item ids, the best "
+            "first)"
         ) from error
     if not np.issubdtype(users.dtype, np.integer) or len(np.unique(users)) != len(users):
         raise DataError(f"the column user of {path} must hold whole numbers, each once")
-    if fold.history.item_ids.dtype.kind == "S":
-        values = np.char.encode(values.astype(str), "utf-8")
-    return {int(u): values[a:b] for u, a, b in zip(users, offsets[:-1], offsets[1:], strict=True)}
+    ids = _ids(path, values, fold.history.item_ids)
+    return {int(u): ids[a:b] for u, a, b in zip(users, offsets[:-1], offsets[1:], strict=True)}
+
+
+def _ids(path: Path, values: Any, item_ids: np.ndarray) -> np.ndarray:
+    """Return an Arrow array of ids as the split has them; raise DataError if it holds others."""
+    import pyarrow as pa
+
+    text = item_ids.dtype.kind == "S"
+    known, kind = (pa.string(), "text") if text else (pa.int64(), "whole numbers")
+    wanted = pa.types.is_integer, pa.types.is_null
+    if text:
+        wanted = pa.types.is_string, pa.types.is_large_string, pa.types.is_null
+    try:
+        if isinstance(values.type, pa.DictionaryType):
+            values = values.dictionary_decode()
+        if not any(is_wanted(values.type) for is_wanted in wanted) or values.null_count > 0:
+            found = "empty ids" if values.null_count else str(values.type)
+            raise ValueError(f"it has {found}")
+        found = values.cast(known).to_numpy(zero_copy_only=False)
+        return np.char.encode(found.astype(str), "utf-8") if text else found
+    except (pa.ArrowException, ValueError) as error:
+        raise DataError(
+            f"the column items of {path} must hold lists of {kind}, as the split's ids are "
+            f"({' '.join(str(error).split())}); write the raw ids as they are in the data"
+        ) from error
 
 
 def _offsets(column: Any) -> np.ndarray:

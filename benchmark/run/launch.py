@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -21,6 +22,8 @@ from typing import IO
 
 from benchmark.paths import ROOT
 
+LOG_BYTES = 2**16
+"""The most that is read of what a trial's process wrote to standard error."""
 _ahead: list[Launched] = []
 
 
@@ -68,6 +71,8 @@ class Launched:
     """The socket over which it is told its trial."""
     log: IO[bytes]
     """What it writes to standard error."""
+    token: str
+    """What each of its messages must repeat: a model that writes to its pipe does not know it."""
 
     @classmethod
     def start(cls, threads: int) -> Launched:
@@ -87,12 +92,18 @@ class Launched:
         )
         its.close()
         end_with(listening, process.pid)
-        return cls(threads, process, held, line, log)
+        return cls(threads, process, held, line, log, secrets.token_hex(8))
 
     def tell(self, spec: Path, lock: int) -> None:
         """Have the process run the trial of ``spec``, and inherit the trial's ``lock``."""
         with suppress(BrokenPipeError):  # it has died already, as its exit code will say
-            socket.send_fds(self.line, [os.fsencode(spec)], [lock])
+            socket.send_fds(self.line, [self.token.encode(), b" ", os.fsencode(spec)], [lock])
+
+    def said(self) -> str:
+        """Return the last LOG_BYTES of what it wrote to standard error."""
+        size = self.log.seek(0, os.SEEK_END)
+        self.log.seek(max(0, size - LOG_BYTES))
+        return self.log.read().decode(errors="replace")
 
     def kill(self) -> None:
         """End the process and its children."""
@@ -115,6 +126,8 @@ def end_with(listening: int, group: int) -> None:
     It does so however this process dies, and whatever the interpreters of the group are doing then.
     """
     fcntl.fcntl(listening, fcntl.F_SETOWN, -group)
+    # by default the signal is SIGIO, which a stopped process does not get and a model may ignore
+    fcntl.fcntl(listening, fcntl.F_SETSIG, signal.SIGKILL)
     fcntl.fcntl(listening, fcntl.F_SETFL, fcntl.fcntl(listening, fcntl.F_GETFL) | os.O_ASYNC)
     os.close(listening)
 

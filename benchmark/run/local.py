@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 
 from tqdm import tqdm
@@ -13,7 +16,7 @@ from tqdm import tqdm
 from benchmark import labels
 from benchmark.records import store
 from benchmark.records.record import Record
-from benchmark.run import outcome
+from benchmark.run import checkpoint, outcome
 from benchmark.run.child import Child, Settled, stamp_of
 from benchmark.spec import Job
 from datasets import atomic
@@ -36,15 +39,15 @@ def unsettled(jobs: Iterable[Job], force: bool, retry: bool) -> list[Job]:
     return chosen
 
 
-def tidy(settled: Iterable[Job]) -> None:
-    """Delete the temporary files that killed runs left of trials that have a record."""
+def tidy(out: Path, settled: Iterable[Job]) -> None:
+    """Delete what killed runs left in ``out``, and checkpoints of trials that are ``settled``."""
     for job in settled:
-        if any(job.out.glob(f".{job.spec.id}.*")):
-            try:
-                with atomic.lock(job.out, job.spec.id, wait=False):
-                    atomic.sweep(job.out, job.spec.id)
-            except atomic.Busy:
-                pass  # another run works on it
+        if checkpoint.path_of(job).exists():
+            # else another run works on it
+            with suppress(atomic.Busy), atomic.lock(job.out, job.spec.id, wait=False):
+                checkpoint.path_of(job).unlink(missing_ok=True)
+    for folder in (out, out / store.SPECS):
+        atomic.tidy(folder)
 
 
 class Local:
@@ -54,6 +57,8 @@ class Local:
         """``timeout``: seconds after which a trial is ended; ``fresh``: disregard checkpoints."""
         self.at_once, self.timeout, self.fresh = at_once, timeout, fresh
         self.running: list[Child] = []
+        self.tell_at: dict[str, float] = {}
+        """When to say that a trial is under way in another run, by its id."""
 
     def run(self, jobs: Sequence[Job]) -> Generator[tuple[Job, Record], None, None]:
         """Give each job with its record, as they end; whatever ends this early, no process outlives
@@ -83,6 +88,7 @@ class Local:
                 child = Child.start(job, stamp, self.fresh)
             except atomic.Busy:
                 self.queue.append((job, stamp))
+                self.tell_at.setdefault(job.spec.id, time.monotonic() + atomic.PATIENCE_SECONDS)
             except Settled:
                 self.display.finished(job, "done by another run")
             else:
@@ -100,7 +106,19 @@ class Local:
                 child.launched.kill()
         self.display.show(self.running)
         if not self.running:  # all that is left is under way elsewhere
-            time.sleep(TICK_SECONDS)
+            self.wait()
+
+    def wait(self) -> None:
+        """Wait a moment for other runs; of each trial that takes them long, say once for which."""
+        for job, _ in self.queue:
+            if time.monotonic() > self.tell_at.get(job.spec.id, math.inf):
+                self.tell_at[job.spec.id] = math.inf
+                holders = atomic.holders(atomic.lock_path(job.out, job.spec.id))
+                self.display.say(
+                    f"waiting for {labels.trial_label(job)}, which {holders} runs; it goes on here "
+                    "once that has ended"
+                )
+        time.sleep(TICK_SECONDS)
 
     def settle(self, child: Child) -> Record:
         """Return the record of a trial that has ended, and say how it went."""
@@ -136,5 +154,9 @@ class Display:
         self.done += 1
         left = (time.monotonic() - self.started) / self.done * (self.total - self.done)
         tail = f"; about {left / 60:.0f} min left" if left > 60 else ""
+        self.say(f"[{self.done}/{self.total}] {labels.trial_label(job)}: {what}{tail}")
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
         with tqdm.external_write_mode():
-            print(f"[{self.done}/{self.total}] {labels.trial_label(job)}: {what}{tail}", flush=True)
+            print(line, flush=True)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmark import environment
+from benchmark import environment, plugins
 from benchmark.evaluation.metrics import HEADLINE, SELECTION, standard_error
 from benchmark.evaluation.ranking import Ranking, ScoreError
 from benchmark.records.record import Estimate, Record, Status
 from benchmark.run.facts import facts
 from benchmark.run.progress import Progress
 from benchmark.spec import Data, TrialSpec
+from datasets.errors import DataError
 
 
 class Unavailable(Exception):
@@ -23,6 +26,14 @@ class Unavailable(Exception):
 
 class Diverged(Exception):
     """Training left the region where numbers mean anything; one sentence."""
+
+
+class LogError(Exception):
+    """A model has logged something else than numbers under names of its own; one sentence."""
+
+
+class Unstored(DataError):
+    """A checkpoint could not be written, which is no fault of the model's; one sentence."""
 
 
 def record_of(
@@ -78,21 +89,25 @@ def test_results(ranking: Ranking) -> dict[str, Any]:
     }
 
 
-def failure(error: BaseException) -> tuple[Status, str]:
-    """The status and one-sentence reason of a model's failure; a traceback follows where the cause
-    is not plain.
+def failure(error: BaseException, files: Iterable[Path]) -> tuple[Status, str]:
+    """The status and reason of a failure of the model that ``files`` define.
+
+    The last line of the reason is one sentence; before it comes the traceback where the cause is
+    not plain.
     """
-    if isinstance(error, ScoreError | Unavailable):
-        return "failed", str(error)
+    told = " ".join(str(error).split())
+    if isinstance(error, ScoreError | Unavailable | LogError):
+        return "failed", told
     if isinstance(error, Diverged):
-        return "diverged", str(error)
+        return "diverged", told
     if isinstance(error, SystemExit):
         return "failed", f"the model called sys.exit({error.code!r})"
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(
         error
     ):
-        return "oom", f"out of memory: {error}"
-    return "failed", "".join(traceback.format_exception(error)).strip()
+        return "oom", f"out of memory: {told}"
+    said = "".join(traceback.format_exception(error)).strip()
+    return "failed", f"{said}\n{plugins.sentence(error, files)}"
 
 
 def line(record: Record) -> str:

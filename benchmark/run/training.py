@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from benchmark import environment
 from benchmark.evaluation.metrics import SELECTION
 from benchmark.evaluation.ranking import Ranking, evaluate
 from benchmark.run import checkpoint
-from benchmark.run.outcome import Diverged, Unavailable
+from benchmark.run.outcome import Diverged, LogError, Unavailable
 from benchmark.run.progress import Progress, copy_of
 from benchmark.spec import Job
 from datasets.split import Split
@@ -33,6 +35,9 @@ from models.registry import Entry
 
 DIVERGED = 10.0
 """An epoch's loss above this many times the first epoch's ends a trial."""
+
+OWN = ("epoch", "validation")
+"""What a point of the learning curve has besides the model's log."""
 
 Notify = Callable[[int, int, float], None]
 """Called after each epoch with its number, how many are planned, and the best validation score so
@@ -48,6 +53,11 @@ class Trial:
     """None for a row of the truth."""
     config: Config
     split: Split
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that define the model."""
+        return self.entry.files if self.entry else []
 
 
 def seed_everything(seed: int | None, epoch: int) -> None:
@@ -98,11 +108,12 @@ def train(model: Recommender[Any], trial: Trial, progress: Progress, notify: Not
     while model.epoch < model.planned:
         with clock("training"), tf32(trial.job.spec.precision == "tf32"):
             log = train_epoch(model, data, trial.job.spec.seed)
+        log = checked(log, model.epoch)
         check_loss(log, progress.curve)
         with clock("validation"):
             ranking = evaluate(_score(model), trial.split.validation)
             validation = SELECTION(ranking.hit, ranking.targets).mean()
-        progress.curve.append({"epoch": model.epoch, "validation": float(validation), **log})
+        progress.curve.append({"epoch": model.epoch, "validation": float(validation)} | log)
         more_to_come = model.epoch < model.planned
         if validation > progress.best_validation:
             progress.best_epoch, progress.best_validation = model.epoch, float(validation)
@@ -123,6 +134,31 @@ def tf32(allowed: bool) -> Iterator[None]:
         yield
     finally:
         products.fp32_precision = usual
+
+
+def checked(log: Any, epoch: int) -> Log:
+    """Return what a model logged of an ``epoch`` as floats.
+
+    Raises LogError if it is no dict of numbers by name, or has a name of the trial's own, and
+    Diverged if a number is not finite.
+    """
+    if not isinstance(log, dict):
+        raise LogError(
+            f"train_epoch returned {log!r:.60}; it must return a dict of numbers by name"
+        )
+    for name, value in log.items():
+        if not isinstance(name, str) or name in OWN:
+            raise LogError(f"the log of epoch {epoch} has the name {name!r:.60}; choose another")
+        if not isinstance(value, Real) and getattr(value, "shape", None) != ():
+            raise LogError(f"{name} in the log of epoch {epoch} is {value!r:.60}, and no number")
+    try:
+        numbers = {name: float(value) for name, value in log.items()}
+    except (TypeError, ValueError, OverflowError) as error:
+        raise LogError(f"the log of epoch {epoch} is not of numbers ({error})") from error
+    for name, value in numbers.items():
+        if name != "loss" and not math.isfinite(value):
+            raise Diverged(f"{name} of epoch {epoch} is {value:g}; try a lower learning rate")
+    return numbers
 
 
 def check_loss(log: Log, curve: list[dict[str, float]]) -> None:

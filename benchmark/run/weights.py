@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import safetensors
-from pydantic import ValidationError
+from pydantic import NonNegativeInt, PositiveInt, StrictInt, StrictStr, TypeAdapter
 from safetensors.torch import save
 
 from benchmark.spec import Job, TrialSpec
@@ -18,6 +18,10 @@ from datasets.errors import DataError
 from datasets.split import Split
 from models.base import Compute, Recommender
 from models.registry import MODELS
+
+SHAPE = TypeAdapter(tuple[NonNegativeInt, PositiveInt])
+IDS = TypeAdapter(list[StrictStr] | list[StrictInt])
+"""The types of what a weights file says in its header."""
 
 
 def pack(model: Recommender[Any], job: Job, split: Split) -> bytes:
@@ -49,23 +53,19 @@ def load(path: str | Path, device: str = "cpu") -> tuple[Recommender[Any], np.nd
             names = file.keys()  # the file itself is no mapping
             tensors = {name: file.get_tensor(name) for name in names}
         spec = TrialSpec.model_validate_json(header["spec"])
-        shape, item_ids = tuple(json.loads(header["shape"])), json.loads(header["item_ids"])
+        shape = SHAPE.validate_json(header["shape"])
+        item_ids = IDS.validate_json(header["item_ids"])
+        if len(item_ids) != shape[1]:
+            raise ValueError(f"it has {len(item_ids)} item ids for {shape[1]} items")
         entry = MODELS[spec.model]
         model = entry.model(
             type(entry.config)(**spec.config), shape, Compute("cuda" if device == "cuda" else "cpu")
         )
         model.load(tensors)
-    except (
-        OSError,
-        safetensors.SafetensorError,
-        KeyError,
-        ValueError,
-        ValidationError,
-        RuntimeError,
-    ) as error:
+    except Exception as error:  # a stranger's file may make a model raise anything
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise DataError(
-            f"{path} is not a weights file that this checkout can read ({error}); train again "
+            f"{path} is not a weights file that this checkout can read ({why}); train again "
             "with --keep-weights"
         ) from error
-    text = any(isinstance(i, str) for i in item_ids)
-    return model, np.array([i.encode("latin-1") for i in item_ids] if text else item_ids)
+    return model, np.array([i.encode("latin-1") if isinstance(i, str) else i for i in item_ids])
