@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors
 import torch
+from safetensors.torch import save
 
 from benchmark.evaluation.ranking import evaluate
 from benchmark.paths import ROOT
@@ -35,7 +38,7 @@ def test_they_score_the_test_users_as_the_trial_did(finished):
 
 def test_the_documented_lines_recommend_unseen_items(finished, capsys):
     (code,) = re.findall(
-        r"```python\n(import numpy.*?)```",
+        r"```python\n(from benchmark.*?)```",
         (ROOT / "docs" / "records.md").read_text(),
         flags=re.DOTALL,
     )
@@ -45,7 +48,7 @@ def test_the_documented_lines_recommend_unseen_items(finished, capsys):
         r'"results/runs/\w+\.safetensors"', repr(str(finished / f"{record.id}.safetensors")), code
     )
     liked = [int(i) for i in SPLIT.train.item_ids[[3, 5, 8]]]
-    code = re.sub(r"liked = \[.*?\]", f"liked = {liked}", code)
+    code = re.sub(r"history\(\[.*?\]", f"history({liked}", code)
     space: dict = {}
     exec(code, space)
     shown = [int(text) for text in re.findall(r"\d+", capsys.readouterr().out)]
@@ -53,10 +56,33 @@ def test_the_documented_lines_recommend_unseen_items(finished, capsys):
     assert set(shown) <= set(SPLIT.train.item_ids.tolist()) - set(liked)
 
 
+def test_text_ids_come_back_as_text_and_unknown_ones_are_refused(finished, tmp_path):
+    record = next(r for r in kept(finished) if r.spec.model == "ease")
+    path, source = tmp_path / "text.safetensors", finished / f"{record.id}.safetensors"
+    ids = [f"film é {n}" for n in range(60)]
+    with safetensors.safe_open(source, framework="pt") as file:
+        header = file.metadata() | {
+            "item_ids": json.dumps([i.encode().decode("latin-1") for i in ids])
+        }
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    path.write_bytes(save(tensors, header))
+    _, item_ids = weights.load(path)
+    assert item_ids.tolist() == ids
+    history = weights.history([ids[7], ids[2], ids[7]], item_ids)
+    assert (history.shape, history.indices.tolist(), history.data.tolist()) == (
+        (1, 60),
+        [2, 7],
+        [1, 1],
+    )
+    assert history.dtype == np.float32
+    with pytest.raises(DataError, match=r"no item 'film 3', 7; its 60 ids are text, as 'film é 0'"):
+        weights.history(["film 3", ids[1], 7], item_ids)
+    with pytest.raises(DataError, match=r"no item '5'; its 60 ids are whole numbers, as \d+"):
+        weights.history(["5"], SPLIT.train.item_ids)
+
+
 @pytest.mark.parametrize("fault", ["missing", "cut", "foreign", "unknown model"])
 def test_what_cannot_be_read_is_a_sentence(fault, finished, tmp_path):
-    from safetensors.torch import save
-
     path = tmp_path / "x.safetensors"
     content = (finished / f"{kept(finished)[0].id}.safetensors").read_bytes()
     if fault == "cut":

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import safetensors
 from pydantic import NonNegativeInt, PositiveInt, StrictInt, StrictStr, TypeAdapter
 from safetensors.torch import save
+from scipy.sparse import csr_matrix
 
 from benchmark.spec import Job, TrialSpec
 from datasets.errors import DataError
@@ -25,8 +27,9 @@ IDS = TypeAdapter(list[StrictStr] | list[StrictInt])
 
 
 def pack(model: Recommender[Any], job: Job, split: Split) -> bytes:
-    """The content of a weights file: the tensors, and in its header the spec, the shape and the raw
-    item ids.
+    """Return the content of a weights file.
+
+    It has the tensors, and in its header the spec, the shape and the raw item ids.
     """
     ids = split.train.item_ids
     header = {
@@ -42,10 +45,10 @@ def pack(model: Recommender[Any], job: Job, split: Split) -> bytes:
 
 
 def load(path: str | Path, device: str = "cpu") -> tuple[Recommender[Any], np.ndarray]:
-    """The model, ready to ``score`` histories (B, I), and the raw id of each of its I items.
+    """Return the model, ready to ``score`` histories (B, I), and the raw ids (I,) of its items.
 
-    Raises DataError if the file is not one that a run wrote, or is of a model that this checkout
-    does not have.
+    Raw ids are whole numbers or text, as in the raw file. Raises DataError if the file is not one
+    that a run wrote, or is of a model that this checkout does not have.
     """
     try:
         with safetensors.safe_open(path, framework="pt", device=device) as file:
@@ -68,4 +71,24 @@ def load(path: str | Path, device: str = "cpu") -> tuple[Recommender[Any], np.nd
             f"{path} is not a weights file that this checkout can read ({why}); train again "
             "with --keep-weights"
         ) from error
-    return model, np.array([i.encode("latin-1") if isinstance(i, str) else i for i in item_ids])
+    # the header has the bytes of a text id, each as the character of that number
+    ids = [raw.encode("latin-1").decode() if isinstance(raw, str) else raw for raw in item_ids]
+    return model, np.array(ids)
+
+
+def history(liked: Iterable[int | str], item_ids: np.ndarray) -> csr_matrix:
+    """Return the history of one user who liked the items of these raw ids: (1, I) float32.
+
+    Raises DataError for an id that is not in ``item_ids``, those of ``load``.
+    """
+    place = {raw: n for n, raw in enumerate(item_ids.tolist())}
+    chosen = list(liked)
+    if unknown := [raw for raw in chosen if raw not in place]:
+        kind = "whole numbers" if item_ids.dtype.kind == "i" else "text"
+        raise DataError(
+            f"the model knows no item {', '.join(map(repr, unknown))}; its {len(place)} ids are "
+            f"{kind}, as {item_ids.tolist()[0]!r}"
+        )
+    items = sorted({place[raw] for raw in chosen})
+    ones = np.ones(len(items), dtype=np.float32)
+    return csr_matrix((ones, items, [0, len(items)]), shape=(1, len(item_ids)))
