@@ -26,6 +26,11 @@ def color_of(n: int) -> tuple[float, float, float, float]:
     return colormaps["tab20"](2 * n % 20 + n // 10 % 2)
 
 
+def in_legend(name: str) -> str:
+    """Return a label that shows ``name`` in a legend, which leaves out what begins with _."""
+    return f" {name}" if name.startswith("_") else name
+
+
 def draw(group: Sequence[Record]) -> Figure | None:
     """One split's records, a line for each row of its table.
 
@@ -60,7 +65,7 @@ def _panel(axes: Axes, key: str, made: Sequence[Row], learners: Sequence[Row]) -
         ]
         if row not in learners:
             if key == "validation":
-                axes.axhline(lines[0][0], color=color, linestyle="--", label=name)
+                axes.axhline(lines[0][0], color=color, linestyle="--", label=in_legend(name))
             continue
         for line, record in zip(lines, row.scored, strict=False):
             axes.plot(range(1, len(line) + 1), line, color=color, linewidth=0.6, alpha=0.5)
@@ -70,7 +75,9 @@ def _panel(axes: Axes, key: str, made: Sequence[Row], learners: Sequence[Row]) -
                 )
         if lines:
             mean = [fmean(values) for values in zip(*lines, strict=False)]
-            axes.plot(range(1, len(mean) + 1), mean, color=color, linewidth=1.8, label=name)
+            axes.plot(
+                range(1, len(mean) + 1), mean, color=color, linewidth=1.8, label=in_legend(name)
+            )
     axes.set_xlabel("epoch")
     axes.set_ylabel(PANELS[key])
     axes.spines[["top", "right"]].set_visible(False)

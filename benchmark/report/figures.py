@@ -16,7 +16,7 @@ from benchmark.evaluation.metrics import SELECTION, standard_error
 from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.report.cells import counted
-from benchmark.report.curves import color_of
+from benchmark.report.curves import color_of, in_legend
 from benchmark.report.rows import Row, by_split, names, rows
 
 FIFTHS = 5
@@ -147,7 +147,7 @@ def _bars(
     places = np.arange(FIFTHS) + (n - (len(values) - 1) / 2) * width
     parts = [values[n][users] for users in fifths]
     means, errors = np.array([(part.mean(), standard_error(part)) for part in parts]).T
-    look = {"error_kw": {"linewidth": 0.8}, "color": color_of(n), "label": name}
+    look = {"error_kw": {"linewidth": 0.8}, "color": color_of(n), "label": in_legend(name)}
     axes.bar(places, means, width * 0.92, yerr=errors, **look)
     for place, users, top in zip(places, fifths, means + errors, strict=True):
         if n and ttest_rel(values[n][users], values[0][users]).pvalue < 0.05:

@@ -6,22 +6,27 @@ Markdown is for a screen, LaTeX for a paper, CSV for a program, PNG for a slide.
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from textwrap import wrap
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Tick
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from tabulate import tabulate
 
+from benchmark import text
 from benchmark.report.cells import Cell, Number, Table
 
 
 def markdown(tables: Sequence[Table]) -> str:
     """Title, table and notes of each; definitions of several tables below the last of them."""
     return "\n\n".join(
-        "\n\n".join(filter(None, [table.title, grid(table), *said]))
+        "\n\n".join(
+            filter(None, [text.markdown(table.title), grid(table), *map(text.markdown, said)])
+        )
         for table, said in zip(tables, _said(tables), strict=True)
     )
 
@@ -29,13 +34,14 @@ def markdown(tables: Sequence[Table]) -> str:
 def grid(table: Table) -> str:
     """The cells alone, in Markdown."""
     cells = [list(map(_marked, row)) for row in table.cells]
-    return tabulate(cells, table.head, tablefmt="pipe", disable_numparse=True)
+    head = list(map(text.markdown, table.head))
+    return tabulate(cells, head, tablefmt="pipe", disable_numparse=True)
 
 
 def _marked(cell: Cell) -> str:
     if isinstance(cell, Number) and cell.bold:
         return f"**{cell.main}**{cell.rest}"
-    return str(cell)
+    return text.markdown(str(cell))
 
 
 def _said(tables: Sequence[Table]) -> list[list[str]]:
@@ -56,8 +62,8 @@ def _latex(table: Table) -> str:
     from pandas import DataFrame
 
     said = [table.title, *table.notes, table.definitions]
-    caption = " ".join(_escaped(text if text.endswith(".") else f"{text}.") for text in said)
-    names = [_escaped(name) for name in table.head]
+    caption = " ".join(text.latex(one if one.endswith(".") else f"{one}.") for one in said)
+    names = list(map(text.latex, table.head))
     cells = DataFrame([[_tex(cell) for cell in row] for row in table.cells], dtype=object)
     style = cells.style.hide(axis="index")
     # two columns may have one name, so that they get their names only here
@@ -67,16 +73,8 @@ def _latex(table: Table) -> str:
 
 def _tex(cell: Cell) -> str:
     if isinstance(cell, Number) and cell.bold:
-        return rf"\textbf{{{_escaped(cell.main)}}}{_escaped(cell.rest)}"
-    return _escaped(str(cell))
-
-
-def _escaped(text: str) -> str:
-    text = re.sub(r"[\\{}&%$#_^~]", lambda found: _ESCAPES.get(found[0], "\\" + found[0]), text)
-    return text.replace("±", r"$\pm$").replace("<", "$<$").replace(">", "$>$")
-
-
-_ESCAPES = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+        return rf"\textbf{{{text.latex(cell.main)}}}{text.latex(cell.rest)}"
+    return text.latex(str(cell))
 
 
 def to_csv(tables: Iterable[Table]) -> str:
@@ -89,12 +87,29 @@ def to_csv(tables: Iterable[Table]) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """A picture, the same bytes for the same figure."""
+    """A picture, the same bytes for the same figure; its texts are drawn as they are written."""
+    for drawn_text in _texts(figure):
+        drawn_text.set_parse_math(False)
+        drawn_text.set_text(text.visible(drawn_text.get_text(), keep="\n"))
+    width, height = (min(size, LARGEST) for size in figure.get_size_inches())
+    figure.set_size_inches(width, height)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
     # a second drawing would start from the layout of the first, and find another
     figure.set_layout_engine("none")
     return buffer.getvalue()
+
+
+LARGEST = 200
+"""The most inches of a picture in either direction; a hostile name may ask for miles."""
+
+
+def _texts(of: Artist) -> Iterator[Text]:
+    """Yield every text of a figure but for the numbers at ticks, which may be powers of ten."""
+    if isinstance(of, Text):
+        yield of
+    for child in [] if isinstance(of, Tick) else of.get_children():
+        yield from _texts(child)
 
 
 def drawn(tables: Sequence[Table]) -> Figure:
@@ -138,5 +153,5 @@ def _draw(axes: Axes, y: float, table: Table, start: Sequence[int], notes: Seque
         for x, cell in zip(start[:-1], row, strict=True):
             bold = n == 0 or (isinstance(cell, Number) and cell.bold)
             axes.text(x, y + 1.3 + n, str(cell), size=8, weight="bold" if bold else "normal")
-    for n, text in enumerate(notes):
-        axes.text(0, end + 1 + n, text, size=7)
+    for n, note in enumerate(notes):
+        axes.text(0, end + 1 + n, note, size=7)

@@ -22,6 +22,7 @@ from matplotlib.ticker import NullFormatter
 from benchmark.evaluation.metrics import SELECTION
 from benchmark.records.record import Record
 from benchmark.report.cells import Cell, Number, Table, counted
+from benchmark.report.curves import in_legend
 from benchmark.report.rows import by_split, rows, title
 
 SIDES = {"cpu": "CPU", "cuda": "GPU"}
@@ -211,7 +212,7 @@ def _panel(axes: Axes, there: Sequence[Cost]) -> None:
     axes.plot(*zip(*line, strict=True), color="0.6", linewidth=1)
     for n, (seconds, quality, cost) in enumerate(sorted(points, key=lambda point: -point[1])):
         # a long one would squeeze the axes
-        name = fill(f"{cost.label.replace(',', ', ')} ({cost.precision})", 36)
+        name = in_legend(fill(f"{cost.label.replace(',', ', ')} ({cost.precision})", 36))
         marker = "os^vDPX"[n % 7]
         axes.plot(seconds, quality, marker, color=f"C{n}", linestyle="none", label=name)
     # the best first

@@ -16,6 +16,7 @@ from benchmark.records.record import Record
 from benchmark.run import outcome
 from benchmark.run.child import Child, Settled, stamp_of
 from benchmark.spec import Job
+from benchmark.text import say
 from datasets import atomic
 
 TICK_SECONDS = 0.2
@@ -137,4 +138,4 @@ class Display:
         left = (time.monotonic() - self.started) / self.done * (self.total - self.done)
         tail = f"; about {left / 60:.0f} min left" if left > 60 else ""
         with tqdm.external_write_mode():
-            print(f"[{self.done}/{self.total}] {labels.trial_label(job)}: {what}{tail}", flush=True)
+            say(f"[{self.done}/{self.total}] {labels.trial_label(job)}: {what}{tail}")

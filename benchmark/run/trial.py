@@ -35,6 +35,7 @@ from benchmark.run.launch import surroundings
 from benchmark.run.progress import Progress
 from benchmark.run.training import Notify, Trial, build, test, train
 from benchmark.spec import PROTOCOL, Job
+from benchmark.text import say
 from datasets import atomic, cache
 from datasets.errors import DataError
 from models.base import Config
@@ -164,7 +165,7 @@ def main(argv: list[str] | None = None) -> int:
             settle(arguments.spec)
         return by_hand(arguments.spec) if arguments.spec else under_parent(arguments.with_parent)
     except (DataError, UsageError) as error:
-        print(f"trial: {error}", file=sys.stderr)
+        say(f"trial: {error}", to=sys.stderr)
         return 2
 
 
@@ -217,7 +218,10 @@ def by_hand(spec: Path) -> int:
         raise DataError(
             f"another process runs the trial {job.spec.id}; wait for it, or stop it"
         ) from None
-    print(f"{labels.trial_label(job)}: {outcome.line(result.record)}", *written, sep="\n  ")
+    say(
+        f"{labels.trial_label(job)}: {outcome.line(result.record)}",
+        *(f"  {path}" for path in written),
+    )
     return int(result.record.status != "ok")
 
 
