@@ -161,13 +161,14 @@ def stored(folder: Path) -> list[Record]:
 
 def verify(arguments: argparse.Namespace) -> int:
     """Say what is wrong with a folder of records; 1 if anything is."""
-    from benchmark.records.verify import faults
+    from benchmark.records.verify import verify as verdict_on
 
-    checked, wrong = faults(arguments.folder)
-    if not checked:
+    found = verdict_on(arguments.folder)
+    if not found.checked and not found.faults:
         raise UsageError(f"{arguments.folder} holds no record; name the folder that a run wrote")
-    say(*wrong, f"{checked} records checked, {len(wrong)} faults")
-    return int(bool(wrong))
+    counts = f"{found.checked} records checked, {len(found.faults)} faults"
+    say(*found.faults, *found.notes, counts)
+    return int(bool(found.faults))
 
 
 def evaluate(arguments: argparse.Namespace) -> int:

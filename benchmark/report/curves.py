@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from statistics import fmean
 
@@ -59,7 +60,7 @@ def _panel(axes: Axes, key: str, made: Sequence[Row], learners: Sequence[Row]) -
     for number, (row, name) in enumerate(zip(made, names(made), strict=True)):
         color = color_of(number)
         lines = [
-            [point[key] for point in record.curve]
+            [point.get(key, math.nan) for point in record.curve]
             for record in row.scored
             if key in record.curve[0]
         ]

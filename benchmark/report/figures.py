@@ -18,6 +18,7 @@ from benchmark.records.record import Record
 from benchmark.report.cells import counted
 from benchmark.report.curves import color_of, in_legend
 from benchmark.report.rows import Row, by_split, names, rows
+from benchmark.report.sweep import is_number
 
 FIFTHS = 5
 """Groups of test users by activity, as in the paper."""
@@ -52,7 +53,11 @@ def annealing(found: Sequence[Record], folder: Path) -> Figure:
 
 def _annealing_panel(axes: Axes, lines: Mapping[str, Row]) -> None:
     for n, (label, row) in enumerate(lines.items()):
-        curves = np.array([[point["validation"] for point in r.curve] for r in row.records])
+        # a model's own code may end training early
+        length = min(len(record.curve) for record in row.records)
+        curves = np.array(
+            [[point["validation"] for point in r.curve[:length]] for r in row.records]
+        )
         epochs, mean = np.arange(1, curves.shape[1] + 1), curves.mean(axis=0)
         axes.plot(epochs, mean, color=f"C{n}", label=label)
         if len(curves) > 1:
@@ -67,7 +72,7 @@ def _annealed(made: Sequence[Row]) -> Iterator[dict[str, Row]]:
     for full in made:
         cap, slope = _beta(full)
         # few epochs may not get there
-        if cap == 1 and slope and full.records[0].curve[-1]["beta"] > 0.99:
+        if cap == 1 and slope and full.records[0].curve[-1].get("beta", 0) > 0.99:
             family = [row for row in made if _rest(row) == _rest(full)]
             lines = [("beta = 1, no annealing", row) for row in family if _beta(row) == (1, 0)]
             lines += [("annealed to 1", full)]
@@ -81,7 +86,8 @@ def _annealed(made: Sequence[Row]) -> Iterator[dict[str, Row]]:
 
 def _beta(row: Row) -> tuple[Any, Any]:
     """The cap and the number of updates of the annealing; None for a model without a beta."""
-    return row.spec.config.get("beta_cap"), row.spec.config.get("total_anneal_steps")
+    cap, steps = row.spec.config.get("beta_cap"), row.spec.config.get("total_anneal_steps")
+    return (cap, steps) if is_number(cap) else (None, None)
 
 
 def _rest(row: Row) -> tuple[Any, ...]:

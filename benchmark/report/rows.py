@@ -15,7 +15,9 @@ from benchmark.evaluation.metrics import Metric
 from benchmark.evaluation.truth import ROWS as BOUNDS
 from benchmark.records import store
 from benchmark.records.record import Record
+from benchmark.records.together import of_one_split
 from benchmark.spec import TrialSpec
+from datasets.errors import DataError
 from models.registry import MODELS
 
 
@@ -60,10 +62,16 @@ class Row:
 
 
 def by_split(found: Iterable[Record]) -> list[list[Record]]:
-    """The records of each data set and split, by their names."""
+    """The records of each data set and split, by their names.
+
+    Raises DataError if records of a split say that it has different sizes.
+    """
     splits: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in found:
         splits[record.data_label, record.spec.split_hash].append(record)
+    for group in splits.values():
+        if wrong := of_one_split(group):
+            raise DataError(wrong)
     return [splits[key] for key in sorted(splits)]
 
 

@@ -19,6 +19,7 @@ from benchmark.report.rows import Row, by_split, rows, title
 from benchmark.report.table import remarks
 
 SWEPT = ("beta_cap", "total_anneal_steps")
+LOGGED = {"beta", "kl", "active_units"}
 POINTS = 3
 """How many caps make a sweep."""
 MODES = {"annealed": "annealed to its cap", "constant": "constant"}
@@ -81,11 +82,24 @@ def sweeps(found: Sequence[Record]) -> Iterator[Sweep]:
                 yield Sweep(family, group, [point for point in points if point.mode in full])
 
 
+def is_number(value: object) -> bool:
+    """Return whether an option of a model that is not known here is a number to calculate with."""
+    return isinstance(value, int | float) and -1e300 < value < 1e300
+
+
 def _is_vae(record: Record) -> bool:
     """Whether it belongs here: tested or failed, with a beta, and with what is logged beside it."""
     if record.spec.stage != "test" or not all(option in record.spec.config for option in SWEPT):
         return False
-    return record.metrics is None or "active_units" in record.curve[0]
+    cap, steps = (record.spec.config[option] for option in SWEPT)
+    if not is_number(cap) or not (steps is None or is_number(steps)):
+        return False
+    return record.metrics is None or _selected(record).keys() >= LOGGED
+
+
+def _selected(record: Record) -> dict[str, float]:
+    """What the curve says of the epoch that was tested."""
+    return record.curve[(record.best_epoch or 1) - 1]
 
 
 def _family(row: Row) -> tuple[str, str, str]:
@@ -106,7 +120,7 @@ def _points(family: Sequence[Row]) -> Iterator[Point]:
 
 
 def _values(scored: Sequence[Record]) -> dict[str, list[float]]:
-    best = [record.curve[(record.best_epoch or 1) - 1] for record in scored]
+    best = [_selected(record) for record in scored]
     return {
         "beta": [epoch["beta"] for epoch in best],
         "validation": [epoch["validation"] for epoch in best],
