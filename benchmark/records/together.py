@@ -110,11 +110,12 @@ def _claims(
         for what in ("user", "targets", "history"):
             column = getattr(results, what)
             yield f"the column {what} of its per-user file", spec.split_hash, _hash(column)
-    if record.record_version == 1:
-        # a label leaves out the options at their defaults, which those of one code share
+    facts = record.environment
+    if record.record_version == 1 and facts.commit and not facts.dirty:
+        # a label leaves out the options at their defaults, which belong to a commit
         for option, value in labels.flat_values(spec.config).items():
             if not re.search(rf"[\[,]{re.escape(option)}=", content["label"]):
-                where = spec.model, spec.code, spec.dataset, option
+                where = spec.model, facts.commit, spec.dataset, option
                 yield f"the value of {option}, which its label leaves out,", where, str(value)
 
 
