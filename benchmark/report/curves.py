@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import fmean
+from textwrap import fill
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -22,14 +23,22 @@ PANELS = {
 """What is drawn of the curve in a record: key and axis label."""
 
 
+WIDEST = 80
+"""The most characters of a name on one line of a legend."""
+
+
 def color_of(n: int) -> tuple[float, float, float, float]:
     """The colour of a plot's n-th row, from 0: matplotlib's ten, then a paler one of each."""
     return colormaps["tab20"](2 * n % 20 + n // 10 % 2)
 
 
 def in_legend(name: str) -> str:
-    """Return a label that shows ``name`` in a legend, which leaves out what begins with _."""
-    return f" {name}" if name.startswith("_") else name
+    """Return a label that shows ``name`` in a legend, which leaves out what begins with _.
+
+    A name that would squeeze the axes is on several lines.
+    """
+    shown = name if len(name) <= WIDEST else fill(name.replace(",", ", "), WIDEST)
+    return f" {shown}" if shown.startswith("_") else shown
 
 
 def draw(group: Sequence[Record]) -> Figure | None:

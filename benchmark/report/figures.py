@@ -16,7 +16,7 @@ from benchmark.evaluation.metrics import SELECTION, standard_error
 from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.report.cells import counted
-from benchmark.report.curves import color_of, in_legend
+from benchmark.report.curves import WIDEST, color_of, in_legend
 from benchmark.report.rows import Row, by_split, names, rows
 from benchmark.report.sweep import is_number
 
@@ -137,9 +137,11 @@ def _activity_panel(axes: Axes, made: Sequence[Row], folder: Path) -> None:
         range(FIFTHS), [f"{each.min()} to {each.max()}\n({len(each)} users)" for each in spans]
     )
     _plain(axes, "items in the history", str(SELECTION))
-    columns = 3
+    labels = list(map(in_legend, names(made)))
+    columns = 3 if max(map(len, labels)) <= WIDEST // 3 else 1
+    lines = sum(1 + label.count("\n") for label in labels)
     # room for the legend
-    axes.set_ylim(top=axes.get_ylim()[1] * (1.05 + 0.09 * math.ceil(len(made) / columns)))
+    axes.set_ylim(top=axes.get_ylim()[1] * (1.05 + 0.09 * math.ceil(lines / columns)))
     axes.legend(frameon=False, fontsize=8, loc="upper center", ncols=columns)
 
 
