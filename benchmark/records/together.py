@@ -16,28 +16,38 @@ from benchmark import labels
 from benchmark.records.parquet import Results
 from benchmark.records.record import Record
 
-FEWEST = 10
-"""The fewest test users for whom two trainings cannot give the same hit ranks by chance."""
+FEWEST, MANY = 10, 100
+"""The numbers of test users from which two trainings cannot give the same hit ranks by chance, and
+from which not even those of a model with one optimum can, whose seeds come close to each other."""
+CLOSE = 0.005
+"""The largest difference of the validation scores of such seeds, at any epoch."""
 
 
-class One(NamedTuple):
-    """What a record says that others may contradict."""
+class Training(NamedTuple):
+    """A trial whose results only it can have."""
 
     name: str
-    """Its file."""
-    spec: tuple[Any, ...]
-    """What its numbers may depend on but for the versions: model and seed."""
-    value: Hashable
+    """Its record's file."""
+    model: str
+    seed: int | None
+    scores: tuple[float, ...]
+    """The validation score of each epoch."""
+    users: int
+    """How many test users there are."""
 
 
 @dataclass
 class Seen:
     """What the records of a folder have said so far."""
 
-    said: dict[tuple[str, Hashable], list[One]] = field(default_factory=lambda: defaultdict(list))
-    """By what it is about: things of which all records must say the same."""
-    found: dict[tuple[str, Hashable], list[One]] = field(default_factory=lambda: defaultdict(list))
-    """By a hash: results that only one training can have."""
+    said: dict[tuple[str, Hashable], dict[str, Hashable]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    """By what it is about, of which all must say the same: what each record says, by its file."""
+    found: dict[tuple[str, str, str], list[Training]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    """By results that only one training can have: the trials that have them."""
     lists: dict[str, tuple[str, np.ndarray, np.ndarray]] = field(default_factory=dict)
     """The first lists of each split: name, (user, item) as numbers in order, whether a hit."""
     odd: list[str] = field(default_factory=list)
@@ -51,12 +61,13 @@ class Seen:
         top: np.ndarray | None,
     ) -> None:
         """Add a record, called ``name``, with what there is of files beside it."""
-        spec = record.spec
-        one = One(name, (spec.model, spec.seed), None)
+        spec, users = record.spec, record.data.test_users
         for what, key, value in _claims(record, content, results):
-            self.said[what, key].append(one._replace(value=value))
+            self.said[what, key][name] = value
+        scores = tuple(point["validation"] for point in record.curve)
+        training = Training(name, spec.model, spec.seed, scores, users)
         for what, value in _prints(record, results):
-            self.found[what, (spec.split_hash, value)].append(one)
+            self.found[what, spec.split_hash, value].append(training)
         if results is not None and top is not None:
             self._compare(name, record, results, top)
 
@@ -76,21 +87,31 @@ class Seen:
 
     def faults(self) -> Iterator[str]:
         """Yield a sentence for each record that others contradict."""
-        for (what, _), ones in self.said.items():
+        for (what, _), by_name in self.said.items():
             # the first of the values that most of them have
-            usual = Counter(one.value for one in ones).most_common(1)[0][0]
-            of_usual = next(one.name for one in ones if one.value == usual)
-            for one in ones:
-                if one.value != usual:
-                    yield f"{one.name}: {what} is not that of {of_usual}"
-        for (what, _), ones in self.found.items():
-            for one in ones:
-                if one.spec != ones[0].spec:
+            (usual, _), *_ = Counter(by_name.values()).most_common(1)
+            of_usual = next(name for name, value in by_name.items() if value == usual)
+            for name, value in by_name.items():
+                if value != usual:
+                    yield f"{name}: {what} is not that of {of_usual}"
+        for (what, *_), (first, *others) in self.found.items():
+            for other in others:
+                if not _may_agree(first, other):
                     yield (
-                        f"{one.name}: {what} is that of {ones[0].name}, which is of another seed "
+                        f"{other.name}: {what} is that of {first.name}, which is of another seed "
                         "or model; one of them is a copy, or its seed changes nothing"
                     )
         yield from self.odd
+
+
+def _may_agree(one: Training, other: Training) -> bool:
+    """Return whether two trials may well have given the same results."""
+    if one.model != other.model:
+        return False
+    if one.seed == other.seed:
+        return True
+    apart = [abs(a - b) for a, b in zip(one.scores, other.scores, strict=False)]
+    return one.users < MANY and one.scores != other.scores and max(apart, default=1.0) < CLOSE
 
 
 def _claims(
