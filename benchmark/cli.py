@@ -12,6 +12,7 @@ from contextlib import nullcontext
 
 from benchmark.parser import parser
 from benchmark.run import launch
+from benchmark.text import say, say_traceback
 
 
 def main(argv: list[str] | None = None, imported: Callable[[], object] = lambda: None) -> int:
@@ -19,6 +20,7 @@ def main(argv: list[str] | None = None, imported: Callable[[], object] = lambda:
 
     ``imported`` is called when the libraries that every verb needs are there.
     """
+    sys.excepthook = say_traceback
     top = parser()
     top.check_words(sys.argv[1:] if argv is None else argv)
     arguments = top.parse_args(argv)
@@ -51,9 +53,9 @@ def do(arguments: argparse.Namespace, imported: Callable[[], object]) -> int:
     except (DataError, UsageError) as error:
         return complain(str(error))
     except KeyboardInterrupt:
-        print(
+        say(
             "\nstopped; the records written so far stay, and the same command goes on from there",
-            file=sys.stderr,
+            to=sys.stderr,
         )
         return 130
     except BrokenPipeError:  # who reads this has enough, as head has
@@ -68,5 +70,5 @@ def do(arguments: argparse.Namespace, imported: Callable[[], object]) -> int:
 
 def complain(sentence: str) -> int:
     """Say what is wrong with a request; returns its exit code."""
-    print(f"run_all.py: {sentence}", file=sys.stderr)
+    say(f"run_all.py: {sentence}", to=sys.stderr)
     return 2

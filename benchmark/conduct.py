@@ -21,6 +21,7 @@ from benchmark.run import local
 from benchmark.run.executor import Executor
 from benchmark.run.local import Local
 from benchmark.spec import PROTOCOL
+from benchmark.text import say
 from datasets import cache
 from datasets.cache import Prepared
 from datasets.errors import DataError
@@ -85,7 +86,7 @@ def train(plan: Plan, arguments: argparse.Namespace, written: list[Path]) -> lis
     )
     jobs = plans.jobs(prepared(plan, arguments.data_dir, written), process)
     todo = local.unsettled(jobs, arguments.force, arguments.retry)
-    print(f"trials: {len(jobs) - len(todo)} done before, {len(todo)} to run", flush=True)
+    say(f"trials: {len(jobs) - len(todo)} done before, {len(todo)} to run")
     local.tidy(arguments.out, (job for job in jobs if job not in todo))
     fresh = arguments.force or arguments.retry
     executor: Executor = Local(arguments.jobs, arguments.timeout, fresh)
@@ -105,5 +106,5 @@ def prepare(data: ChosenData, data_dir: Path) -> Prepared:
         dataset = data.entry.dataset(data.config)
         made = cache.prepare(name, dataset, data_dir, cache.default_folder(), PROTOCOL)
     for note in (*filter(None, [made.notice]), *made.notes):
-        print(f"{name}: {note}")
+        say(f"{name}: {note}")
     return made

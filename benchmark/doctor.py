@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from pathlib import Path
 
 from benchmark.paths import ROOT
+from benchmark.text import say
 
 OURS = ("datasets", "models", "benchmark")
 DISK_BYTES = 5e9
@@ -40,9 +41,9 @@ def examine(data_dir: Path, out: Path) -> int:
     findings += [*places(data_dir, out), *data(data_dir)]
     for finding in findings:
         cure = "" if finding.good else f": {finding.cure}"
-        print(f"{'ok   ' if finding.good else 'WRONG'} {finding.what}{cure}")
+        say(f"{'ok   ' if finding.good else 'WRONG'} {finding.what}{cure}")
     wrong = sum(not finding.good for finding in findings)
-    print(
+    say(
         f"{wrong} of {len(findings)} need mending"
         if wrong
         else f"all {len(findings)} as they should be"

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from benchmark import suite
 from benchmark.spec import Job, TrialSpec
 from benchmark.suite import Suite
+from benchmark.text import visible
 from datasets import own
 from datasets.registry import DATASETS
 from models.registry import MODELS
@@ -91,10 +92,10 @@ def dataset_label(name: str, options: Mapping[str, Any]) -> str:
 
 
 def trial_label(job: Job) -> str:
-    """Return what a trial is called for a person who waits for it: data set, model and seed."""
+    """Return what a trial is called on the terminal, in lines and bars: data set, model, seed."""
     seed = "" if job.spec.seed is None else f" seed {job.spec.seed}"
     data = dataset_label(job.spec.dataset, job.data.options)
-    return f"{data} {model_label(job.spec)}{seed}"
+    return visible(f"{data} {model_label(job.spec)}{seed}")
 
 
 def _published(dataset: str, model: str | None) -> dict[str, Any]:

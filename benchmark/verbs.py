@@ -23,6 +23,7 @@ from benchmark.plan.plan import Plan
 from benchmark.plan.study import Study
 from benchmark.records import store
 from benchmark.records.record import Record
+from benchmark.text import say
 from datasets import own
 from datasets.registry import DATASETS, canonical
 from models.registry import MODELS
@@ -45,8 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     told = Report(selected, arguments.out, HEADLINE)
     written += files.write(arguments.out / "report", told.tables, told.figures)
     if said := files.summary(written, arguments.verbose):
-        print(said)
-    print(f"\n{render.markdown(told.shown)}")
+        say(said)
+    say(f"\n{render.markdown(told.shown)}")
     return int(any(record.status != "ok" for record in selected))
 
 
@@ -96,10 +97,10 @@ def report(arguments: argparse.Namespace) -> int:
         written = report_paper(found, arguments)
     else:
         told = Report(found, arguments.out, metrics)
-        print(render.markdown(told.shown))
+        say(render.markdown(told.shown))
         written = files.write(arguments.to, told.tables, told.figures) if arguments.to else []
     if said := files.summary(written, arguments.verbose):
-        print(said)
+        say(said)
     return 0
 
 
@@ -112,7 +113,7 @@ def report_paper(found: list[Record], arguments: argparse.Namespace) -> list[Pat
     papers = [] if arguments.datasets else list(paper.DATASETS)
     tables = {f"table-{n}": paper.TABLES[n](found, arguments.out, papers) for n in arguments.table}
     for made in tables.values():
-        print(render.markdown(made))
+        say(render.markdown(made))
     figures = {f"figure-{n}": FIGURES[n](found, arguments.out) for n in arguments.figure}
     if arguments.to:
         return files.write(arguments.to, tables, figures, drawn=True)
@@ -159,13 +160,14 @@ def stored(folder: Path) -> list[Record]:
 
 def verify(arguments: argparse.Namespace) -> int:
     """Say what is wrong with a folder of records; 1 if anything is."""
-    from benchmark.records.verify import faults
+    from benchmark.records.verify import verify as verdict_on
 
-    checked, wrong = faults(arguments.folder)
-    if not checked:
+    found = verdict_on(arguments.folder)
+    if not found.checked and not found.faults:
         raise UsageError(f"{arguments.folder} holds no record; name the folder that a run wrote")
-    print(*wrong, f"{checked} records checked, {len(wrong)} faults", sep="\n")
-    return int(bool(wrong))
+    counts = f"{found.checked} records checked, {len(found.faults)} faults"
+    say(*found.faults, *found.notes, counts)
+    return int(bool(found.faults))
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
@@ -181,8 +183,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
     written = external.evaluate(
         arguments.name, arguments.lists, data.entry.name, described, prepared, arguments.out
     )
-    print(files.summary(written, verbose=True))
-    print(f"\n{render.markdown(Report(stored(arguments.out), arguments.out, HEADLINE).shown)}")
+    say(files.summary(written, verbose=True))
+    say(f"\n{render.markdown(Report(stored(arguments.out), arguments.out, HEADLINE).shown)}")
     return 0
 
 
@@ -196,17 +198,17 @@ def list_all(arguments: argparse.Namespace) -> int:
     }
     models = {name: (entry, *entry.kinds) for name, entry in MODELS.items()}
     for title, entries in (("data sets", data), ("models", models)):
-        print(f"{title}:")
+        say(f"{title}:")
         for name, (entry, *kinds) in entries.items():
-            print(f"  {name}: {entry.about}{plugins.origin(*kinds)}")
+            say(f"  {name}: {entry.about}{plugins.origin(*kinds)}")
             meanings = options.descriptions(entry.config)
             for option, value in labels.flat(entry.config).items():
-                print(f"    {option} = {value!r:<8} {meanings[option]}")
-        print()
-    print("likelihoods, each with models NAME-vae and NAME-dae:")
+                say(f"    {option} = {value!r:<8} {meanings[option]}")
+        say("")
+    say("likelihoods, each with models NAME-vae and NAME-dae:")
     for name, likelihood in LIKELIHOODS.items():
         about = (likelihood.__doc__ or "not described").splitlines()[0]
-        print(f"  {name}: {about}{plugins.origin(likelihood)}")
+        say(f"  {name}: {about}{plugins.origin(likelihood)}")
     return 0
 
 
@@ -222,7 +224,7 @@ def contract(arguments: argparse.Namespace) -> int:
         raise UsageError(
             f"{sys.executable} has no package pytest; pip install -r requirements-dev.txt"
         )
-    print(f"{arguments.file} registers {', '.join(new)}", flush=True)
+    say(f"{arguments.file} registers {', '.join(new)}")
     chosen = " or ".join(f"[{name}]" for name in new)
     command = [
         sys.executable,
@@ -248,8 +250,8 @@ def export_split(arguments: argparse.Namespace) -> int:
     data = choose.data_set(arguments.name, arguments.set)
     made = prepare(data, arguments.data_dir)
     for path in sorted(pro_sg.write(made.split, arguments.folder)):
-        print(f"{fetch.sha256(path)}  {path}")
-    print(f"split {made.split_hash}")
+        say(f"{fetch.sha256(path)}  {path}")
+    say(f"split {made.split_hash}")
     return 0
 
 

@@ -22,6 +22,7 @@ from datasets import atomic, fetch, pro_sg, raw_hashes
 from datasets.base import Dataset
 from datasets.errors import DataError
 from datasets.fetch import Source
+from datasets.names import file_name
 from datasets.split import Fold, Interactions, Split, Truth
 
 FORMAT = 3
@@ -129,12 +130,12 @@ def _identity(name: str, dataset: Dataset[Any], protocol: int) -> dict[str, Any]
 
 def _folder(cache_dir: Path, identity: dict[str, Any]) -> Path:
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    return cache_dir / f"{identity['name']}-{key[:16]}"
+    return cache_dir / f"{file_name(identity['name'])}-{key[:16]}"
 
 
 def _newest(cache_dir: Path, identity: dict[str, Any]) -> Path | None:
     found = []
-    for path in cache_dir.glob(f"{identity['name']}-*/header.json"):
+    for path in cache_dir.glob(f"{file_name(identity['name'])}-*/header.json"):
         header = _header(path)
         if all(header.get(key) == value for key, value in identity.items()):
             found.append((path.stat().st_mtime_ns, path.parent))

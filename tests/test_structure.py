@@ -24,6 +24,7 @@ SHARED = (
     "spec",
     "stats",
     "suite",
+    "text",
 )
 """Files of benchmark/ that its folders may import: they import no folder."""
 FLOORS = {

@@ -7,7 +7,7 @@ import pytest
 from benchmark.cli import main
 from benchmark.plan import choose, options, study
 from benchmark.records import store
-from benchmark.records.verify import faults
+from benchmark.records.verify import Verdict, verify
 from benchmark.report.tuning import tunings
 from tests.conftest import run_tiny
 
@@ -49,7 +49,7 @@ def test_its_records_hold_no_test_users_results(tuned):
         assert record.cost.test_seconds is None
         assert record.best_validation == record.curve[0]["validation"]
     assert not list(tuned.glob("*.parquet"))
-    assert faults(tuned) == (4, [])
+    assert verify(tuned) == Verdict(4, [], [])
 
 
 def test_it_is_its_own_trial_and_its_own_table(tuned, capsys):

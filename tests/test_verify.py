@@ -135,7 +135,7 @@ FAULTS = {
     "a user less": (fewer, "users in"),
     "a user twice": (
         lambda p: altered(p, user=lambda old: pa.array(np.zeros(len(old), np.int32))),
-        "each due once",
+        "not each of them once",
     ),
     "not a table": (
         lambda p: (
@@ -186,10 +186,12 @@ def test_a_file_without_a_record_is_named(folder, capsys):
 def as_version_1(path: Path) -> None:
     """Write a record as older checkouts did: with labels and the best beta, without a checksum."""
     content = json.loads(path.read_text())
+    record = store.read(path)
+    best = record.curve[record.best_epoch - 1].get("beta") if record.best_epoch else None
     del content["checksum"], content["environment"]["precision_rule"]
-    content["data"] |= {"label": "as it was called"}
+    content["data"] |= {"label": record.data_label}
     content["cost"] = {k: float(v) for k, v in content["cost"].items() if v is not None}
-    content |= {"record_version": 1, "label": "as it was called", "best_beta": 0.1}
+    content |= {"record_version": 1, "label": record.label, "best_beta": best}
     path.write_text(json.dumps(content))
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from benchmark.evaluation.metrics import HEADLINE, SELECTION, Metric, standard_error
 from benchmark.evaluation.ranking import Ranking, Score, evaluate, mix
+from benchmark.text import say
 from datasets.cache import Prepared
 from datasets.split import Fold, Interactions
 from models.base import Compute, Config, Log, Recommender
@@ -38,9 +39,9 @@ def examine(name: str, prepared: Prepared) -> int:
     """Run all checks on a data set and print their results; return 1 if one fails, else 0."""
     results = [result for check in CHECKS for result in check(prepared)]
     for result in results:
-        print(f"{'ok   ' if result.good else 'WRONG'} {result.what}")
+        say(f"{'ok   ' if result.good else 'WRONG'} {result.what}")
     wrong = sum(not result.good for result in results)
-    print(f"{name}: {len(results) - wrong} of {len(results)} checks passed")
+    say(f"{name}: {len(results) - wrong} of {len(results)} checks passed")
     return int(wrong > 0)
 
 

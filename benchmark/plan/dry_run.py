@@ -16,6 +16,7 @@ from benchmark.plan.plan import ChosenData, ChosenModel, Plan
 from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.spec import PROTOCOL, TrialSpec
+from benchmark.text import say
 from datasets import cache
 
 
@@ -32,21 +33,20 @@ def show(plan: Plan, arguments: argparse.Namespace) -> int:
                 lineup.dataset, dataset, arguments.data_dir, cache.default_folder(), PROTOCOL
             )
         missing = "" if made else ": not split yet; a run would make the split"
-        print(f"{lineup.data_label}{missing}", *settings(data), sep="\n")
+        say(f"{lineup.data_label}{missing}", *settings(data))
         split = made.split_hash if made else ""
         options = data.config.model_dump(mode="json")
         of_data = [record for record in stored if record.data.options == options]
         for model in lineup.models:
-            print(f"  {lineup.label(model)}")
+            say(f"  {lineup.label(model)}")
             for spec in plans.specs_of(model, plan, lineup.dataset, split):
                 seed = "" if spec.seed is None else f"seed {spec.seed}, "
                 where = f"{seed}{spec.device}, {spec.precision}"
-                print(f"    {where}: {stage_of(spec, of_data, arguments)}")
-            for line in settings(model):
-                print(line)
+                say(f"    {where}: {stage_of(spec, of_data, arguments)}")
+            say(*settings(model))
         for row in truth.ROWS if made and made.split.truth and plan.stage == "test" else ():
             spec = plans.truth_spec(row, lineup.dataset, split)
-            print(f"  {row}: {stage_of(spec, of_data, arguments)}")
+            say(f"  {row}: {stage_of(spec, of_data, arguments)}")
     return 0
 
 

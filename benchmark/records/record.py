@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -16,13 +16,17 @@ from benchmark.spec import Data, Strict, TrialSpec
 
 VERSION = 2
 Status = Literal["ok", "failed", "oom", "timeout", "diverged"]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""Of seconds, or a metric."""
+Bytes = Annotated[int, Field(ge=0, lt=2**63)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Estimate(Strict):
     """A metric over the test users."""
 
-    mean: float
-    stderr: float
+    mean: Amount
+    stderr: Amount
     """Standard error over users."""
 
 
@@ -30,28 +34,29 @@ class PerUser(Strict):
     """The Parquet file beside the record."""
 
     file: str
+    """Its name, which is the trial's id with an ending."""
     sha256: str
 
 
 class Cost(Strict):
     """The seconds and bytes that a trial took; None for what was not measured or did not happen."""
 
-    construction_seconds: float | None = None
-    preparation_seconds: float | None = None
-    training_seconds: float | None = None
-    validation_seconds: float | None = None
-    test_seconds: float | None = None
-    first_epoch_seconds: float | None = None
-    median_epoch_seconds: float | None = None
+    construction_seconds: Amount | None = None
+    preparation_seconds: Amount | None = None
+    training_seconds: Amount | None = None
+    validation_seconds: Amount | None = None
+    test_seconds: Amount | None = None
+    first_epoch_seconds: Amount | None = None
+    median_epoch_seconds: Amount | None = None
     """The median of the epochs after the first."""
-    to_best_seconds: float | None = None
+    to_best_seconds: Amount | None = None
     """Preparation, and training up to and including the best epoch."""
-    process_seconds: float | None = None
+    process_seconds: Amount | None = None
     """How long a process lived that ended before it could write a record."""
-    weights_bytes: int | None = None
-    process_peak_bytes: int | None = None
+    weights_bytes: Bytes | None = None
+    process_peak_bytes: Bytes | None = None
     """Largest resident size of any process of the trial."""
-    gpu_peak_bytes: int | None = None
+    gpu_peak_bytes: Bytes | None = None
     """The most that tensors took on the GPU, in the last process of the trial."""
 
     @property
@@ -116,7 +121,7 @@ class Record(Strict):
     """Why a trial failed; the last line is one sentence."""
     metrics: dict[str, Estimate] | None = None
     """Metrics over the test users, with the weights of the best epoch."""
-    tied_rows: float | None = None
+    tied_rows: Share | None = None
     """Share of test users whose top 100 depended on the breaking of a tie; None for lists made
     elsewhere."""
     best_epoch: int | None = None
@@ -129,7 +134,7 @@ class Record(Strict):
     beside_others: bool
     """Whether other trials of the run, or processes with over a tenth of the cores, ran beside it.
     """
-    other_work: float
+    other_work: Share
     """The share of the cores that other processes used."""
     environment: Environment
     started: str
@@ -153,7 +158,7 @@ class Record(Strict):
     @property
     def sentence(self) -> str:
         """The last line of a failure's reason; the lines before it only explain."""
-        return (self.reason or "").splitlines()[-1]
+        return (self.reason or "").strip().splitlines()[-1]
 
     def sealed(self) -> Record:
         """Return the same record with its checksum."""
@@ -169,10 +174,21 @@ def checksum(content: dict[str, Any]) -> str:
 
 
 def from_version_1(content: dict[str, Any]) -> dict[str, Any]:
-    """Return a record of version 1 as one of version 2: without its labels and ``best_beta``."""
+    """Return a record of version 1 as one of version 2: without its labels and ``best_beta``, and
+    with whole numbers of bytes.
+    """
 
     def without(names: set[str], of: Any) -> Any:
         return {k: v for k, v in of.items() if k not in names} if isinstance(of, dict) else of
 
+    cost = content.get("cost")
+    if isinstance(cost, dict):
+        cost = {
+            key: _whole(value) if key.endswith("_bytes") else value for key, value in cost.items()
+        }
     kept = without({"label", "best_beta"}, content)
-    return kept | {"data": without({"label"}, content.get("data"))}
+    return kept | {"data": without({"label"}, content.get("data")), "cost": cost}
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -7,94 +7,143 @@ them is trusted.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
-from benchmark.evaluation.metrics import DEPTH, Metric, standard_error
-from benchmark.records import store
+from benchmark.evaluation.metrics import Metric, standard_error
+from benchmark.records import checks, parquet, store, together
+from benchmark.records.parquet import Results
+from benchmark.records.parse import content_of, parse
 from benchmark.records.record import Record
+from benchmark.spec import TrialSpec
 from datasets.errors import DataError
 
 TOLERANCE = 1e-9
 """The largest relative difference between a stored metric and the recomputed one."""
 
 
-def faults(folder: Path) -> tuple[int, list[str]]:
-    """How many records there are, in folders within it too, and a sentence for each thing that is
-    wrong.
+@dataclass(frozen=True)
+class Verdict:
+    """What was found out about a folder."""
+
+    checked: int
+    """How many records there are, in folders within it too."""
+    faults: list[str]
+    """A sentence for each thing that is wrong."""
+    notes: list[str]
+    """What a person should know and is no fault."""
+
+
+def verify(folder: Path) -> Verdict:
+    """Check all records in ``folder`` and in folders within it."""
+    files = sorted(folder.rglob("*.json"))
+    specs = [path for path in files if path.parent.name == store.SPECS]
+    paths = [path for path in files if path.parent.name != store.SPECS]
+    seen = together.Seen()
+    faults = [fault for path in paths for fault in of_file(path, path.relative_to(folder), seen)]
+    faults += seen.faults()
+    faults += [fault for path in specs for fault in of_spec(path)]
+    faults += orphans(folder, paths)
+    return Verdict(len(paths), faults, list(unfinished(specs)))
+
+
+def of_file(path: Path, name: Path, seen: together.Seen) -> Iterator[str]:
+    """Yield what is wrong with one record, called ``name``, and the files beside it.
+
+    What is to be compared with other records is added to ``seen``.
     """
-    paths = sorted(path for path in folder.rglob("*.json") if path.parent.name != store.SPECS)
-    found = [fault for path in paths for fault in of_file(path)]
-    known = {path.with_suffix("") for path in paths}
-    found += [
-        f"{path.name} belongs to no record; a run was killed, or its record was lost"
-        for path in sorted(folder.rglob("*.parquet"))
-        if path.with_name(path.name.split(".")[0]) not in known
-    ]
-    return len(paths), found
-
-
-def of_file(path: Path) -> Iterator[str]:
-    """Yield what is wrong with one record and its per-user file."""
     try:
-        record = store.read(path)
-        yield from (f"{path.name}: {fault}" for fault in of_record(record, path))
-        if record.per_user and record.metrics:
-            yield from (f"{path.name}: {fault}" for fault in of_results(record, path.parent))
+        record, content = parse(path)
     except DataError as error:
         yield str(error)
-
-
-def of_record(record: Record, path: Path) -> Iterator[str]:
-    """Yield the contradictions within a record."""
-    if not record.id == record.spec.id == path.stem:
-        yield (
-            f"its id is {record.id}, the hash of its spec {record.spec.id}; the file was "
-            "renamed or the spec altered"
-        )
-    due = record.status == "ok" and record.spec.stage != "validation"
-    if due != (record.metrics is not None) or due != (record.per_user is not None):
-        yield (
-            f"status {record.status} does not go with metrics and per-user results: they are "
-            "there if a trial is ok, "
-            f"but for stage validation, and this one is of stage {record.spec.stage}"
-        )
-    if record.per_user and record.per_user.file != f"{record.id}.parquet":
-        yield f"its per-user file {record.per_user.file!r} is not {record.id}.parquet"
-    validation = [point.get("validation", math.nan) for point in record.curve]
-    if record.best_epoch is not None:
-        best = max(validation, default=math.nan)
-        if record.best_validation != best or validation.index(best) + 1 != record.best_epoch:
-            yield (
-                f"best epoch {record.best_epoch} ({record.best_validation}) is not the first "
-                "best of its curve"
-            )
-    if [point.get("epoch") for point in record.curve] != list(range(1, len(record.curve) + 1)):
-        yield "the epochs of its curve are not 1, 2, 3, ..."
-
-
-def of_results(record: Record, folder: Path) -> Iterator[str]:
-    """Yield each way in which the metrics are not those of the hit ranks."""
-    assert record.metrics is not None
-    assert record.per_user is not None
-    if Path(record.per_user.file).name != record.per_user.file:
-        return  # told already; a path out of the folder is not followed
-    users, _, hit, targets = store.per_user(folder, record)
-    if len(users) != record.data.test_users or (np.diff(users) <= 0).any():
-        yield (
-            f"its per-user file has {len(users)} users in {record.data.test_users} test users, "
-            "each due once"
-        )
-    if (targets < 1).any() or (hit.sum(axis=1) > np.minimum(targets, DEPTH)).any():
-        yield "a user in its per-user file has no target, or more hits than targets"
         return
-    for name, stored in record.metrics.items():
-        values = Metric.parse(name)(hit, targets)
+    wrong = list(checks.of_record(record, content, path))
+    yield from (f"{name}: {fault}" for fault in wrong)
+    results, top = None, None
+    if not wrong and record.per_user:
+        try:
+            results = store.per_user(path.parent, record)
+            yield from (f"{name}: {fault}" for fault in of_metrics(record, results))
+            top = top_of(path, record, results)
+        except DataError as error:
+            yield str(error)
+    if not wrong:
+        seen.add(str(name), record, content, results, top)
+
+
+def of_metrics(record: Record, results: Results) -> Iterator[str]:
+    """Yield each way in which the metrics are not those of the hit ranks."""
+    for name, stored in (record.metrics or {}).items():
+        values = Metric.parse(name)(results.hit, results.targets)
         for what, claimed, computed in (
             ("mean", stored.mean, float(values.mean())),
             ("stderr", stored.stderr, standard_error(values)),
         ):
             if not math.isclose(claimed, computed, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
                 yield f"{name} {what} is {claimed}, but {computed} by its hit ranks"
+
+
+def top_of(path: Path, record: Record, results: Results) -> np.ndarray | None:
+    """Return the top-100 lists beside a record; None if there are none, as in a folder of others.
+
+    Raises DataError if they contradict themselves or the per-user results.
+    """
+    beside = path.with_suffix(".top.parquet")
+    if not beside.exists():
+        return None
+    try:
+        whole = record.spec.stage == "test"
+        return parquet.top(beside.read_bytes(), results, record.data.items, whole)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{beside} does not hold the lists of its record ({error}); delete it, or run the "
+            f"trial again with --force (record {record.id})"
+        ) from error
+
+
+def of_spec(path: Path) -> Iterator[str]:
+    """Yield what is wrong with a file in a folder of specs."""
+    try:
+        content: Any = content_of(path)
+        if "record_version" in content:
+            yield (
+                f"{path} is a record in a folder of specs, where no table finds it; move it to "
+                f"{path.parent.parent}"
+            )
+            return
+        spec = TrialSpec.model_validate(content["spec"])
+        if spec.id != path.stem:
+            yield f"{path} is the spec of {spec.id}; it was renamed or altered, so delete it"
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        told = type(error).__name__ if isinstance(error, ValidationError) else repr(error)
+        yield f"{path} is not the spec of a trial ({told}); delete it"
+
+
+def orphans(folder: Path, records: Iterable[Path]) -> Iterator[str]:
+    """Yield a sentence for each file that is named like one of a trial's and has no record."""
+    known = {path.with_suffix("") for path in records}
+    endings = [ending for ending in store.SUFFIXES if ending != ".json"]
+    for path in sorted(folder.rglob("*")):
+        if (
+            path.name.endswith(tuple(endings))
+            and path.with_name(path.name.split(".")[0]) not in known
+        ):
+            yield (
+                f"{path.relative_to(folder)} belongs to no record; a run was killed, or its "
+                "record was lost"
+            )
+
+
+def unfinished(specs: Iterable[Path]) -> Iterator[str]:
+    """Yield a line on the specs whose trial has no record beside them, if there are any."""
+    without = [path.stem for path in specs if not (path.parent.parent / path.name).exists()]
+    if without:
+        yield (
+            f"no fault: {len(without)} specs have no record, as a run leaves them that was stopped "
+            f"before a trial's end: {', '.join(without)}"
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import fmean
+from textwrap import fill
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -23,9 +24,22 @@ PANELS = {
 """The quantities of a record's curve that are drawn, each with the label of its axis."""
 
 
+WIDEST = 80
+"""The most characters of a name on one line of a legend."""
+
+
 def color_of(n: int) -> Color:
     """Return the colour of a plot's n-th row, from 0: matplotlib's ten, then ten paler ones."""
     return colormaps["tab20"](2 * n % 20 + n // 10 % 2)
+
+
+def in_legend(name: str) -> str:
+    """Return a label that shows ``name`` in a legend, which leaves out what begins with _.
+
+    A name that would squeeze the axes is on several lines.
+    """
+    shown = name if len(name) <= WIDEST else fill(name.replace(",", ", "), WIDEST)
+    return f" {shown}" if shown.startswith("_") else shown
 
 
 def draw(group: Sequence[Record]) -> Figure | None:
@@ -57,10 +71,10 @@ def _panel(axes: Axes, key: str, table_rows: Sequence[Row], learners: Sequence[R
     for number, (row, name) in enumerate(zip(table_rows, names(table_rows), strict=True)):
         color = color_of(number)
         if row in learners:
-            _lines(axes, key, row, color, name)
+            _lines(axes, key, row, color, in_legend(name))
         elif key == "validation":
             score = row.scored[0].curve[0][key]
-            axes.axhline(score, color=color, linestyle="--", label=name)
+            axes.axhline(score, color=color, linestyle="--", label=in_legend(name))
     axes.set_xlabel("epoch")
     axes.set_ylabel(PANELS[key])
     axes.spines[["top", "right"]].set_visible(False)

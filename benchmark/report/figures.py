@@ -16,8 +16,9 @@ from benchmark.evaluation.metrics import SELECTION, standard_error
 from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.report.cells import counted
-from benchmark.report.curves import color_of
+from benchmark.report.curves import WIDEST, color_of, in_legend
 from benchmark.report.rows import Row, by_split, names, rows
+from benchmark.report.sweep import is_number
 
 FIFTHS = 5
 """The number of parts that test users are divided into by activity, as in the paper."""
@@ -52,7 +53,9 @@ def annealing(records: Sequence[Record], folder: Path) -> Figure:
 
 def _annealing_panel(axes: Axes, lines: Mapping[str, Row]) -> None:
     for n, (name, row) in enumerate(lines.items()):
-        curves = np.array([_validation(record) for record in row.records])
+        # a model's own code may end training early
+        length = min(len(record.curve) for record in row.records)
+        curves = np.array([_validation(record)[:length] for record in row.records])
         epochs, mean = np.arange(1, curves.shape[1] + 1), curves.mean(axis=0)
         axes.plot(epochs, mean, color=f"C{n}", label=name)
         if len(curves) > 1:
@@ -71,7 +74,7 @@ def _annealed(table_rows: Sequence[Row]) -> Iterator[dict[str, Row]]:
     for full in table_rows:
         cap, slope = _beta(full)
         # with few epochs, beta may end below its cap
-        if cap == 1 and slope and full.records[0].curve[-1]["beta"] > 0.99:
+        if cap == 1 and slope and full.records[0].curve[-1].get("beta", 0) > 0.99:
             family = [row for row in table_rows if _rest(row) == _rest(full)]
             lines = [("beta = 1, no annealing", row) for row in family if _beta(row) == (1, 0)]
             lines += [("annealed to 1", full)]
@@ -85,7 +88,8 @@ def _annealed(table_rows: Sequence[Row]) -> Iterator[dict[str, Row]]:
 
 def _beta(row: Row) -> tuple[Any, Any]:
     """Return beta's cap and the number of annealing steps, both None for a model without a beta."""
-    return row.spec.config.get("beta_cap"), row.spec.config.get("total_anneal_steps")
+    cap, steps = row.spec.config.get("beta_cap"), row.spec.config.get("total_anneal_steps")
+    return (cap, steps) if is_number(cap) else (None, None)
 
 
 def _rest(row: Row) -> tuple[Any, ...]:
@@ -133,9 +137,11 @@ def _activity_panel(axes: Axes, table_rows: Sequence[Row], folder: Path) -> None
     texts = [f"{size.min()} to {size.max()}\n({len(size)} users)" for size in sizes]
     axes.set_xticks(range(FIFTHS), texts)
     _plain(axes, "items in the history", str(SELECTION))
-    columns = 3
+    labels = list(map(in_legend, names(table_rows)))
+    columns = 3 if max(map(len, labels)) <= WIDEST // 3 else 1
+    lines = sum(1 + label.count("\n") for label in labels)
     # the legend needs room above the bars
-    axes.set_ylim(top=axes.get_ylim()[1] * (1.05 + 0.09 * math.ceil(len(table_rows) / columns)))
+    axes.set_ylim(top=axes.get_ylim()[1] * (1.05 + 0.09 * math.ceil(lines / columns)))
     axes.legend(frameon=False, fontsize=8, loc="upper center", ncols=columns)
 
 
@@ -149,7 +155,7 @@ def _bars(
     places = np.arange(FIFTHS) + (n - (len(values) - 1) / 2) * width
     parts = [values[n][users] for users in fifths]
     means, errors = np.array([(part.mean(), standard_error(part)) for part in parts]).T
-    look = {"error_kw": {"linewidth": 0.8}, "color": color_of(n), "label": name}
+    look = {"error_kw": {"linewidth": 0.8}, "color": color_of(n), "label": in_legend(name)}
     axes.bar(places, means, width * 0.92, yerr=errors, **look)
     for place, users, top in zip(places, fifths, means + errors, strict=True):
         if n and ttest_rel(values[n][users], values[0][users]).pvalue < 0.05:

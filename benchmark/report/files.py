@@ -12,6 +12,7 @@ from benchmark.records.store import SPECS
 from benchmark.report import render
 from benchmark.report.cells import Table, counted
 from datasets import atomic
+from datasets.names import file_name
 
 
 def write(
@@ -29,7 +30,8 @@ def write(
     contents |= {f"{name}.png": render.png(figure) for name, figure in figures.items()}
     written = []
     for name, content in contents.items():
-        path = to / name
+        stem, _, ending = name.rpartition(".")
+        path = to / f"{file_name(stem)}.{ending}"
         if not path.exists() or path.read_bytes() != content:
             atomic.write(path, content)
             written.append(path)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from textwrap import wrap
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Tick
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from tabulate import tabulate
 
+from benchmark import text
 from benchmark.report.cells import Cell, Number, Table
 
 
@@ -21,24 +24,26 @@ def markdown(tables: Sequence[Table]) -> str:
     Definitions that several tables share stand only below the last of them.
     """
     parts: list[str] = []
-    for table, texts in zip(tables, _texts(tables), strict=True):
-        parts += filter(None, [table.title, grid(table), *texts])
+    for table, paragraphs in zip(tables, _paragraphs(tables), strict=True):
+        shown = map(text.markdown, paragraphs)
+        parts += filter(None, [text.markdown(table.title), grid(table), *shown])
     return "\n\n".join(parts)
 
 
 def grid(table: Table) -> str:
     """Return the cells of a table, without its title and notes, as Markdown."""
     cells = [list(map(_marked, row)) for row in table.cells]
-    return tabulate(cells, table.head, tablefmt="pipe", disable_numparse=True)
+    head = list(map(text.markdown, table.head))
+    return tabulate(cells, head, tablefmt="pipe", disable_numparse=True)
 
 
 def _marked(cell: Cell) -> str:
     if isinstance(cell, Number) and cell.bold:
         return f"**{cell.main}**{cell.rest}"
-    return str(cell)
+    return text.markdown(str(cell))
 
 
-def _texts(tables: Sequence[Table]) -> list[list[str]]:
+def _paragraphs(tables: Sequence[Table]) -> list[list[str]]:
     """Return the paragraphs that stand below each table."""
     last = {table.definitions: n for n, table in enumerate(tables)}
     return [
@@ -55,9 +60,9 @@ def latex(tables: Iterable[Table]) -> str:
 def _latex(table: Table) -> str:
     from pandas import DataFrame
 
-    texts = [table.title, *table.notes, table.definitions]
-    caption = " ".join(_escaped(text if text.endswith(".") else f"{text}.") for text in texts)
-    names = [_escaped(name) for name in table.head]
+    paragraphs = [table.title, *table.notes, table.definitions]
+    caption = " ".join(text.latex(p if p.endswith(".") else f"{p}.") for p in paragraphs)
+    names = list(map(text.latex, table.head))
     cells = DataFrame([[_tex(cell) for cell in row] for row in table.cells], dtype=object)
     style = cells.style.hide(axis="index")
     # the names are set only here, since a DataFrame may not have two columns of one name
@@ -67,16 +72,8 @@ def _latex(table: Table) -> str:
 
 def _tex(cell: Cell) -> str:
     if isinstance(cell, Number) and cell.bold:
-        return rf"\textbf{{{_escaped(cell.main)}}}{_escaped(cell.rest)}"
-    return _escaped(str(cell))
-
-
-def _escaped(text: str) -> str:
-    text = re.sub(r"[\\{}&%$#_^~]", lambda match: _ESCAPES.get(match[0], "\\" + match[0]), text)
-    return text.replace("±", r"$\pm$").replace("<", "$<$").replace(">", "$>$")
-
-
-_ESCAPES = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+        return rf"\textbf{{{text.latex(cell.main)}}}{text.latex(cell.rest)}"
+    return text.latex(str(cell))
 
 
 def to_csv(tables: Iterable[Table]) -> str:
@@ -89,7 +86,15 @@ def to_csv(tables: Iterable[Table]) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """Return a figure as PNG, with the same bytes for the same figure."""
+    """Return a figure as PNG, with the same bytes for the same figure.
+
+    Its texts are drawn as they are written.
+    """
+    for drawn_text in _drawn_texts(figure):
+        drawn_text.set_parse_math(False)
+        drawn_text.set_text(text.visible(drawn_text.get_text(), keep="\n"))
+    width, height = (min(size, LARGEST) for size in figure.get_size_inches())
+    figure.set_size_inches(width, height)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
     # else a second drawing would start from the layout of the first and arrive at another one
@@ -97,12 +102,24 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+LARGEST = 200
+"""The most inches of a picture in either direction; a hostile name may ask for miles."""
+
+
+def _drawn_texts(of: Artist) -> Iterator[Text]:
+    """Yield every text of a figure but for the numbers at ticks, which may be powers of ten."""
+    if isinstance(of, Text):
+        yield of
+    for child in [] if isinstance(of, Tick) else of.get_children():
+        yield from _drawn_texts(child)
+
+
 def drawn(tables: Sequence[Table]) -> Figure:
     """Return a figure of what ``markdown`` writes, with bold cells and the rules of booktabs."""
     starts = [_starts(table) for table in tables]
     width = max(*(start[-1] for start in starts), *(len(table.title) for table in tables))
     # notes are set in smaller type
-    texts = [_wrapped(paragraphs, width * 4 // 3) for paragraphs in _texts(tables)]
+    texts = [_wrapped(paragraphs, width * 4 // 3) for paragraphs in _paragraphs(tables)]
     height = sum(_lines(table, notes) for table, notes in zip(tables, texts, strict=True))
     figure = Figure(figsize=((width + 4) * 0.08, height * 0.2))
     # a unit is a character across and a line down
@@ -142,5 +159,5 @@ def _draw(axes: Axes, y: float, table: Table, start: Sequence[int], notes: Seque
         for x, cell in zip(start[:-1], row, strict=True):
             bold = n == 0 or (isinstance(cell, Number) and cell.bold)
             axes.text(x, y + 1.3 + n, str(cell), size=8, weight="bold" if bold else "normal")
-    for n, text in enumerate(notes):
-        axes.text(0, end + 1 + n, text, size=7)
+    for n, note in enumerate(notes):
+        axes.text(0, end + 1 + n, note, size=7)

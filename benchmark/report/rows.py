@@ -16,7 +16,9 @@ from benchmark.evaluation.metrics import Metric
 from benchmark.evaluation.truth import ROWS as BOUNDS
 from benchmark.records import store
 from benchmark.records.record import Record
+from benchmark.records.together import of_one_split
 from benchmark.spec import TrialSpec
+from datasets.errors import DataError
 from models.registry import MODELS
 
 FINISHED = 0.98
@@ -87,10 +89,16 @@ class Row:
 
 
 def by_split(records: Iterable[Record]) -> list[list[Record]]:
-    """Return a group of records for each split, sorted by data set and split hash."""
+    """Return a group of records for each split, sorted by data set and split hash.
+
+    Raises DataError if the records of a split differ in its sizes.
+    """
     splits: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in records:
         splits[record.data_label, record.spec.split_hash].append(record)
+    for group in splits.values():
+        if wrong := of_one_split(group):
+            raise DataError(wrong)
     return [splits[key] for key in sorted(splits)]
 
 

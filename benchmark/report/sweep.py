@@ -20,6 +20,8 @@ from benchmark.report.table import remarks
 
 SWEPT = ("beta_cap", "total_anneal_steps")
 """The options that differ between the points of a sweep."""
+LOGGED = {"beta", "kl", "active_units"}
+"""What the curve of a VAE must have."""
 POINTS = 3
 """The least number of caps that make a sweep."""
 MODES = {"annealed": "annealed to its cap", "constant": "constant"}
@@ -81,11 +83,24 @@ def sweeps(records: Sequence[Record]) -> Iterator[Sweep]:
                 yield Sweep(family, group, kept)
 
 
+def is_number(value: object) -> bool:
+    """Return whether an option of a model that is not known here is a number to calculate with."""
+    return isinstance(value, int | float) and -1e300 < value < 1e300
+
+
 def _is_vae(record: Record) -> bool:
     """Return whether a trial has a beta and was to be tested, and logged active units or failed."""
     if record.spec.stage != "test" or not all(option in record.spec.config for option in SWEPT):
         return False
-    return record.metrics is None or "active_units" in record.curve[0]
+    cap, steps = (record.spec.config[option] for option in SWEPT)
+    if not is_number(cap) or not (steps is None or is_number(steps)):
+        return False
+    return record.metrics is None or _selected(record).keys() >= LOGGED
+
+
+def _selected(record: Record) -> dict[str, float]:
+    """Return the point of the curve at the epoch that was tested."""
+    return record.curve[(record.best_epoch or 1) - 1]
 
 
 def _family(row: Row) -> tuple[str, str, str]:
@@ -110,7 +125,7 @@ def _points(family: Sequence[Row]) -> Iterator[Point]:
 
 def _values(scored: Sequence[Record]) -> dict[str, list[float]]:
     """Return the values of each quantity at each record's best epoch."""
-    best = [record.curve[(record.best_epoch or 1) - 1] for record in scored]
+    best = [_selected(record) for record in scored]
     return {
         "beta": [epoch["beta"] for epoch in best],
         "validation": [epoch["validation"] for epoch in best],

@@ -167,9 +167,9 @@ def _numbers(row: Row, metric: Metric, score: Score) -> dict[str, Any]:
 
 
 def leading(columns: Sequence[Column]) -> list[str]:
-    """Return a note that says which rows are best, a line for each column with a comparison."""
-    lines = "\n".join(column.remark for column in columns if column.remark)
-    return [lines] if lines else []
+    """Return a note that says which rows are best in each column with a comparison."""
+    remarks = " ".join(column.remark for column in columns if column.remark)
+    return [remarks] if remarks else []
 
 
 def remarks(table_rows: Sequence[Row]) -> list[str]:

@@ -22,6 +22,7 @@ from matplotlib.ticker import NullFormatter
 from benchmark.evaluation.metrics import SELECTION
 from benchmark.records.record import Record
 from benchmark.report.cells import Cell, Number, Table, counted
+from benchmark.report.curves import in_legend
 from benchmark.report.rows import by_split, rows, title
 
 SIDES = {"cpu": "CPU", "cuda": "GPU"}
@@ -216,7 +217,7 @@ def _panel(axes: Axes, measured: Sequence[Cost]) -> None:
     best_first = sorted(models, key=lambda model: -model[1])
     for n, (seconds, quality, cost) in enumerate(best_first):
         # a long name would leave the axes little room
-        name = fill(f"{cost.label.replace(',', ', ')} ({cost.precision})", 36)
+        name = in_legend(fill(f"{cost.label.replace(',', ', ')} ({cost.precision})", 36))
         marker = "os^vDPX"[n % 7]
         axes.plot(seconds, quality, marker, color=f"C{n}", linestyle="none", label=name)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=7)

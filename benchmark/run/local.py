@@ -19,6 +19,7 @@ from benchmark.records.record import Record
 from benchmark.run import checkpoint, outcome
 from benchmark.run.child import Child, Settled, stamp_of
 from benchmark.spec import Job
+from benchmark.text import say
 from datasets import atomic
 
 TICK_SECONDS = 0.2
@@ -159,4 +160,4 @@ class Display:
     def say(self, line: str) -> None:
         """Print a line above the bar."""
         with tqdm.external_write_mode():
-            print(line, flush=True)
+            say(line)

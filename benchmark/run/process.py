@@ -28,6 +28,7 @@ from benchmark.run import checkpoint, outcome
 from benchmark.run.launch import surroundings
 from benchmark.run.training import Trial
 from benchmark.run.trial import job_of, load, run, write
+from benchmark.text import say
 from datasets import atomic
 from datasets.errors import DataError
 
@@ -73,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
             settle(arguments.spec)
         return by_hand(arguments.spec, arguments.out or folder_of(arguments.spec))
     except (DataError, UsageError) as error:
-        print(f"trial: {error}", file=sys.stderr)
+        say(f"trial: {error}", to=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\ntrial: stopped; the same command goes on from its checkpoint", file=sys.stderr)
@@ -141,7 +142,8 @@ def by_hand(spec: Path, out: Path) -> int:
             f"{atomic.holders(atomic.lock_path(out, job.spec.id))} runs the trial {job.spec.id}; "
             "wait for it, or stop it"
         ) from None
-    print(f"{labels.trial_label(job)}: {outcome.line(result.record)}", *written, sep="\n  ")
+    files = (f"  {path}" for path in written)
+    say(f"{labels.trial_label(job)}: {outcome.line(result.record)}", *files)
     return int(result.record.status != "ok")
 
 
@@ -166,9 +168,9 @@ def compared(result: Result, before: Record, path: Path) -> int:
     other = [name for name in fields if getattr(record, name) != getattr(before, name)]
     other += ["hit ranks"] if ranks[0] != ranks[1] else []
     what = f"other than in {path}: {', '.join(other)}" if other else f"the same bits as in {path}"
-    print(f"{outcome.line(record)}\n  {what}")
+    say(f"{outcome.line(record)}\n  {what}")
     if other:
         made = (before.environment, record.environment)
-        print(*(f"  made with {e.threads} threads and {e.matrix_product}" for e in made), sep="\n")
-        print("  the record stays as it was; --out DIR stores the new one elsewhere")
+        say(*(f"  made with {e.threads} threads and {e.matrix_product}" for e in made))
+        say("  the record stays as it was; --out DIR stores the new one elsewhere")
     return int(bool(other) or record.status != "ok")

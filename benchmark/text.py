@@ -1,0 +1,76 @@
+"""Text that others wrote, such as a record's names or a plugin's error, made safe to show."""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+import unicodedata
+from types import TracebackType
+from typing import TextIO
+
+JOINERS = "\u200c\u200d"
+"""Characters without a form of their own that words of some scripts need."""
+
+
+def visible(text: str, keep: str = "") -> str:
+    """Return ``text`` with every character that a terminal obeys written as its escape, as
+    ``\\x1b``.
+
+    These are control characters, line ends among them, marks that turn the direction of writing or
+    are invisible, and halves of characters. Those in ``keep`` stay.
+    """
+    return "".join(
+        character if character in keep or _is_shown(character) else _escaped(character)
+        for character in text
+    )
+
+
+def _is_shown(character: str) -> bool:
+    if character in JOINERS:
+        return True
+    return unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+def say(*lines: object, to: TextIO | None = None) -> None:
+    """Print lines on standard output or ``to``, with nothing in them that a terminal obeys.
+
+    A line may hold line ends and tabs of its own.
+    """
+    print(*(visible(str(line), keep="\n\t") for line in lines), sep="\n", file=to, flush=True)
+
+
+def say_traceback(
+    kind: type[BaseException], error: BaseException, at: TracebackType | None
+) -> None:
+    """Print the traceback of an error that nothing has caught, as Python's own hook does."""
+    say("".join(traceback.format_exception(kind, error, at)).rstrip("\n"), to=sys.stderr)
+
+
+MARKDOWN = re.compile(
+    r"[<|*`$]|(?<!\w)_|_(?!\w)|~(?=~)|(?<=\])\(|&(?=#?\w+;)|\\(?=[^\w\s])", re.ASCII
+)
+"""What begins HTML, a cell, emphasis, code, mathematics, the target of a link, or an escape."""
+
+
+def markdown(text: str) -> str:
+    """Return ``text`` as Markdown that shows it: on one line, without HTML, links or cells of its
+    own.
+    """
+    return MARKDOWN.sub(lambda found: f"&#{ord(found[0])};", visible(text))
+
+
+_TEX = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+
+
+def latex(text: str) -> str:
+    """Return ``text`` as LaTeX that shows it, on one line."""
+    text = visible(text)
+    text = re.sub(r"[\\{}&%$#_^~]", lambda found: _TEX.get(found[0], "\\" + found[0]), text)
+    text = text.replace("±", r"$\pm$").replace("<", "$<$").replace(">", "$>$")
+    # after the end of a table's row, LaTeX would read these as its arguments
+    return f"{{}}{text}" if text.startswith(("[", "*")) else text

@@ -1,0 +1,198 @@
+"""What others wrote is shown as text: on a terminal, in Markdown, LaTeX and pictures."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+
+from benchmark import labels, text
+from benchmark.cli import complain, main
+from benchmark.paths import ROOT
+from benchmark.report import render
+from benchmark.report.cells import Mean, Table
+from benchmark.report.curves import in_legend
+
+HOSTILE = [
+    *(
+        "\x1b[2J\x1b[31mred",
+        "a\rb",
+        "a\nb",
+        "a\x07",
+        "\x9b2J",
+        "\x00",
+        "\x7f",
+        "a\u2028b",
+        "a\u2029b",
+    ),
+    *("\u202egnp.exe", "\u2066x", "\u200fx", "\ufeffx", "\u061cx", "\ud800", "\U000e0041"),
+]
+MARKUP = [
+    *(
+        "<script>alert(1)</script>",
+        "<img src=x onerror=y>",
+        "a|b",
+        "![x](http://y)",
+        "[x](http://y)",
+    ),
+    *(
+        "\\<b>",
+        "\\|",
+        "**best**",
+        "_x_",
+        "`x`",
+        "$x^2$",
+        "&lt;b>",
+        "&#60;",
+        "~~x~~",
+        "<!-- x",
+        "a\n| b",
+    ),
+]
+TABLE_ENDS = [
+    "[x]",
+    "*x",
+    "a & b",
+    "50%",
+    "$x$",
+    "a_b",
+    "\\input{x}",
+    "^x",
+    "~x",
+    "#1",
+    "a\n\nb",
+    "{x",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=ascii)
+def test_nothing_that_a_terminal_obeys_is_shown(name):
+    shown = text.visible(name)
+    assert "\\" in shown
+    assert shown.isprintable()
+    assert shown == text.visible(shown)
+    shown.encode()
+
+
+@pytest.mark.parametrize(
+    "name", ["mult-vae[latent=8]", "données", "日本", "می\u200cخواهم", "👩‍🚀", "±†²"]
+)
+def test_plain_text_stays(name):
+    assert text.visible(name) == name
+
+
+@given(st.text())
+def test_no_text_at_all_reaches_a_terminal_unseen(given_text):
+    shown = text.visible(given_text, keep="\n")
+    assert all(c in "\n\u200c\u200d" or ord(c) >= 32 for c in shown)
+    assert not set(shown) & {"\x1b", "\x7f", "\x9b", "\u202e", "\r"}
+
+
+def test_only_one_function_prints():
+    """But for the messages of a trial to its runner, which are JSON."""
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for path in sorted((ROOT / "benchmark").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"
+    ]
+    assert found == ["benchmark/run/trial.py", "benchmark/text.py"]
+
+
+def test_an_error_with_escapes_is_told_without_them(tmp_path, capsys):
+    plugin = tmp_path / "bad.py"
+    plugin.write_text("raise ValueError('\\x1b]0;owned\\x07\\u202e')\n")
+    assert main(["list", "--plugin", str(plugin)]) == 2
+    said = capsys.readouterr().err
+    assert r"ValueError: \x1b]0;owned\x07\u202e" in said
+    assert "\x1b" not in said
+    complain("\x1b[1m")
+    text.say_traceback(ValueError, ValueError("\x1b[1m"), None)
+    assert capsys.readouterr().err == "run_all.py: \\x1b[1m\nValueError: \\x1b[1m\n"
+
+
+def test_a_trial_that_a_person_waits_for_has_a_plain_name(monkeypatch):
+    monkeypatch.setattr(labels, "model_label", lambda spec: "\x1b[2J")
+    monkeypatch.setattr(labels, "dataset_label", lambda *_: "a\rb")
+
+    job = SimpleNamespace(
+        spec=SimpleNamespace(seed=1, dataset=""), data=SimpleNamespace(options={})
+    )
+    assert labels.trial_label(job) == r"a\rb \x1b[2J seed 1"
+
+
+def tables(name: str) -> list[Table]:
+    """A table with the name in every place that a name can have."""
+    rows = [[name, Mean(0.5, bold=True, sd=0.1)], ["plain", name]]
+    return [
+        Table(f"{name}: 600 test users", ["model", name], rows, [f"{name} failed: {name}"], "m")
+    ]
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, *MARKUP], ids=ascii)
+def test_markdown_has_no_html_lines_or_cells_of_a_names_own(name):
+    shown = render.markdown(tables(name))
+    assert "<" not in shown
+    assert "](" not in shown
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202e\ud800]", shown)
+    assert len(shown.splitlines()) == len(render.markdown(tables("x")).splitlines())
+    lines = [line for line in shown.splitlines() if line.startswith("|")]
+    assert len(lines) == 4
+    assert {line.count("|") for line in lines} == {3}
+    assert shown.count("**") == 2
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, *MARKUP, *TABLE_ENDS], ids=ascii)
+def test_latex_has_no_commands_or_rows_of_a_names_own(name):
+    shown = render.latex(tables(name))
+    assert len(shown.splitlines()) == len(render.latex(tables("x")).splitlines())
+    assert shown.count(r" \\") == 3
+    assert not re.search(r"\\\\\s*[\[*]", shown)
+    commands = set(re.findall(r"\\[a-zA-Z]+", shown))
+    assert commands <= {
+        *(
+            "\\usepackage",
+            "\\begin",
+            "\\caption",
+            "\\toprule",
+            "\\midrule",
+            "\\bottomrule",
+            "\\end",
+        ),
+        *("\\textbf", "\\pm", "\\textbackslash", "\\textasciicircum", "\\textasciitilde"),
+    }
+
+
+@pytest.mark.parametrize("name", ["$x", "$x$", "$\\frac{$", "a$b$c_", "_x", "__", "{}", "\\alpha"])
+def test_pictures_show_names_as_they_are_written(name):
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot([1, 2], [1, 2], label=in_legend(name))
+    axes.set_title(name)
+    axes.set_xlabel(name)
+    axes.set_yscale("log")
+    axes.legend()
+    figure.suptitle(name)
+    figure.legend()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert render.png(figure).startswith(b"\x89PNG")
+        assert render.png(render.drawn(tables(name))).startswith(b"\x89PNG")
+    shown = [found.get_text().strip() for found in render._texts(figure)]
+    assert shown.count(name) == 5
+    assert not any(found.get_parse_math() for found in render._texts(figure) if found.get_text())
+    # the powers of ten at a log axis are ours, and mathematics
+    assert axes.get_yticklabels()[0].get_parse_math()
+
+
+def test_a_picture_of_any_name_has_a_size_that_can_be_drawn():
+    picture = render.drawn(tables("x" * 10_000))
+    picture.set_dpi(1)
+    render.png(picture)
+    assert max(picture.get_size_inches()) <= render.LARGEST
