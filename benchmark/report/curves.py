@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from statistics import fmean
 from textwrap import fill
@@ -83,7 +84,7 @@ def _panel(axes: Axes, key: str, table_rows: Sequence[Row], learners: Sequence[R
 def _lines(axes: Axes, key: str, row: Row, color: Color, name: str) -> None:
     """Draw one quantity of a row: a thin line for each seed, and a thick one for their mean."""
     records = [record for record in row.scored if key in record.curve[0]]
-    lines = [[epoch[key] for epoch in record.curve] for record in records]
+    lines = [[epoch.get(key, math.nan) for epoch in record.curve] for record in records]
     for line, record in zip(lines, records, strict=True):
         axes.plot(range(1, len(line) + 1), line, color=color, linewidth=0.6, alpha=0.5)
         if key == "validation" and (best := record.best_epoch):
