@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from datasets import pro_sg, table
+from pydantic import field_validator
+
+from datasets import archive, columns, pro_sg, table
 from datasets.base import Dataset, DatasetConfig
 from datasets.errors import DataError
 from datasets.preprocess import Ratings
@@ -16,24 +19,11 @@ from datasets.split import Split
 from datasets.table import Kind, Layout
 
 PREFIX = "file:"
-SEPARATORS = {".csv": ",", ".tsv": "\t", ".inter": "\t"}
-KNOWN: Mapping[str, tuple[str, ...]] = {
-    "user": ("user", "userid", "uid", "customer", "customerid"),
-    "item": (
-        "item",
-        "itemid",
-        "iid",
-        "sid",
-        "movie",
-        "movieid",
-        "song",
-        "songid",
-        "product",
-        "productid",
-    ),
-    "rating": ("rating", "ratings", "stars"),
-}
-"""Column names that are recognised, in lower case and with letters and digits only."""
+SEPARATORS = {".csv": ",", ".tsv": "\t", ".inter": "\t", ".txt": None, ".dat": None}
+"""What separates columns, by the ending of a file's name; None if the first line shows it."""
+ENDINGS = (*SEPARATORS, ".parquet")
+SPELLED = {"tab": "\t", "\\t": "\t"}
+"""Separators that are told by a word."""
 
 
 class FileConfig(DatasetConfig):
@@ -53,6 +43,22 @@ class FileConfig(DatasetConfig):
     there is one."""
     header: bool = True
     """Whether the first line names the columns; if not, their names are 1, 2, 3 and so on."""
+    separator: str | None = None
+    """What separates columns: one character, :: or the word tab; with None a comma in .csv, a tab
+    in .tsv and .inter, and what the first line shows in .txt and .dat."""
+    quoted: bool = True
+    """Whether quotation marks enclose a field, doubled inside it; if not, they are plain characters
+    (as they always are in .inter and between ::)."""
+
+    @field_validator("separator")
+    @classmethod
+    def _known(cls, told: str | None) -> str | None:
+        separator = SPELLED.get(told, told) if told else told
+        if separator in (None, "::"):
+            return separator
+        if len(separator) != 1 or not separator.isascii() or separator in '"\r\n\0':
+            raise ValueError("it should be one character, :: or tab")
+        return separator
 
 
 class SplitConfig(DatasetConfig):
@@ -91,86 +97,98 @@ class OwnFile(Dataset[FileConfig]):
             raise DataError(f"there is no file {self.path}; name one that is there as {PREFIX}PATH")
         return (self.path,)
 
-    def read(self, raw: tuple[Path, ...]) -> Ratings:
-        if self.path.suffix == ".parquet":
-            return self._parquet()
-        if self.path.suffix not in SEPARATORS:
-            raise DataError(
-                f"{self.path} ends in none of {', '.join(SEPARATORS)} and .parquet, by which a "
-                "file's format is known; rename it"
-            )
-        return self._text(SEPARATORS[self.path.suffix])
+    @property
+    def name(self) -> str:
+        """The name by which the data set is chosen, for messages."""
+        return entry(self.path).name
 
-    def _text(self, separator: str) -> Ratings:
-        first = table.first_row(self.path, separator)
-        names = first if self.config.header else [str(n + 1) for n in range(len(first))]
+    def read(self, raw: tuple[Path, ...]) -> Ratings:
+        packed = self.path.suffix.lower() in archive.PACKED
+        ending = Path(self.path.stem if packed else self.path.name).suffix.lower()
+        if ending == ".parquet" and not packed:
+            return self._parquet()
+        if ending not in SEPARATORS:
+            raise DataError(
+                f"{self.path} ends in none of {', '.join(SEPARATORS)} (perhaps with "
+                f"{' or '.join(archive.PACKED)} after it) and .parquet, by which a file's format "
+                "is known; rename it"
+            )
+        return self._text(archive.expanded(self.path), ending)
+
+    def _text(self, content: bytes | Path, ending: str) -> Ratings:
+        separator = self.config.separator or SEPARATORS[ending]
+        if separator is None:
+            (line,) = table.first_row(content, self.path, "\0", quoted=False)
+            separator = columns.guess(line) or ","
+        quoted = self.config.quoted and ending != ".inter" and separator != "::"
+        # columns are separated at one character, so "::" leaves an empty column between two others
+        apart = len(separator)
+        first = table.first_row(content, self.path, separator[0], quoted)
+        names = first[::apart]
+        if not self.config.header:
+            names = [str(n + 1) for n in range(len(names))]
         # RecBole's column names end in types, as in user_id:token
-        inter = self.path.suffix == ".inter"
-        chosen = self.choose({name.partition(":")[0] if inter else name: name for name in names})
-        kinds: dict[str, Kind] = dict.fromkeys(names, "text")
-        for role, name in chosen.items():
-            kinds[name] = "number" if role == "rating" else "id"
+        known = [name.partition(":")[0] for name in names] if ending == ".inter" else names
+        chosen = self.choose(known)
+        kinds: dict[str, Kind] = {
+            str(place): "nothing" if place % apart else "text" for place in range(len(first))
+        }
+        for role, place in chosen.items():
+            kinds[str(place * apart)] = "number" if role == "rating" else "id"
         layout = Layout(
-            kinds, **chosen, separator=separator, header=self.config.header, quoted=not inter
+            kinds,
+            **{role: str(place * apart) for role, place in chosen.items()},
+            separator=separator[0],
+            header=first if self.config.header else None,
+            quoted=quoted,
+            form=separator.join(names),
+            cure=f"mend it, or say with --set {self.name}.separator, .quoted or .header how the "
+            "file is written",
         )
-        return table.read(self.path, self.path, layout)
+        return replace(table.read(content, self.path, layout), unused=_others(known, chosen))
 
     def _parquet(self) -> Ratings:
         import polars as pl
 
         try:
-            chosen = self.choose({name: name for name in pl.read_parquet_schema(self.path)})
+            # a path would be taken for a pattern
+            with self.path.open("rb") as file:
+                names = list(pl.read_parquet_schema(file))
+            chosen = self.choose(names)
             rows = pl.read_parquet(self.path, columns=list(chosen.values()), glob=False)
-            columns = {role: _typed(rows[name], role) for role, name in chosen.items()}
+            found = {role: _typed(rows[names[place]], role) for role, place in chosen.items()}
         except (pl.exceptions.PolarsError, OSError) as error:
             raise DataError(
                 f"{self.path} cannot be read as Parquet with whole numbers or text as ids and "
                 f"numbers as ratings ({str(error).splitlines()[0]}); write the file anew"
             ) from error
-        for role, column in columns.items():
+        for role, column in found.items():
             ids: Kind = "whole" if column.dtype.is_integer() else "id"
             if not table.sound(column, "number" if role == "rating" else ids):
                 raise DataError(
-                    f"the column {chosen[role]} of {self.path} has rows without a {role}; "
+                    f"the column {names[chosen[role]]} of {self.path} has rows without a {role}; "
                     "leave those out of the file"
                 )
-        return table.ratings(**columns)
+        return replace(table.ratings(**found), unused=_others(names, chosen))
 
-    def choose(self, names: Mapping[str, str]) -> dict[str, str]:
-        """Return the columns of users, of items and, if the file has them, of ratings.
+    def choose(self, names: Sequence[str]) -> dict[str, int]:
+        """Return the places of the columns of users, of items and, if there is one, of ratings.
 
-        ``names`` maps the name by which a column is recognised to its name in the file; the latter
-        is returned under "user", "item" and "rating". Raises DataError, which names the columns
-        found, if a column is not there or cannot be told from another.
+        Raises DataError if the columns of these ``names`` are not those that are needed.
         """
         config = self.config
-        asked: dict[str, str | int | None] = {
+        asked = {
             "user": config.user_column,
             "item": config.item_column,
             "rating": config.rating_column,
         }
-        chosen = {role: self._column(role, name, names) for role, name in asked.items()}
-        if len(set(chosen.values())) < len(chosen):
-            raise DataError(
-                f"{self.path}: user, item and rating must be different columns, not {chosen}"
-            )
-        return {role: names[name] for role, name in chosen.items() if name is not None}
+        if config.header:
+            columns.check_header(self.path, self.name, asked, names)
+        return columns.choose(self.path, self.name, asked, names)
 
-    def _column(self, role: str, asked: str | int | None, names: Mapping[str, str]) -> str | None:
-        if asked is not None:
-            alike = [name for name in names if name == str(asked)]
-        else:
-            alike = [name for name in names if re.sub(r"[\W_]", "", name).lower() in KNOWN[role]]
-        if len(alike) == 1:
-            return alike[0]
-        if role == "rating" and asked is None and not alike:
-            return None
-        what = f"usual names for the {role}" if asked is None else f"called {asked}"
-        raise DataError(
-            f"{self.path} has the columns {', '.join(names)}, of which {len(alike)} are {what}, "
-            f"but exactly one must be; name it with "
-            f"--set {entry(self.path).name}.{role}_column=NAME"
-        )
+
+def _others(names: Sequence[str], chosen: Mapping[str, int]) -> tuple[str, ...]:
+    return tuple(name for place, name in enumerate(names) if place not in chosen.values())
 
 
 def _typed(column: Any, role: str) -> Any:
@@ -179,7 +197,11 @@ def _typed(column: Any, role: str) -> Any:
     if role == "rating":
         return column.cast(pl.Float64)
     if column.dtype.is_integer():
-        return column.cast(pl.Int64)
+        numbers = column.cast(pl.Int64, strict=False)
+        if numbers.null_count() == column.null_count():
+            return numbers
+        # beyond 64 bits ids are text, as they are in text files
+        column = column.cast(pl.String)
     if column.dtype in (pl.String, pl.Categorical, pl.Enum):
         return column.cast(pl.String).cast(pl.Categorical(pl.Categories.random()))
     raise pl.exceptions.SchemaError(f"{column.name} is {column.dtype}")

@@ -21,6 +21,8 @@ class Ratings:
     """(items,) raw ids, like those of users."""
     rating: np.ndarray | None = None
     """(rows,) ratings; None where the file has no ratings."""
+    unused: tuple[str, ...] = ()
+    """The names of the raw file's columns that are not used."""
 
     def __len__(self) -> int:
         return len(self.user)

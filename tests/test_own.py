@@ -179,7 +179,7 @@ def test_missing_file_other_ending_and_equal_names(tmp_path, capsys):
     out = ["--out", str(tmp_path / "out"), "--models", "popularity"]
     for asked, sentence in (
         ([f"file:{tmp_path}/no.csv"], "there is no file"),
-        ([f"file:{tmp_path}/mine.xls"], "ends in none of .csv, .tsv, .inter and .parquet"),
+        ([f"file:{tmp_path}/mine.xls"], "ends in none of .csv, .tsv, .inter, .txt, .dat (perhaps"),
         (
             [f"file:{tmp_path}/a.csv", f"file:{tmp_path}/other/a.tsv"],
             "would both be file:a; rename one of them",
@@ -243,8 +243,8 @@ def test_held_out_users_without_rows_are_counted_as_few_as_the_uids_allow(tmp_pa
         ("train.csv", "uid,sid\n0,100000\n", "does not hold a split"),
         ("validation_te.csv", "uid,sid\n", "line 2: "),
         ("train.csv", "uid,sid\n0,x\n", "line 2: '0,x' is not uid,sid"),
-        ("unique_sid.txt", "1\n1\n", "an empty line or an item twice"),
-        ("unique_sid.txt", "1\n\n2\n", "an empty line or an item twice"),
+        ("unique_sid.txt", "1\n1\n", "an item twice"),
+        ("unique_sid.txt", "1\n\n2\n", "unique_sid.txt, line 2: '' is not an item's id"),
         ("test_tr.csv", None, "has no test_tr.csv"),
     ],
 )
