@@ -157,10 +157,10 @@ def _wrong(content: bytes) -> Iterator[tuple[int, bytes, str]]:
     seen: set[int] | None = None
     for number, line in enumerate(content.removesuffix(b"\n").split(b"\n"), start=1):
         found = LINE.fullmatch(line)
-        movie, customer = (int(n) if n else None for n in found.groups()) if found else (None, None)
-        if movie is not None and 1 <= movie <= LAST_MOVIE:
+        movie, customer = (int(n or 0) for n in found.groups()) if found else (0, 0)
+        if 1 <= movie <= LAST_MOVIE:
             seen = set()
-        elif seen is None or not 1 <= (customer or 0) <= LAST_CUSTOMER:
+        elif seen is None or not 1 <= customer <= LAST_CUSTOMER:
             yield number, line, FORM
         elif customer in seen:
             yield number, line, REPEAT

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import field_validator
 
-from datasets import archive, columns, pro_sg, table
+from datasets import archive, columns, parquet, pro_sg, table
 from datasets.base import Dataset, DatasetConfig
 from datasets.errors import DataError
-from datasets.preprocess import Ratings
+from datasets.preprocess import Dropped, Ratings
 from datasets.registry import Entry
 from datasets.split import Split
 from datasets.table import Kind, Layout
@@ -21,7 +21,8 @@ from datasets.table import Kind, Layout
 PREFIX = "file:"
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".inter": "\t", ".txt": None, ".dat": None}
 """What separates columns, by the ending of a file's name; None if the first line shows it."""
-ENDINGS = (*SEPARATORS, ".parquet")
+MOST_STARS = 5
+"""The best rating on the scale that the default of ``min_rating`` is meant for."""
 SPELLED = {"tab": "\t", "\\t": "\t"}
 """Separators that are told by a word."""
 
@@ -83,7 +84,22 @@ def entry(path: Path) -> Entry:
     there: Any = type(
         kind.__name__, (kind,), {"path": path, "__doc__": kind.__doc__, "__module__": __name__}
     )
-    return Entry(PREFIX + re.split(r"(?<=.)\.", path.resolve().name)[0], there, config)
+    return Entry(_name(path.resolve()), there, config)
+
+
+def addressed(key: str, names: Container[str]) -> tuple[str, str, str] | None:
+    """Return the data set of ``names``, a dot and the option that ``PATH.OPTION`` stands for.
+
+    PATH may have PREFIX before it, and the folders in it are not compared; None if the key names
+    no such data set.
+    """
+    path, dot, option = key.rpartition(".")
+    name = _name(Path(path.removeprefix(PREFIX)))
+    return (name, dot, option) if name in names else None
+
+
+def _name(path: Path) -> str:
+    return PREFIX + re.split(r"(?<=.)\.", path.name)[0]
 
 
 class OwnFile(Dataset[FileConfig]):
@@ -148,28 +164,23 @@ class OwnFile(Dataset[FileConfig]):
         return replace(table.read(content, self.path, layout), unused=_others(known, chosen))
 
     def _parquet(self) -> Ratings:
-        import polars as pl
+        names = parquet.names(self.path)
+        chosen = self.choose(names)
+        rows = parquet.read(self.path, {role: names[place] for role, place in chosen.items()})
+        return replace(rows, unused=_others(names, chosen))
 
-        try:
-            # a path would be taken for a pattern
-            with self.path.open("rb") as file:
-                names = list(pl.read_parquet_schema(file))
-            chosen = self.choose(names)
-            rows = pl.read_parquet(self.path, columns=list(chosen.values()), glob=False)
-            found = {role: _typed(rows[names[place]], role) for role, place in chosen.items()}
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise DataError(
-                f"{self.path} cannot be read as Parquet with whole numbers or text as ids and "
-                f"numbers as ratings ({str(error).splitlines()[0]}); write the file anew"
-            ) from error
-        for role, column in found.items():
-            ids: Kind = "whole" if column.dtype.is_integer() else "id"
-            if not table.sound(column, "number" if role == "rating" else ids):
-                raise DataError(
-                    f"the column {names[chosen[role]]} of {self.path} has rows without a {role}; "
-                    "leave those out of the file"
-                )
-        return replace(table.ratings(**found), unused=_others(names, chosen))
+    def account(self, rows: Ratings, kept: Ratings, dropped: Dropped) -> list[str]:
+        lines, least = super().account(rows, kept, dropped), self.config.min_rating
+        told = "min_rating" in self.config.model_fields_set
+        if told or least is None or rows.rating is None or rows.rating.max() <= MOST_STARS:
+            return lines
+        share = 1 - dropped.low / len(rows)
+        return [
+            *lines,
+            f"min_rating = {least:g} keeps {share:.0%} of the rows, but ratings run to "
+            f"{rows.rating.max():g}: say with --set {self.name}.min_rating=NUMBER which of them "
+            "count, or with =none that all do",
+        ]
 
     def choose(self, names: Sequence[str]) -> dict[str, int]:
         """Return the places of the columns of users, of items and, if there is one, of ratings.
@@ -189,22 +200,6 @@ class OwnFile(Dataset[FileConfig]):
 
 def _others(names: Sequence[str], chosen: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(name for place, name in enumerate(names) if place not in chosen.values())
-
-
-def _typed(column: Any, role: str) -> Any:
-    import polars as pl
-
-    if role == "rating":
-        return column.cast(pl.Float64)
-    if column.dtype.is_integer():
-        numbers = column.cast(pl.Int64, strict=False)
-        if numbers.null_count() == column.null_count():
-            return numbers
-        # beyond 64 bits ids are text, as they are in text files
-        column = column.cast(pl.String)
-    if column.dtype in (pl.String, pl.Categorical, pl.Enum):
-        return column.cast(pl.String).cast(pl.Categorical(pl.Categories.random()))
-    raise pl.exceptions.SchemaError(f"{column.name} is {column.dtype}")
 
 
 class OwnSplit(Dataset[SplitConfig]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ Kind = Literal["whole", "count", "number", "id", "text", "nothing"]
 """What the fields of a column are: a "count" is 1 or more, a "text" may be anything, and "nothing"
 must be empty."""
 
-NUMBER = r" *[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?"
+NUMBER = r"[ \t]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?"
 NOT_IN_IDS = "\0\n\r"
 """Characters that no id may have: unique_sid.txt has one id a line, NumPy's bytes end at a zero."""
 
@@ -68,7 +69,7 @@ class Layout:
 def _fits(kind: Kind, field: str) -> bool:
     if kind in ("whole", "count"):
         least = 1 if kind == "count" else -(2**63)
-        return bool(re.fullmatch(" *[+-]?[0-9]+", field)) and least <= int(field) < 2**63
+        return bool(re.fullmatch("[ \t]*[+-]?[0-9]+", field)) and least <= int(field) < 2**63
     if kind == "number":
         return bool(re.fullmatch(NUMBER, field, re.IGNORECASE)) and math.isfinite(float(field))
     if kind == "id":
@@ -128,9 +129,11 @@ def _parse(block: bytes, layout: Layout, types: Mapping[str, Any]) -> pl.DataFra
     fields = len(types) if len(needed) < len(types) else None
     if not text.regular(block, layout.separator, layout.quoted, fields):
         return None
+    # polars drops a byte-order mark at the start of what it reads
+    mark = codecs.BOM_UTF8 if block.startswith(codecs.BOM_UTF8) else b""
     try:
         rows = pl.read_csv(
-            block,
+            mark + block,
             columns=needed,
             separator=layout.separator,
             has_header=False,

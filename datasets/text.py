@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -21,15 +22,14 @@ def blocks(content: bytes | Path, quoted: bool) -> Iterator[bytes]:
     """Yield ``content``, bytes or the path of the file with them, in blocks of whole lines.
 
     Every block ends with a line end. A byte-order mark and one blank last line are left out. If
-    ``quoted``, no block ends between quotation marks, unless there are more than BLOCK bytes
-    between them.
+    ``quoted``, no block ends between quotation marks.
     """
     raw = content.open("rb") if isinstance(content, Path) else io.BytesIO(content)
     with raw as file:
         block, first = _more(file).removeprefix(codecs.BOM_UTF8), True
         while block:
             if quoted and block.count(QUOTE) % 2:
-                block += _more(file)
+                block = b"".join([block, *_until_closed(file)])
             following = _more(file)
             block = block if following else ended(block, first)
             if block:
@@ -37,8 +37,16 @@ def blocks(content: bytes | Path, quoted: bool) -> Iterator[bytes]:
             block, first = following, False
 
 
-def _more(file: io.BufferedReader | io.BytesIO) -> bytes:
+def _more(file: BinaryIO) -> bytes:
     return file.read(BLOCK) + file.readline()
+
+
+def _until_closed(file: BinaryIO) -> Iterator[bytes]:
+    """Yield what follows until the quotation marks in it are odd in number, or all there is."""
+    closed = False
+    while not closed and (block := _more(file)):
+        closed = block.count(QUOTE) % 2 == 1
+        yield block
 
 
 def ended(block: bytes, first: bool = True) -> bytes:
