@@ -66,24 +66,30 @@ def _what(role: str, wanted: str | int | None) -> str:
     return f"usual names for the {role}" if wanted is None else f"called {wanted}"
 
 
-def check_header(path: Path, name: str, asked: Asked, names: Sequence[str]) -> None:
-    """Raise DataError if the first line shows another separator, or that it is no header.
+def check_separator(path: Path, name: str, fields: Sequence[str]) -> None:
+    """Raise DataError if the fields of a first line are one, and show another separator.
 
-    Arguments are those of ``choose``.
+    ``name`` is the data set's.
     """
-    if len(names) == 1 and (other := guess(names[0])):
-        shown = {"\t": "tab", " ": "' '"}.get(other, other)
+    if len(fields) == 1 and (other := guess(fields[0])):
+        told, shown = ("tab", "a tab") if other == "\t" else (other, f"{other!r}")
         raise DataError(
-            f"{path} has one column only, {names[0][:80]!r}: is it separated by {shown}? Then set "
-            f"--set '{name}.separator={shown}'"
+            f"{path} has one column only, {fields[0][:80]!r}: is it separated by {shown}? Then "
+            f"set it with --set '{name}.separator={told}'"
         )
+
+
+def check_header(path: Path, name: str, names: Sequence[str]) -> None:
+    """Raise DataError if the ``names`` of columns have numbers among them and no usual name.
+
+    ``name`` is the data set's.
+    """
     usual = any(_alike(role, None, names) for role in KNOWN)
-    told = any(wanted is not None for wanted in asked.values())
-    if not usual and not told and any(re.fullmatch(r"-?\d+(\.\d+)?", field) for field in names):
+    if not usual and any(re.fullmatch(r"-?\d+(\.\d+)?", name) for name in names):
         raise DataError(
-            f"{path} begins with {', '.join(names)[:80]!r}, where names of columns should be: has "
-            f"it no header? Then set --set {name}.header=false {name}.user_column=1 "
-            f"{name}.item_column=2, or what the columns' numbers are"
+            f"{path} begins with {', '.join(names)[:80]!r} and not with names of columns: has it "
+            f"no header? Then name the columns by number with --set {name}.header=false "
+            f"{name}.user_column=1 {name}.item_column=2"
         )
 
 

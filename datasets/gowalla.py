@@ -17,7 +17,7 @@ from datasets.registry import register
 from datasets.table import Layout
 
 OPTIONS = DatasetConfig(held_out=3_000)
-LINE = re.compile(rb" *-?[0-9]+(?: +-?[0-9]+)* *\r?\n")
+LINE = re.compile(rb"[ \t]*-?[0-9]+(?:[ \t]+-?[0-9]+)*[ \t]*\r?\n")
 FORM = "user item item ..., all of them whole numbers"
 LAYOUT = Layout({"user": "whole", "item": "whole"}, "user", "item", header=("user", "item"))
 

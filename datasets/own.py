@@ -118,6 +118,16 @@ class OwnFile(Dataset[FileConfig]):
         """The name by which the data set is chosen, for messages."""
         return entry(self.path).name
 
+    @property
+    def asked(self) -> columns.Asked:
+        """The names of the columns of users, items and ratings that a person has set."""
+        config = self.config
+        return {
+            "user": config.user_column,
+            "item": config.item_column,
+            "rating": config.rating_column,
+        }
+
     def read(self, raw: tuple[Path, ...]) -> Ratings:
         packed = self.path.suffix.lower() in archive.PACKED
         ending = Path(self.path.stem if packed else self.path.name).suffix.lower()
@@ -141,6 +151,9 @@ class OwnFile(Dataset[FileConfig]):
         apart = len(separator)
         first = table.first_row(content, self.path, separator[0], quoted)
         names = first[::apart]
+        columns.check_separator(self.path, self.name, names)
+        if self.config.header and set(self.asked.values()) == {None}:
+            columns.check_header(self.path, self.name, names)
         if not self.config.header:
             names = [str(n + 1) for n in range(len(names))]
         # RecBole's column names end in types, as in user_id:token
@@ -158,8 +171,8 @@ class OwnFile(Dataset[FileConfig]):
             header=first if self.config.header else None,
             quoted=quoted,
             form=separator.join(names),
-            cure=f"mend it, or say with --set {self.name}.separator, .quoted or .header how the "
-            "file is written",
+            cure=f"mend it, or set {self.name}.separator, or {self.name}.quoted=false if quotation "
+            "marks are plain characters",
         )
         return replace(table.read(content, self.path, layout), unused=_others(known, chosen))
 
@@ -187,15 +200,7 @@ class OwnFile(Dataset[FileConfig]):
 
         Raises DataError if the columns of these ``names`` are not those that are needed.
         """
-        config = self.config
-        asked = {
-            "user": config.user_column,
-            "item": config.item_column,
-            "rating": config.rating_column,
-        }
-        if config.header:
-            columns.check_header(self.path, self.name, asked, names)
-        return columns.choose(self.path, self.name, asked, names)
+        return columns.choose(self.path, self.name, self.asked, names)
 
 
 def _others(names: Sequence[str], chosen: Mapping[str, int]) -> tuple[str, ...]:

@@ -216,7 +216,10 @@ def first_row(content: bytes | Path, path: Path, separator: str, quoted: bool) -
     if not block:
         raise DataError(f"{path} is empty; name a file with rows")
     line, fields = next(text.rows(block, separator, quoted))
-    if fields is None or "\0" in line.decode():
+    # UTF-16 has zero bytes
+    if b"\0" in line:
+        raise text.not_utf8(path, 1)
+    if fields is None:
         raise text.malformed(path, 1, line, "a line of fields", DAMAGED)
     return fields
 

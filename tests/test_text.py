@@ -24,6 +24,40 @@ FIXED = [
 FILE = Path("some.csv")
 
 
+@pytest.mark.parametrize(
+    ("train", "line"),
+    [
+        (b"1 2 x\n", 1),
+        (b"1 2\n1_0 3\n", 2),
+        (b"1 2\n\n3 4\n", 2),
+        (b"1 2\xe9\n", 1),
+        (b"1 99999999999999999999\n", 1),
+        (b"1 2\r3 4\n", 1),
+        (b"1 2\n\n\n", 2),
+    ],
+)
+def test_a_line_of_lightgcn_that_is_wrong_is_named(train, line, tmp_path):
+    (tmp_path / "train.txt").write_bytes(train)
+    with pytest.raises(DataError, match=rf"train.txt, line {line}: "):
+        gowalla.pairs(tmp_path / "train.txt")
+
+
+def test_lightgcn_ids_are_exact_and_a_user_may_have_no_items(tmp_path):
+    (tmp_path / "train.txt").write_bytes(
+        b"1 2 9007199254740993 \n2\n3 \r\n4 -9223372036854775808\n\n"
+    )
+    found = gowalla.pairs(tmp_path / "train.txt")
+    assert found.tolist() == [[1, 1, 4], [2, 9007199254740993, -(2**63)]]
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "", "1.5", "x"])
+def test_plays_are_counted_from_one(count, tmp_path):
+    path = tmp_path / "train_triplets.txt"
+    path.write_text(f"u\ts\t1\nu\tt\t{count}\n")
+    with pytest.raises(DataError, match=r"train_triplets.txt, line 2: .* a count of 1 or more"):
+        msd.MSD(msd.OPTIONS).read((path,))
+
+
 def fast_table(content: bytes, layout: Layout) -> list[tuple]:
     """What the project reads; raises Wrong with the line that it names."""
     try:
