@@ -17,6 +17,8 @@ from benchmark.catalog import suggestion
 from benchmark.errors import UsageError
 from benchmark.paths import ROOT
 from benchmark.spec import Strict
+from datasets import text
+from datasets.errors import DataError
 from datasets.registry import canonical
 
 FOLDER = ROOT / "suites"
@@ -69,7 +71,9 @@ def load(name: str) -> Suite:
     """
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     try:
-        return parse(name, path.read_text())
+        return parse(name, text.decoded(path.read_bytes(), path))
+    except DataError as error:
+        raise UsageError(f"--suite {name}: {error}") from error
     except OSError as error:
         known = sorted(path.stem for path in FOLDER.glob("*.toml"))
         raise UsageError(
@@ -78,10 +82,10 @@ def load(name: str) -> Suite:
         ) from error
 
 
-def parse(name: str, text: str) -> Suite:
-    """Return the suite in a TOML ``text``; raises UsageError, with ``name``, if it is not one."""
+def parse(name: str, content: str) -> Suite:
+    """Return the suite in a TOML text; raises UsageError, with ``name``, if it is not one."""
     try:
-        return Suite.model_validate(tomllib.loads(text))
+        return Suite.model_validate(tomllib.loads(content))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"--suite {name}: it is not TOML ({error}); mend it") from error
     except ValidationError as error:

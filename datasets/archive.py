@@ -14,6 +14,8 @@ from datasets.errors import DataError
 
 LIMIT = 2**32
 """The most bytes that an archive's files may have in all; those of MSD have 3/4 of that."""
+PACKED = {".gz": "gzip", ".zst": "zstd"}
+"""The compression of a single file, by the last ending of its name."""
 
 
 def unzipped(path: Path, member: str) -> bytes | Path:
@@ -44,6 +46,28 @@ def unzipped(path: Path, member: str) -> bytes | Path:
             f"{path} is not a whole zip archive with {member} in it ({_line(error)}); "
             "delete it and get it again"
         ) from error
+
+
+def expanded(path: Path) -> bytes | Path:
+    """Return the content of a compressed file, or ``path`` itself if its name tells of no other.
+
+    Raises DataError if the file is damaged or holds more than LIMIT bytes.
+    """
+    if not (compression := PACKED.get(path.suffix.lower())):
+        return path
+    import pyarrow
+
+    parts: list[bytes] = []
+    try:
+        with path.open("rb") as file, pyarrow.input_stream(file, compression) as content:
+            while part := content.read(2**24):
+                parts.append(part)
+                check(path, path.name, False, sum(map(len, parts)))
+    except OSError as error:
+        raise DataError(
+            f"{path} is not a whole {compression} file ({error}); compress it anew"
+        ) from error
+    return b"".join(parts)
 
 
 def untarred(path: Path, pattern: str) -> Iterator[tuple[str, bytes]]:

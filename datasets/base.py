@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 from datasets import fetch
 from datasets.errors import DataError
 from datasets.fetch import Source
-from datasets.preprocess import Ratings, preprocess
+from datasets.preprocess import Dropped, Ratings, preprocess
 from datasets.published import Published
 from datasets.split import Split
 from datasets.strong_generalization import AUTHORS_SEED, split
@@ -72,7 +72,7 @@ class Dataset(ABC, Generic[C]):
         """
         config = self.config
         rows = self.read(raw)
-        ratings, repeats = preprocess(
+        ratings, dropped = preprocess(
             rows,
             min_rating=config.min_rating,
             min_users_per_item=config.min_users_per_item,
@@ -89,8 +89,12 @@ class Dataset(ABC, Generic[C]):
             raise DataError(
                 f"a tenth of {users} users is less than one user to hold out; set held_out"
             )
+        if raw:
+            for line in self.account(rows, ratings, dropped):
+                print(f"{fetch.name_of(raw)}: {line}", flush=True)
         made = split(ratings, held_out, config.split_seed)
         verified = fetch.verified(self.source, raw)
+        repeats = dropped.repeats
         notes = [f"{repeats} repeats of a (user, item) pair were dropped"] if repeats else []
         if self.published and self.published.options == config:
             notes += self.published.differences(len(ratings), users, items, made.train.shape[1])
@@ -102,6 +106,29 @@ class Dataset(ABC, Generic[C]):
         if self.source and not verified:
             notes.insert(0, fetch.unverified(self.source, raw))
         return made, notes
+
+    def account(self, rows: Ratings, kept: Ratings, dropped: Dropped) -> list[str]:
+        """Return what became of the raw ``rows``, in lines for a person to read."""
+        config = self.config
+        reasons = {
+            f"rows rated below min_rating = {config.min_rating:g}"
+            if config.min_rating is not None
+            else "": dropped.low,
+            "repeats": dropped.repeats,
+            f"items with fewer than min_users_per_item = {config.min_users_per_item} "
+            "users": dropped.items,
+            f"users with fewer than min_items_per_user = {config.min_items_per_user} "
+            "items": dropped.users,
+        }
+        users, items = kept.shape
+        left_out = ", ".join(f"{count:,} {what}" for what, count in reasons.items() if count)
+        lines = [
+            f"{len(rows):,} rows read, {len(kept):,} kept ({len(kept) / len(rows):.0%}), of "
+            f"{users:,} users and {items:,} items; left out: {left_out or 'nothing'}"
+        ]
+        if rows.unused:
+            lines.append(f"not used: {', '.join(rows.unused)}; the split is by user, not by time")
+        return lines
 
     def likeness(self, hashes: Mapping[str, str]) -> list[str]:
         """Return a note on whether a split is the authors', or no note if theirs is not known.

@@ -70,9 +70,14 @@ def _has(path: Path, checksum: str) -> bool:
     return digest_of(path, algorithm) == digest
 
 
+def name_of(raw: tuple[Path, ...]) -> str:
+    """Return the name of the first raw file, and how many more there are."""
+    return raw[0].name if len(raw) == 1 else f"{raw[0].name} and {len(raw) - 1} more"
+
+
 def unverified(source: Source, raw: tuple[Path, ...]) -> str:
     """Return a note for files without a published checksum, or with another one."""
-    name = raw[0].name if len(raw) == 1 else f"{raw[0].name} and {len(raw) - 1} more"
+    name = name_of(raw)
     if not source.checksums:
         files = " and ".join(source.files)
         return f"{name}: archive unverified, as no checksum of {files} is published"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from datasets import table
+from datasets import table, text
 from datasets.base import Dataset, DatasetConfig
 from datasets.fetch import Source
 from datasets.preprocess import Ratings
@@ -16,7 +17,9 @@ from datasets.registry import register
 from datasets.table import Layout
 
 OPTIONS = DatasetConfig(held_out=3_000)
-LAYOUT = Layout({"user": "whole", "item": "whole"}, "user", "item")
+LINE = re.compile(rb"[ \t]*-?[0-9]+(?:[ \t]+-?[0-9]+)*[ \t]*\r?\n")
+FORM = "user item item ..., all of them whole numbers"
+LAYOUT = Layout({"user": "whole", "item": "whole"}, "user", "item", header=("user", "item"))
 
 
 @register("gowalla", OPTIONS)
@@ -52,16 +55,24 @@ class Gowalla(Dataset[DatasetConfig]):
 def pairs(path: Path) -> np.ndarray:
     """Return the users and the items, (2, rows) int64, of a file with lines ``user item item ...``.
 
-    Raises DataError with the number of the first line that does not have this form.
+    A user without items has no row. Raises DataError with the number of the first line that does
+    not have this form.
     """
-    found = [np.empty((2, 0), dtype=np.int64)]
-    with path.open(encoding="utf-8-sig", errors="replace") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                user, *items = map(np.int64, line.split())
-            except (ValueError, OverflowError) as error:
-                raise table.malformed(
-                    path, number, line, "user item item ..., all of them numbers"
-                ) from error
-            found.append(np.array([[user] * len(items), items]))
-    return np.concatenate(found, axis=1)
+    users, items, number = [np.empty(0, np.int64)], [np.empty(0, np.int64)], 1
+    for block in text.blocks(path, quoted=False):
+        for line in block.splitlines(keepends=True):
+            found = _numbers(line)
+            if not len(found):
+                raise text.malformed(path, number, line, FORM, table.DAMAGED)
+            users.append(np.repeat(found[0], len(found) - 1))
+            items.append(found[1:])
+            number += 1
+    return np.stack([np.concatenate(users), np.concatenate(items)])
+
+
+def _numbers(line: bytes) -> np.ndarray:
+    """Return the numbers of a line, int64; none if something else is in it or one is too large."""
+    try:
+        return np.array(line.split() if LINE.fullmatch(line) else [], dtype=np.int64)
+    except OverflowError:
+        return np.empty(0, dtype=np.int64)

@@ -15,6 +15,7 @@ STARS = Layout(
     "userId",
     "movieId",
     "rating",
+    header=("userId", "movieId", "rating", "timestamp"),
 )
 
 
@@ -49,7 +50,6 @@ class ML1M(OneFile):
         "item",
         "rating",
         separator=":",
-        header=False,
         quoted=False,
         form="user::item::rating::timestamp, all of them numbers",
     )

@@ -22,13 +22,12 @@ class MSD(OneFile):
 
     member: ClassVar[str] = "train_triplets.txt"
     layout: ClassVar[Layout] = Layout(
-        {"user": "id", "song": "id", "count": "whole"},
+        {"user": "id", "song": "id", "count": "count"},
         "user",
         "song",
         separator="\t",
-        header=False,
         quoted=False,
-        form="user, song and count between tabs",
+        form="user, song and a count of 1 or more between tabs",
     )
     source: ClassVar[Source] = Source(
         url="http://millionsongdataset.com/sites/default/files/challenge/",

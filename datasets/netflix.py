@@ -5,10 +5,13 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from datasets import archive, table
+import numpy as np
+
+from datasets import archive, table, text
 from datasets.base import Dataset, DatasetConfig
 from datasets.errors import DataError
 from datasets.fetch import Source
@@ -23,9 +26,10 @@ OPTIONS = DatasetConfig(min_rating=4, held_out=40_000)
 MOVIES = "mv_*.txt"
 BATCH = 2**26
 """The bytes parsed at a time: 17,770 files one by one take long, and all at once much memory."""
-MOVIE = re.compile(rb"[1-9]\d{0,3}:\r?|1\d{4}:\r?")
-LINE = re.compile(MOVIE.pattern + rb"|\d{1,9},[1-5],\d{4}-\d\d-\d\d\r?")
+LAST_MOVIE, LAST_CUSTOMER = 17_770, 2**31 - 1
+LINE = re.compile(rb"(?P<movie>\d+):\r?|(?P<customer>\d+),0*[1-5],[\d:-]{10}\r?")
 FORM = "customer,rating,date after a line with the movie and a colon"
+REPEAT = f"{FORM}: that customer has rated that movie above; a movie's line may be missing between"
 Text = tuple[str, bytes]
 """The name and the content of a file."""
 
@@ -68,7 +72,8 @@ class Netflix(Dataset[DatasetConfig]):
                 f"{raw[0]} holds no file {MOVIES}; it is damaged or another file: get it again"
             )
         rows = pl.concat(parsed).sort("movie", maintain_order=True)
-        return table.ratings(rows["customer"], rows["movie"], rows["rating"])
+        found = table.ratings(rows["customer"], rows["movie"], rows["rating"])
+        return replace(found, unused=("date",))
 
 
 def texts(raw: tuple[Path, ...]) -> Iterator[Text]:
@@ -79,10 +84,13 @@ def texts(raw: tuple[Path, ...]) -> Iterator[Text]:
 
 
 def batches(files: Iterable[Text]) -> Iterator[list[Text]]:
-    """Yield the files in lists of at least BATCH bytes each, without their byte-order marks."""
+    """Yield the files in lists of at least BATCH bytes each.
+
+    A byte-order mark and one blank last line of a file are left out, and its last line is ended.
+    """
     batch: list[Text] = []
     for name, content in files:
-        batch.append((name, content.removeprefix(codecs.BOM_UTF8)))
+        batch.append((name, text.ended(content.removeprefix(codecs.BOM_UTF8))))
         if sum(len(content) for _, content in batch) >= BATCH:
             yield batch
             batch = []
@@ -93,14 +101,14 @@ def batches(files: Iterable[Text]) -> Iterator[list[Text]]:
 def parse(batch: list[Text], folder: Path) -> pl.DataFrame:
     """Return the movie, customer and rating of each row; ``folder`` is named in messages.
 
-    Raises DataError with file and line number if a line is malformed.
+    Raises DataError with file and line number if a line is malformed or a customer comes twice.
     """
     import polars as pl
 
-    whole_lines = (content if content.endswith(b"\n") else content + b"\n" for _, content in batch)
+    whole = b"".join(content for _, content in batch)
     try:
         lines = pl.read_csv(
-            b"".join(whole_lines),
+            whole,
             has_header=False,
             schema={"first": pl.String, "rating": pl.Int8, "date": pl.String},
             # the first line, which names a movie, has one column only
@@ -115,11 +123,12 @@ def parse(batch: list[Text], folder: Path) -> pl.DataFrame:
     customer = first.cast(pl.Int32, strict=False)
     sound = (
         pl.when(begins)
-        .then(movie.is_not_null() & rating.is_null() & date.is_null())
-        .otherwise(customer.is_not_null() & rating.is_between(1, 5) & (date.str.len_bytes() == 10))
+        .then(movie.is_between(1, LAST_MOVIE) & rating.is_null() & date.is_null())
+        .otherwise((customer > 0) & rating.is_between(1, 5) & (date.str.len_bytes() == 10))
     )
-    titled = all(MOVIE.fullmatch(content[:16].split(b"\n")[0]) for _, content in batch)
-    if not (titled and lines.select(sound.fill_null(False).all()).item()):
+    titled = all(b":" in content.partition(b"\n")[0] for _, content in batch)
+    foreign = whole.translate(None, b"0123456789,-:\r\n")
+    if foreign or not (titled and lines.select(sound.fill_null(False).all()).item()):
         raise malformed(batch, folder)
     rows = lines.select(
         movie.forward_fill().alias("movie"),
@@ -127,13 +136,33 @@ def parse(batch: list[Text], folder: Path) -> pl.DataFrame:
         rating,
         begins.alias("begins"),
     )
-    return rows.filter(~pl.col("begins")).drop("begins")
+    starts = np.flatnonzero(rows["begins"].to_numpy())
+    rows = rows.filter(~pl.col("begins")).drop("begins")
+    movies = np.split(rows["customer"].to_numpy(), starts - np.arange(len(starts)))
+    if any((np.diff(np.sort(customers)) == 0).any() for customers in movies):
+        raise malformed(batch, folder)
+    return rows
 
 
 def malformed(batch: list[Text], folder: Path) -> DataError:
     """Return an error that names the first malformed line and its file."""
     for name, content in batch:
-        for number, line in enumerate(content.removesuffix(b"\n").split(b"\n"), start=1):
-            if not (LINE if number > 1 else MOVIE).fullmatch(line):
-                return table.malformed(folder / name, number, line.decode(errors="replace"), FORM)
+        for number, line, form in _wrong(content):
+            return text.malformed(folder / name, number, line, form, table.DAMAGED)
     return DataError(f"{folder} holds files that are not Netflix's; get them again")
+
+
+def _wrong(content: bytes) -> Iterator[tuple[int, bytes, str]]:
+    """Yield the number of each malformed line of a file, the line, and the form it lacks."""
+    seen: set[int] | None = None
+    for number, line in enumerate(content.removesuffix(b"\n").split(b"\n"), start=1):
+        found = LINE.fullmatch(line)
+        movie, customer = (int(n or 0) for n in found.groups()) if found else (0, 0)
+        if 1 <= movie <= LAST_MOVIE:
+            seen = set()
+        elif seen is None or not 1 <= customer <= LAST_CUSTOMER:
+            yield number, line, FORM
+        elif customer in seen:
+            yield number, line, REPEAT
+        else:
+            seen.add(customer)

@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from datasets import pro_sg, table
+from pydantic import field_validator
+
+from datasets import archive, columns, parquet, pro_sg, table
 from datasets.base import Dataset, DatasetConfig
 from datasets.errors import DataError
-from datasets.preprocess import Ratings
+from datasets.preprocess import Dropped, Ratings
 from datasets.registry import Entry
 from datasets.split import Split
 from datasets.table import Kind, Layout
 
 PREFIX = "file:"
-SEPARATORS = {".csv": ",", ".tsv": "\t", ".inter": "\t"}
-KNOWN: Mapping[str, tuple[str, ...]] = {
-    "user": ("user", "userid", "uid", "customer", "customerid"),
-    "item": (
-        "item",
-        "itemid",
-        "iid",
-        "sid",
-        "movie",
-        "movieid",
-        "song",
-        "songid",
-        "product",
-        "productid",
-    ),
-    "rating": ("rating", "ratings", "stars"),
-}
-"""Column names that are recognised, in lower case and with letters and digits only."""
+SEPARATORS = {".csv": ",", ".tsv": "\t", ".inter": "\t", ".txt": None, ".dat": None}
+"""What separates columns, by the ending of a file's name; None if the first line shows it."""
+MOST_STARS = 5
+"""The best rating on the scale that the default of ``min_rating`` is meant for."""
+SPELLED = {"tab": "\t", "\\t": "\t"}
+"""Separators that are told by a word."""
 
 
 class FileConfig(DatasetConfig):
@@ -53,6 +44,22 @@ class FileConfig(DatasetConfig):
     there is one."""
     header: bool = True
     """Whether the first line names the columns; if not, their names are 1, 2, 3 and so on."""
+    separator: str | None = None
+    """What separates columns: one character, :: or the word tab; with None a comma in .csv, a tab
+    in .tsv and .inter, and what the first line shows in .txt and .dat."""
+    quoted: bool = True
+    """Whether quotation marks enclose a field, doubled inside it; if not, they are plain characters
+    (as they always are in .inter and between ::)."""
+
+    @field_validator("separator")
+    @classmethod
+    def _known(cls, told: str | None) -> str | None:
+        separator = SPELLED.get(told, told) if told else told
+        if separator in (None, "::"):
+            return separator
+        if len(separator) != 1 or not separator.isascii() or separator in '"\r\n\0':
+            raise ValueError("it should be one character, :: or tab")
+        return separator
 
 
 class SplitConfig(DatasetConfig):
@@ -77,7 +84,22 @@ def entry(path: Path) -> Entry:
     there: Any = type(
         kind.__name__, (kind,), {"path": path, "__doc__": kind.__doc__, "__module__": __name__}
     )
-    return Entry(PREFIX + re.split(r"(?<=.)\.", path.resolve().name)[0], there, config)
+    return Entry(_name(path.resolve()), there, config)
+
+
+def addressed(key: str, names: Container[str]) -> tuple[str, str, str] | None:
+    """Return the data set of ``names``, a dot and the option that ``PATH.OPTION`` stands for.
+
+    PATH may have PREFIX before it, and the folders in it are not compared; None if the key names
+    no such data set.
+    """
+    path, dot, option = key.rpartition(".")
+    name = _name(Path(path.removeprefix(PREFIX)))
+    return (name, dot, option) if name in names else None
+
+
+def _name(path: Path) -> str:
+    return PREFIX + re.split(r"(?<=.)\.", path.name)[0]
 
 
 class OwnFile(Dataset[FileConfig]):
@@ -91,98 +113,98 @@ class OwnFile(Dataset[FileConfig]):
             raise DataError(f"there is no file {self.path}; name one that is there as {PREFIX}PATH")
         return (self.path,)
 
-    def read(self, raw: tuple[Path, ...]) -> Ratings:
-        if self.path.suffix == ".parquet":
-            return self._parquet()
-        if self.path.suffix not in SEPARATORS:
-            raise DataError(
-                f"{self.path} ends in none of {', '.join(SEPARATORS)} and .parquet, by which a "
-                "file's format is known; rename it"
-            )
-        return self._text(SEPARATORS[self.path.suffix])
+    @property
+    def name(self) -> str:
+        """The name by which the data set is chosen, for messages."""
+        return entry(self.path).name
 
-    def _text(self, separator: str) -> Ratings:
-        first = table.first_row(self.path, separator)
-        names = first if self.config.header else [str(n + 1) for n in range(len(first))]
-        # RecBole's column names end in types, as in user_id:token
-        inter = self.path.suffix == ".inter"
-        chosen = self.choose({name.partition(":")[0] if inter else name: name for name in names})
-        kinds: dict[str, Kind] = dict.fromkeys(names, "text")
-        for role, name in chosen.items():
-            kinds[name] = "number" if role == "rating" else "id"
-        layout = Layout(
-            kinds, **chosen, separator=separator, header=self.config.header, quoted=not inter
-        )
-        return table.read(self.path, self.path, layout)
-
-    def _parquet(self) -> Ratings:
-        import polars as pl
-
-        try:
-            chosen = self.choose({name: name for name in pl.read_parquet_schema(self.path)})
-            rows = pl.read_parquet(self.path, columns=list(chosen.values()), glob=False)
-            columns = {role: _typed(rows[name], role) for role, name in chosen.items()}
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise DataError(
-                f"{self.path} cannot be read as Parquet with whole numbers or text as ids and "
-                f"numbers as ratings ({str(error).splitlines()[0]}); write the file anew"
-            ) from error
-        for role, column in columns.items():
-            ids: Kind = "whole" if column.dtype.is_integer() else "id"
-            if not table.sound(column, "number" if role == "rating" else ids):
-                raise DataError(
-                    f"the column {chosen[role]} of {self.path} has rows without a {role}; "
-                    "leave those out of the file"
-                )
-        return table.ratings(**columns)
-
-    def choose(self, names: Mapping[str, str]) -> dict[str, str]:
-        """Return the columns of users, of items and, if the file has them, of ratings.
-
-        ``names`` maps the name by which a column is recognised to its name in the file; the latter
-        is returned under "user", "item" and "rating". Raises DataError, which names the columns
-        found, if a column is not there or cannot be told from another.
-        """
+    @property
+    def asked(self) -> columns.Asked:
+        """The names of the columns of users, items and ratings that a person has set."""
         config = self.config
-        asked: dict[str, str | int | None] = {
+        return {
             "user": config.user_column,
             "item": config.item_column,
             "rating": config.rating_column,
         }
-        chosen = {role: self._column(role, name, names) for role, name in asked.items()}
-        if len(set(chosen.values())) < len(chosen):
+
+    def read(self, raw: tuple[Path, ...]) -> Ratings:
+        packed = self.path.suffix.lower() in archive.PACKED
+        ending = Path(self.path.stem if packed else self.path.name).suffix.lower()
+        if ending == ".parquet" and not packed:
+            return self._parquet()
+        if ending not in SEPARATORS:
             raise DataError(
-                f"{self.path}: user, item and rating must be different columns, not {chosen}"
+                f"{self.path} ends in none of {', '.join(SEPARATORS)} (perhaps with "
+                f"{' or '.join(archive.PACKED)} after it) and .parquet, by which a file's format "
+                "is known; rename it"
             )
-        return {role: names[name] for role, name in chosen.items() if name is not None}
+        return self._text(archive.expanded(self.path), ending)
 
-    def _column(self, role: str, asked: str | int | None, names: Mapping[str, str]) -> str | None:
-        if asked is not None:
-            alike = [name for name in names if name == str(asked)]
-        else:
-            alike = [name for name in names if re.sub(r"[\W_]", "", name).lower() in KNOWN[role]]
-        if len(alike) == 1:
-            return alike[0]
-        if role == "rating" and asked is None and not alike:
-            return None
-        what = f"usual names for the {role}" if asked is None else f"called {asked}"
-        raise DataError(
-            f"{self.path} has the columns {', '.join(names)}, of which {len(alike)} are {what}, "
-            f"but exactly one must be; name it with "
-            f"--set {entry(self.path).name}.{role}_column=NAME"
+    def _text(self, content: bytes | Path, ending: str) -> Ratings:
+        separator = self.config.separator or SEPARATORS[ending]
+        if separator is None:
+            (line,) = table.first_row(content, self.path, "\0", quoted=False)
+            separator = columns.guess(line) or ","
+        quoted = self.config.quoted and ending != ".inter" and separator != "::"
+        # columns are separated at one character, so "::" leaves an empty column between two others
+        apart = len(separator)
+        first = table.first_row(content, self.path, separator[0], quoted)
+        names = first[::apart]
+        columns.check_separator(self.path, self.name, names)
+        if self.config.header and set(self.asked.values()) == {None}:
+            columns.check_header(self.path, self.name, names)
+        if not self.config.header:
+            names = [str(n + 1) for n in range(len(names))]
+        # RecBole's column names end in types, as in user_id:token
+        known = [name.partition(":")[0] for name in names] if ending == ".inter" else names
+        chosen = self.choose(known)
+        kinds: dict[str, Kind] = {
+            str(place): "nothing" if place % apart else "text" for place in range(len(first))
+        }
+        for role, place in chosen.items():
+            kinds[str(place * apart)] = "number" if role == "rating" else "id"
+        layout = Layout(
+            kinds,
+            **{role: str(place * apart) for role, place in chosen.items()},
+            separator=separator[0],
+            header=first if self.config.header else None,
+            quoted=quoted,
+            form=separator.join(names),
+            cure=f"mend it, or set {self.name}.separator, or {self.name}.quoted=false if quotation "
+            "marks are plain characters",
         )
+        return replace(table.read(content, self.path, layout), unused=_others(known, chosen))
+
+    def _parquet(self) -> Ratings:
+        names = parquet.names(self.path)
+        chosen = self.choose(names)
+        rows = parquet.read(self.path, {role: names[place] for role, place in chosen.items()})
+        return replace(rows, unused=_others(names, chosen))
+
+    def account(self, rows: Ratings, kept: Ratings, dropped: Dropped) -> list[str]:
+        lines, least = super().account(rows, kept, dropped), self.config.min_rating
+        told = "min_rating" in self.config.model_fields_set
+        if told or least is None or rows.rating is None or rows.rating.max() <= MOST_STARS:
+            return lines
+        share = 1 - dropped.low / len(rows)
+        return [
+            *lines,
+            f"min_rating = {least:g} keeps {share:.0%} of the rows, but ratings run to "
+            f"{rows.rating.max():g}: say with --set {self.name}.min_rating=NUMBER which of them "
+            "count, or with =none that all do",
+        ]
+
+    def choose(self, names: Sequence[str]) -> dict[str, int]:
+        """Return the places of the columns of users, of items and, if there is one, of ratings.
+
+        Raises DataError if the columns of these ``names`` are not those that are needed.
+        """
+        return columns.choose(self.path, self.name, self.asked, names)
 
 
-def _typed(column: Any, role: str) -> Any:
-    import polars as pl
-
-    if role == "rating":
-        return column.cast(pl.Float64)
-    if column.dtype.is_integer():
-        return column.cast(pl.Int64)
-    if column.dtype in (pl.String, pl.Categorical, pl.Enum):
-        return column.cast(pl.String).cast(pl.Categorical(pl.Categories.random()))
-    raise pl.exceptions.SchemaError(f"{column.name} is {column.dtype}")
+def _others(names: Sequence[str], chosen: Mapping[str, int]) -> tuple[str, ...]:
+    return tuple(name for place, name in enumerate(names) if place not in chosen.values())
 
 
 class OwnSplit(Dataset[SplitConfig]):

@@ -21,6 +21,8 @@ class Ratings:
     """(items,) raw ids, like those of users."""
     rating: np.ndarray | None = None
     """(rows,) ratings; None where the file has no ratings."""
+    unused: tuple[str, ...] = ()
+    """The names of the raw file's columns that are not used."""
 
     def __len__(self) -> int:
         return len(self.user)
@@ -37,22 +39,40 @@ class Ratings:
         return replace(self, user=self.user[keep], item=self.item[keep], rating=rating)
 
 
+@dataclass(frozen=True)
+class Dropped:
+    """What the filters dropped, one after the other."""
+
+    low: int
+    """Rows with a rating below the smallest that counts."""
+    repeats: int
+    """Rows whose (user, item) pair an earlier one has."""
+    items: int
+    """Items with too few users."""
+    users: int
+    """Users with too few items that were left."""
+
+
 def preprocess(
     ratings: Ratings, *, min_rating: float | None, min_users_per_item: int, min_items_per_user: int
-) -> tuple[Ratings, int]:
+) -> tuple[Ratings, Dropped]:
     """Apply the paper's filters, each once, in this order: rating, repeats, items, users.
 
-    Returns the rows that are left, in file order, and the number of repeats that were dropped: of
-    rows with the same (user, item) pair the first stays.
+    Returns the rows that are left, in file order, and what was dropped: of rows with the same
+    (user, item) pair the first stays.
     """
+    rows = len(ratings)
     if ratings.rating is not None and min_rating is not None:
         ratings = ratings.where(ratings.rating >= min_rating)
-    before = len(ratings)
+    low = rows - len(ratings)
     ratings = ratings.where(first_of_pair(ratings))
-    repeats = before - len(ratings)
+    repeats = rows - low - len(ratings)
+    users, items = ratings.shape
     ratings = ratings.where(counts(ratings.item) >= min_users_per_item)
+    items -= ratings.shape[1]
     ratings = ratings.where(counts(ratings.user) >= min_items_per_user)
-    return ratings, repeats
+    users -= ratings.shape[0]
+    return ratings, Dropped(low, repeats, items, users)
 
 
 def counts(positions: np.ndarray) -> np.ndarray:

@@ -24,7 +24,10 @@ PARTS = ("train", "validation_tr", "validation_te", "test_tr", "test_te")
 NAMES = tuple(sorted(["unique_sid.txt", *(f"{part}.csv" for part in PARTS)]))
 USERS: tuple[str, ...] = ("train", "validation", "test")
 """The three sets of users, in the order of their uids; a part's name begins with one of them."""
-PAIRS = Layout({"uid": "whole", "sid": "whole"}, "uid", "sid")
+PAIRS = Layout({"uid": "whole", "sid": "whole"}, "uid", "sid", header=("uid", "sid"))
+# no id may have the character that separates columns, so that each line is one id
+IDS = Layout({"sid": "id"}, "sid", "sid", separator="\0", quoted=False, form="an item's id")
+"""The form of unique_sid.txt."""
 
 
 def files(split: Split) -> Iterator[tuple[str, bytes]]:
@@ -128,12 +131,10 @@ def read(folder: Path, held_out: int | None = None) -> Split:
 
 
 def _item_ids(path: Path) -> np.ndarray:
-    import polars as pl
-
-    lines = path.read_text("utf-8").removesuffix("\n").split("\n")
-    places, ids = table.encode(pl.Series(lines).cast(pl.Categorical(pl.Categories.random())))
-    if "" in lines or len(ids) < len(lines):
-        raise ValueError(f"{path.name} has an empty line or an item twice")
+    raw = table.parse(path, path, IDS)["sid"]
+    places, ids = table.encode(raw)
+    if len(ids) < len(raw):
+        raise ValueError(f"{path.name} has an item twice")
     return ids[places]
 
 

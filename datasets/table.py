@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import codecs
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from datasets import archive
+from datasets import archive, text
 from datasets.base import Dataset, DatasetConfig
 from datasets.errors import DataError
 from datasets.preprocess import Ratings
@@ -22,17 +20,22 @@ from datasets.preprocess import Ratings
 if TYPE_CHECKING:
     import polars as pl
 
-Kind = Literal["whole", "number", "id", "text", "nothing"]
-"""What the fields of a column are: a "text" may be anything, and "nothing" must be empty."""
+Kind = Literal["whole", "count", "number", "id", "text", "nothing"]
+"""What the fields of a column are: a "count" is 1 or more, a "text" may be anything, and "nothing"
+must be empty."""
 
-NUMBER = r" *[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?"
+NUMBER = r"[ \t]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?"
 NOT_IN_IDS = "\0\n\r"
 """Characters that no id may have: unique_sid.txt has one id a line, NumPy's bytes end at a zero."""
 
 
+DAMAGED = "the file is damaged or another file: mend it or get it again"
+"""What to do about a malformed line."""
+
+
 @dataclass(frozen=True)
 class Layout:
-    """The form of a file's lines."""
+    """The form of a file's rows, which are lines of UTF-8 with the same number of fields each."""
 
     columns: Mapping[str, Kind]
     """The kind of each column by its name, in file order."""
@@ -43,37 +46,42 @@ class Layout:
     rating: str | None = None
     """The name of the column with ratings; None if there is none."""
     separator: str = ","
-    header: bool = True
-    """Whether the first line must be the names of the columns."""
+    header: Sequence[str] | None = None
+    """The fields that the first line must have; None if it is a row like all others."""
     quoted: bool = True
-    """Whether a field may stand in double quotes."""
+    """Whether fields may stand in double quotes, doubled inside (RFC 4180), or quotes are plain."""
     form: str = ""
     """The form of a line in words, for messages; by default the columns' names with separators."""
+    cure: str = DAMAGED
+    """What to do about a line of another form, for messages."""
 
-    def fits(self, fields: list[str], first: bool) -> bool:
-        """Return whether the fields of a line, perhaps the ``first`` one, have this form."""
-        if first and self.header:
-            return fields == list(self.columns)
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The names of the columns that are neither users, items nor ratings."""
+        used = (self.user, self.item, self.rating)
+        return tuple(n for n, kind in self.columns.items() if n not in used and kind != "nothing")
+
+    def fits(self, fields: list[str]) -> bool:
+        """Return whether the fields of a row are what the columns hold."""
         return len(fields) == len(self.columns) and all(map(_fits, self.columns.values(), fields))
 
 
 def _fits(kind: Kind, field: str) -> bool:
-    if kind == "whole":
-        return bool(re.fullmatch(" *[+-]?[0-9]+", field)) and -(2**63) <= int(field) < 2**63
+    if kind in ("whole", "count"):
+        least = 1 if kind == "count" else -(2**63)
+        return bool(re.fullmatch("[ \t]*[+-]?[0-9]+", field)) and least <= int(field) < 2**63
     if kind == "number":
         return bool(re.fullmatch(NUMBER, field, re.IGNORECASE)) and math.isfinite(float(field))
     if kind == "id":
-        # the range of surrogates stands for bytes that are not UTF-8
-        return bool(field) and not re.search(f"[{NOT_IN_IDS}\ud800-\udfff]", field)
+        return bool(field) and not re.search(f"[{NOT_IN_IDS}]", field)
     return kind == "text" or not field
 
 
 def read(content: bytes | Path, path: Path, layout: Layout) -> Ratings:
     """Return the rows of ``content``; arguments and errors are those of ``parse``."""
     rows = parse(content, path, layout)
-    return ratings(
-        rows[layout.user], rows[layout.item], rows[layout.rating] if layout.rating else None
-    )
+    rating = rows[layout.rating] if layout.rating else None
+    return replace(ratings(rows[layout.user], rows[layout.item], rating), unused=layout.unused)
 
 
 def parse(content: bytes | Path, path: Path, layout: Layout) -> pl.DataFrame:
@@ -84,41 +92,88 @@ def parse(content: bytes | Path, path: Path, layout: Layout) -> pl.DataFrame:
     """
     import polars as pl
 
-    try:
-        table = _parse(content, layout)
-    except (pl.exceptions.PolarsError, OverflowError) as error:
-        raise _refusal(content, path, layout) from error
-    if not (len(table) and all(sound(column, layout.columns[column.name]) for column in table)):
-        raise _refusal(content, path, layout)
-    return table
+    types, found, number = _types(layout), [], 1
+    for block in text.blocks(content, layout.quoted):
+        start = _header(block, path, layout) if number == 1 and layout.header else 0
+        number += block.count(b"\n", 0, start)
+        if start < len(block):
+            rows = _parse(block[start:], layout, types)
+            if rows is None:
+                raise _refusal(block[start:], number, path, layout)
+            found.append(rows)
+        number += block.count(b"\n", start)
+    if not found:
+        raise _malformed(path, number, b"", layout)
+    return pl.concat(found)
 
 
-def _parse(content: bytes | Path, layout: Layout) -> pl.DataFrame:
+def _types(layout: Layout) -> dict[str, Any]:
+    """Return the type in polars of each column."""
     import polars as pl
 
-    def kind_of(kind: Kind) -> Any:
+    def type_of(kind: Kind) -> Any:
         # ids become numbers while they are read: one string a row would fill the memory
         if kind == "id":
             return pl.Categorical(pl.Categories.random())
-        return {"whole": pl.Int64, "number": pl.Float64}.get(kind, pl.String)
+        return {"whole": pl.Int64, "count": pl.Int64, "number": pl.Float64}.get(kind, pl.String)
 
-    kinds = {name: kind_of(kind) for name, kind in layout.columns.items()}
+    return {name: type_of(kind) for name, kind in layout.columns.items()}
+
+
+def _parse(block: bytes, layout: Layout, types: Mapping[str, Any]) -> pl.DataFrame | None:
+    """Return the columns of a block of rows, except those of kind "text"; None if one is wrong."""
+    import polars as pl
+
     needed = [place for place, kind in enumerate(layout.columns.values()) if kind != "text"]
-    return pl.read_csv(
-        content,
-        columns=needed,
-        separator=layout.separator,
-        has_header=layout.header,
-        quote_char='"' if layout.quoted else None,
-        schema=kinds,
-        glob=False,
-    )
+    # polars counts the fields of a row only where it reads all of them
+    fields = len(types) if len(needed) < len(types) else None
+    if not text.regular(block, layout.separator, layout.quoted, fields):
+        return None
+    # polars drops a byte-order mark at the start of what it reads
+    mark = codecs.BOM_UTF8 if block.startswith(codecs.BOM_UTF8) else b""
+    try:
+        rows = pl.read_csv(
+            mark + block,
+            columns=needed,
+            separator=layout.separator,
+            has_header=False,
+            quote_char='"' if layout.quoted and b'"' in block else None,
+            schema=types,
+        )
+    except (pl.exceptions.PolarsError, OverflowError):
+        return None
+    return rows if all(sound(column, layout.columns[column.name]) for column in rows) else None
+
+
+def _header(block: bytes, path: Path, layout: Layout) -> int:
+    """Return the length of the header; raise DataError if the first line is another one."""
+    line, fields = next(text.rows(block, layout.separator, layout.quoted))
+    if fields != list(layout.header or ()):
+        raise _malformed(path, 1, line, layout)
+    return len(line)
+
+
+def _refusal(block: bytes, number: int, path: Path, layout: Layout) -> DataError:
+    """Return the error for the first wrong row of a block, whose first line is ``number``."""
+    line = b""
+    for line, fields in text.rows(block, layout.separator, layout.quoted):
+        if fields is None or not layout.fits(fields):
+            break
+        number += line.count(b"\n")
+    return _malformed(path, number, line, layout)
+
+
+def _malformed(path: Path, number: int, line: bytes, layout: Layout) -> DataError:
+    form = layout.form or layout.separator.join(layout.header or layout.columns)
+    return text.malformed(path, number, line, form, layout.cure)
 
 
 def sound(column: pl.Series, kind: Kind) -> bool:
     """Return whether a column that polars has accepted holds only what ``kind`` allows."""
     if kind == "nothing":
         return column.null_count() == len(column)
+    if kind == "count" and not (column > 0).all():
+        return False
     if kind == "number" and not np.isfinite(column.to_numpy()).all():
         return False
     if kind == "id":
@@ -155,52 +210,18 @@ def encode(ids: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     return place[ids.to_physical().to_numpy()], keys[order]
 
 
-def _refusal(content: bytes | Path, path: Path, layout: Layout) -> DataError:
-    form = layout.form or layout.separator.join(layout.columns)
-    number = _first_wrong(content, layout)
-    with _lines(content) as lines:
-        line = next(islice(lines, number - 1, None), "")
-    return malformed(path, number, line, form)
-
-
-def _lines(content: bytes | Path) -> io.TextIOWrapper:
-    raw = content.open("rb") if isinstance(content, Path) else io.BytesIO(content)
-    return io.TextIOWrapper(raw, "utf-8-sig", errors="surrogateescape", newline="\n")
-
-
-def first_row(path: Path, separator: str) -> list[str]:
-    """Return the fields of a file's first line; raise DataError if there are none."""
-    try:
-        with _lines(path) as lines:
-            return next(csv.reader(lines, delimiter=separator))
-    except (StopIteration, csv.Error) as error:
-        raise DataError(f"{path} is empty or holds no text; name a file with rows") from error
-
-
-def _first_wrong(content: bytes | Path, layout: Layout) -> int:
-    """Return the number of the line where the first row begins that does not fit ``layout``.
-
-    If every row fits, this is the number after the last line.
-    """
-    number = 1
-    with _lines(content) as lines:
-        quoting = csv.QUOTE_MINIMAL if layout.quoted else csv.QUOTE_NONE
-        rows = csv.reader(lines, delimiter=layout.separator, quoting=quoting, strict=True)
-        try:
-            while layout.fits(next(rows), first=number == 1):
-                number = rows.line_num + 1
-        except (StopIteration, csv.Error):
-            pass
-    return number
-
-
-def malformed(path: Path, number: int, line: str, form: str) -> DataError:
-    """Return the error for a line that does not have the form that ``form`` describes."""
-    shown = line.rstrip("\r\n")[:80].encode(errors="replace").decode()
-    return DataError(
-        f"{path}, line {number}: {shown!r} is not {form}; the file is damaged or another file: "
-        "mend it or get it again"
-    )
+def first_row(content: bytes | Path, path: Path, separator: str, quoted: bool) -> list[str]:
+    """Return the fields of the first row; raise DataError if there is none or it is no text."""
+    block = next(text.blocks(content, quoted), b"")
+    if not block:
+        raise DataError(f"{path} is empty; name a file with rows")
+    line, fields = next(text.rows(block, separator, quoted))
+    # UTF-16 has zero bytes
+    if b"\0" in line:
+        raise text.not_utf8(path, 1)
+    if fields is None:
+        raise text.malformed(path, 1, line, "a line of fields", DAMAGED)
+    return fields
 
 
 class OneFile(Dataset[DatasetConfig]):

@@ -58,10 +58,15 @@ def csv_of(name: str) -> Callable[[Path, pd.DataFrame], pd.DataFrame]:
     return write
 
 
+def once(found: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows as Netflix has them: each customer once in a movie, sorted by movie."""
+    return found.drop_duplicates(["user", "item"]).sort_values("item", kind="stable")
+
+
 def by_movie(found: pd.DataFrame) -> dict[int, list[str]]:
     """Return the lines of each movie's file; the first names the movie."""
     movies = {movie: [f"{movie}:"] for movie in sorted(set(found["item"]))}
-    for u, i, r in found.itertuples(index=False):
+    for u, i, r in once(found).itertuples(index=False):
         movies[i].append(f"{u},{r:.0f},2005-09-06")
     return movies
 
@@ -69,7 +74,7 @@ def by_movie(found: pd.DataFrame) -> dict[int, list[str]]:
 def netflix(folder: Path, found: pd.DataFrame) -> pd.DataFrame:
     for movie, lines in by_movie(found).items():
         write_lines(folder / "training_set" / f"mv_{movie:07d}.txt", lines)
-    return found.sort_values("item", kind="stable")
+    return once(found)
 
 
 def combined(folder: Path, found: pd.DataFrame) -> pd.DataFrame:
@@ -79,7 +84,7 @@ def combined(folder: Path, found: pd.DataFrame) -> pd.DataFrame:
         write_lines(
             folder / f"combined_data_{n + 1}.txt", [line for lines in some for line in lines]
         )
-    return found.sort_values("item", kind="stable")
+    return once(found)
 
 
 def msd(folder: Path, found: pd.DataFrame) -> pd.DataFrame:

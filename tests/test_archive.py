@@ -5,6 +5,7 @@ nothing is unpacked.
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 import zipfile
 from pathlib import Path
@@ -79,7 +80,21 @@ def test_three_of_four_combined_files_are_not_taken_for_all(forms):
 
 
 @pytest.mark.parametrize(
-    "line", [b"1488844,6,2005-09-06", b"1488844,3", b"x,3,2005-09-06", b":", b"40000:", b"1,2,3,4"]
+    "line",
+    [
+        b"1488844,6,2005-09-06",
+        b"1488844,3",
+        b"x,3,2005-09-06",
+        b":",
+        b"40000:",
+        b"17771:",
+        b"1,2,3,4",
+        b"+5,3,2005-09-06",
+        b" 5,3,2005-09-06",
+        b"-5,3,2005-09-06",
+        b"5,3,2005-09-6",
+        b"0,3,2005-09-06",
+    ],
 )
 @pytest.mark.parametrize("form", ["folder", "combined"])
 def test_a_malformed_line_in_the_middle_of_many_files_is_named(form, line, forms):
@@ -88,7 +103,7 @@ def test_a_malformed_line_in_the_middle_of_many_files_is_named(form, line, forms
     path.write_bytes(b"\n".join([*lines[:3], line, *lines[3:]]))
     with pytest.raises(
         DataError,
-        match=rf"{path.name}, line 4: '{line.decode()}' is not customer,rating,date after",
+        match=rf"{path.name}, line 4: '{re.escape(line.decode())}' is not customer,rating,date after",
     ):
         split_of("netflix", forms[form])
 
@@ -98,6 +113,19 @@ def test_a_file_without_its_movie_is_not_counted_to_the_one_before(forms):
     path.write_bytes(path.read_bytes().split(b"\n", 1)[1])
     with pytest.raises(DataError, match=f"{path.name}, line 1: "):
         split_of("netflix", forms["folder"])
+
+
+@pytest.mark.parametrize("form", ["folder", "combined"])
+def test_a_missing_line_with_a_movie_is_told_by_a_repeated_customer(form, forms):
+    path = sorted(path for path in forms[form].rglob("*.txt"))[2]
+    lines = path.read_text().splitlines()
+    # a customer's second rating follows in another movie's place
+    lines.insert(5, lines[2].replace(",", ",0", 1))
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(
+        DataError, match=rf"{path.name}, line 6: .* has rated that movie above; a m"
+    ):
+        split_of("netflix", forms[form])
 
 
 @pytest.mark.parametrize("fault", ["half", "no end", "another checksum"])

@@ -179,7 +179,7 @@ def test_missing_file_other_ending_and_equal_names(tmp_path, capsys):
     out = ["--out", str(tmp_path / "out"), "--models", "popularity"]
     for asked, sentence in (
         ([f"file:{tmp_path}/no.csv"], "there is no file"),
-        ([f"file:{tmp_path}/mine.xls"], "ends in none of .csv, .tsv, .inter and .parquet"),
+        ([f"file:{tmp_path}/mine.xls"], "ends in none of .csv, .tsv, .inter, .txt, .dat (perhaps"),
         (
             [f"file:{tmp_path}/a.csv", f"file:{tmp_path}/other/a.tsv"],
             "would both be file:a; rename one of them",
@@ -243,8 +243,9 @@ def test_held_out_users_without_rows_are_counted_as_few_as_the_uids_allow(tmp_pa
         ("train.csv", "uid,sid\n0,100000\n", "does not hold a split"),
         ("validation_te.csv", "uid,sid\n", "line 2: "),
         ("train.csv", "uid,sid\n0,x\n", "line 2: '0,x' is not uid,sid"),
-        ("unique_sid.txt", "1\n1\n", "an empty line or an item twice"),
-        ("unique_sid.txt", "1\n\n2\n", "an empty line or an item twice"),
+        ("unique_sid.txt", "1\n1\n", "an item twice"),
+        ("unique_sid.txt", "1\n\n2\n", "unique_sid.txt, line 2: '' is not an item's id"),
+        ("unique_sid.txt", "1\n2\0\n", "unique_sid.txt, line 2: "),
         ("test_tr.csv", None, "has no test_tr.csv"),
     ],
 )
@@ -255,6 +256,25 @@ def test_six_files_that_are_no_split(file, content, sentence, tmp_path):
         (folder / file).write_text(content)
     with pytest.raises(DataError, match=sentence):
         files_of(folder, name="file:six")
+
+
+@pytest.mark.parametrize("change", ["\r\n", "\ufeff", "\n\n"])
+def test_what_editors_do_to_a_list_of_items_changes_nothing(change, tmp_path):
+    path = exported(tmp_path) / "unique_sid.txt"
+    before, text = pro_sg.read(path.parent), path.read_text()
+    path.write_bytes(
+        {"\ufeff": change + text, "\r\n": text.replace("\n", change), "\n\n": text + "\n"}[
+            change
+        ].encode()
+    )
+    assert dict(pro_sg.files(pro_sg.read(path.parent))) == dict(pro_sg.files(before))
+
+
+def test_a_list_of_items_in_another_encoding_is_named_with_its_line(tmp_path):
+    path = exported(tmp_path) / "unique_sid.txt"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\xe9\n", 3).replace(b"\xe9", b"", 1))
+    with pytest.raises(DataError, match=r"unique_sid.txt, line 2: this is not UTF-8"):
+        pro_sg.read(path.parent)
 
 
 @pytest.mark.parametrize(

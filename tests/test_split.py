@@ -54,9 +54,11 @@ def test_split_equals_a_plain_transcription(seed, users, items, words):
     rows = encoded(user, item, rating)
     if words:
         rows = encoded(np.char.mod(b"u%d", user), np.char.mod(b"i%d", item), rating)
-    kept, repeats = preprocess(rows, min_rating=3, min_users_per_item=0, min_items_per_user=5)
+    kept, dropped = preprocess(rows, min_rating=3, min_users_per_item=0, min_items_per_user=5)
     expected = slow_filter(table(rows), 3, 0, 5)
-    assert repeats == int(table(rows).query("rating >= 3").duplicated(["user", "item"]).sum())
+    assert dropped.repeats == int(
+        table(rows).query("rating >= 3").duplicated(["user", "item"]).sum()
+    )
     pd.testing.assert_frame_equal(table(kept), expected.reset_index(drop=True))
     held_out = max(1, kept.shape[0] // 4)
     if words:  # ids as text, for the transcription only
@@ -105,8 +107,8 @@ def sha(path) -> str:
 @pytest.mark.realdata
 def test_ml1m_counts_after_the_filter(data_dir):
     raw = ML1M(DATASETS["ml1m"].config).read((data_dir / "ml-1m" / "ratings.dat",))
-    kept, repeats = preprocess(raw, min_rating=4, min_users_per_item=0, min_items_per_user=5)
-    assert (len(kept), *kept.shape, repeats) == (575_272, 6_034, 3_533, 0)
+    kept, dropped = preprocess(raw, min_rating=4, min_users_per_item=0, min_items_per_user=5)
+    assert (len(kept), *kept.shape, dropped.repeats) == (575_272, 6_034, 3_533, 0)
 
 
 @pytest.mark.realdata

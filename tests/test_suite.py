@@ -129,6 +129,19 @@ def test_a_file_that_is_no_suite_is_refused(text, sentence):
     assert str(refused.value).startswith(sentence)
 
 
+def test_a_byte_order_mark_is_left_out_and_another_encoding_refused(tmp_path, capsys):
+    path = tmp_path / "own.toml"
+    text = OWN.replace("half as many", "hälfte as many")
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert suite.load(str(path)).datasets == ["ml1m"]
+    path.write_text(text, "latin-1")
+    assert main(["--suite", str(path), "--dry-run"]) == 2
+    assert f"{path}, line 10: this is not UTF-8; open" in capsys.readouterr().err
+    path.write_text(text, "utf-16")
+    assert main(["--suite", str(path), "--dry-run"]) == 2
+    assert f"{path}, line 1: this is not UTF-8; open" in capsys.readouterr().err
+
+
 def test_a_suite_that_names_what_is_not_there_is_refused(tmp_path, capsys):
     (tmp_path / "own.toml").write_text(OWN.replace("latent = 50", "latnt = 50"))
     assert main(["--suite", str(tmp_path / "own.toml"), "--dry-run"]) == 2

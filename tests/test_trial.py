@@ -72,7 +72,7 @@ def trial_of(model, config, split, devices=("cpu",), seed: int | None = 3) -> Tr
         protocol=1,
         model="toy",
         config=config.model_dump(),
-        code="0",
+        code="0" * 16,
         dataset="small",
         split_hash="0" * 64,
         seed=seed,

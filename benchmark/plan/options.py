@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from benchmark.catalog import suggestion
 from benchmark.errors import UsageError
 from benchmark.labels import flat
+from datasets import own
 from datasets.registry import DATASETS, canonical
 from models.base import Search
 from models.registry import MODELS
@@ -59,7 +60,9 @@ def configured(name: str, defaults: B, given: Mapping[str, Any]) -> B:
                 f"{name} has no option {option!r}{suggestion(option, options)}; its options: "
                 f"{known}"
             )
-    values = defaults.model_dump()
+    # what nobody set is left out, so that a config knows what was set
+    chosen = defaults.model_fields_set | {option.partition(".")[0] for option in given}
+    values = {key: value for key, value in defaults.model_dump().items() if key in chosen}
     for option, value in given.items():
         *path, last = option.split(".")
         holder = values
@@ -82,23 +85,29 @@ def assign(
     models: Mapping[str, BaseModel],
 ) -> dict[str, dict[str, str]]:
     """The options given to each name by ``NAME.OPTION=TEXT``, or ``OPTION=TEXT`` for every model
-    that has it.
+    that has it, or else for every data set that has it.
 
-    ``flag`` is the command line's; ``data`` and ``models`` are the chosen ones with their defaults.
-    Raises UsageError for a text of another form, or one that names no option of theirs.
+    A person's own file may be named by its path. ``flag`` is the command line's; ``data`` and
+    ``models`` are the chosen ones with their defaults. Raises UsageError for a text of another
+    form, or one that names no option of theirs.
     """
     given: dict[str, dict[str, str]] = {name: {} for name in (*data, *models)}
     options = {name: flat(config) for name, config in models.items()}
+    data_options = {name: flat(config) for name, config in data.items()}
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals:
             raise UsageError(f"{flag} {setting}: it must read NAME.OPTION=VALUE or OPTION=VALUE")
         name, dot, option = key.partition(".")
         name = canonical(name)
+        if name not in given or key.startswith(own.PREFIX):
+            name, dot, option = own.addressed(key, data) or (name, dot, option)
         if dot and name in given:
             given[name][option] = text
             continue
-        takers = [name for name, has in options.items() if key in has]
+        takers = [name for name, has in options.items() if key in has] or [
+            name for name, has in data_options.items() if key in has
+        ]
         if not takers and dot:
             what = (
                 "is not among the chosen ones"
@@ -110,10 +119,12 @@ def assign(
                 f"{', '.join(given)}"
             )
         if not takers:
-            near = suggestion(key, [option for has in options.values() for option in has])
+            known = [
+                option for has in (*options.values(), *data_options.values()) for option in has
+            ]
             raise UsageError(
-                f"{flag} {setting}: no chosen model has an option {key!r}{near}; "
-                "an option of a data set reads NAME.OPTION=VALUE"
+                f"{flag} {setting}: no chosen model and no data set has an option "
+                f"{key!r}{suggestion(key, known)}; `list` shows the options of each"
             )
         for taker in takers:
             given[taker][key] = text
