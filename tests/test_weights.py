@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors
 import torch
+from safetensors.torch import save
 
 from benchmark.evaluation.ranking import evaluate
 from benchmark.paths import ROOT
@@ -55,8 +57,6 @@ def test_the_documented_lines_recommend_unseen_items(finished, capsys):
 
 @pytest.mark.parametrize("fault", ["missing", "cut", "foreign", "unknown model"])
 def test_what_cannot_be_read_is_a_sentence(fault, finished, tmp_path):
-    from safetensors.torch import save
-
     path = tmp_path / "x.safetensors"
     content = (finished / f"{kept(finished)[0].id}.safetensors").read_bytes()
     if fault == "cut":
@@ -65,6 +65,21 @@ def test_what_cannot_be_read_is_a_sentence(fault, finished, tmp_path):
         path.write_bytes(save({"a": torch.zeros(1)}))
     elif fault == "unknown model":
         path.write_bytes(content.replace(b'\\"model\\":\\"', b'\\"model\\":\\"'[:-1] + b"Q", 1))
+    with pytest.raises(DataError, match="is not a weights file that this checkout can read"):
+        weights.load(path)
+
+
+@pytest.mark.parametrize("key", ["spec", "shape", "item_ids"])
+@pytest.mark.parametrize(
+    "value", ["5", "null", "[[1], 2]", '{"a": 1}', "[1.5, 2]", '"x"', "[-1, 3]", "[" * 10**5]
+)
+def test_json_of_another_type_in_them_is_a_sentence(key, value, finished, tmp_path):
+    record = next(r for r in kept(finished) if r.spec.model == "ease")
+    with safetensors.safe_open(finished / f"{record.id}.safetensors", framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        header = file.metadata() | {key: value}
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(save(tensors, header))
     with pytest.raises(DataError, match="is not a weights file that this checkout can read"):
         weights.load(path)
 
