@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import tarfile
 import zipfile
 from pathlib import Path
@@ -126,6 +127,33 @@ def test_a_missing_line_with_a_movie_is_told_by_a_repeated_customer(form, forms)
         DataError, match=rf"{path.name}, line 6: .* has rated that movie above; a m"
     ):
         split_of("netflix", forms[form])
+
+
+@pytest.mark.parametrize("outer", ["training_set.tar", "nf_prize_dataset.tar.gz"])
+@pytest.mark.parametrize("fault", ["header", "no end", "text"])
+def test_a_damaged_entry_does_not_end_an_archive_in_silence(fault, outer, forms, tmp_path):
+    """The inner archive too: its files after the damage would be missing without a word."""
+    inner = (forms["inner"] / "training_set.tar").read_bytes()
+    offset = inner.index(b"mv_0000003.txt") // 512 * 512
+    damage = {"header": b"\xff" * 512, "no end": b"", "text": b"no header".ljust(512)}[fault]
+    rest = inner[offset + 512 :] if damage else b""
+    content = inner[:offset] + damage + rest
+    path = tmp_path / outer
+    path.write_bytes(content)
+    if outer.endswith(".gz"):
+        path.write_bytes(tar([("download/training_set.tar", content)], "w:gz"))
+    with pytest.raises(DataError, match=r"not a whole tar archive \(.*\); delete it"):
+        split_of("netflix", tmp_path)
+
+
+@pytest.mark.parametrize("error", [struct.error("x"), NotImplementedError("y"), ValueError("z")])
+def test_whatever_a_damaged_zip_raises_is_one_sentence(error, tmp_path, monkeypatch):
+    path = tmp_path / "ml-1m.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("ratings.dat", "1::2::5::900")
+    monkeypatch.setattr(zipfile.ZipFile, "read", lambda self, name: (_ for _ in ()).throw(error))
+    with pytest.raises(DataError, match=rf"not a whole zip archive with .* \({error}\)"):
+        archive.unzipped(path, "ratings.dat")
 
 
 @pytest.mark.parametrize("fault", ["half", "no end", "another checksum"])

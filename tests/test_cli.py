@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -442,7 +443,77 @@ def test_export_split_writes_what_training_reads(tmp_path, capsys, own_cache):
     assert {p.name: p.read_bytes() for p in (tmp_path / "six").iterdir()} == dict(
         pro_sg.files(made.split)
     )
-    assert main(["export-split", "synthetic", str(tmp_path / "six")]) == 2
+    assert main(["export-split", "synthetic", str(tmp_path / "six")]) == 0
+    assert capsys.readouterr().out == text  # the same command again, as after a kill
+    assert (
+        main(["export-split", "synthetic", str(tmp_path / "six"), "--set", "synthetic.users=240"])
+        == 2
+    )
+    assert "exists already, with other content" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", [[], ["evaluate", "--lists", "x", "--dataset", "synthetic"]])
+@pytest.mark.parametrize("below", ["file/sub", "file/sub/sub", "x" * 300, "file"])
+def test_an_out_that_can_be_no_folder_is_told_at_once(verb, below, tmp_path, own_cache, capsys):
+    (tmp_path / "file").write_text("")
+    words = [*verb, *(["--name", "mine"] if verb else ["--models", "popularity"])]
+    assert main([*words, "--out", str(tmp_path / below)]) == 2
+    said = capsys.readouterr().err
+    assert f"--out {tmp_path / below} can be no folder (" in said
+    assert len(said.splitlines()) == 1
+    assert list(own_cache.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["report", "--out", "PATH"],
+        ["verify", "PATH"],
+        ["export-split", "synthetic", "PATH"],
+        ["--suite", "PATH.toml", "--dry-run"],
+        ["--datasets", "file:PATH.csv", "--dry-run"],
+        ["list", "--plugin", "PATH"],
+    ],
+)
+@pytest.mark.parametrize("name", ["file/sub", "x" * 300])
+def test_a_path_that_cannot_be_is_one_sentence(name, words, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main([word.replace("PATH", str(tmp_path / name)) for word in words]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", ["[[[[", "[" * 10**5, '{"a":' * 10**5, "1" * 5000, "NaN"])
+def test_a_value_that_is_no_json_is_one_sentence(text, capsys):
+    assert main(["--models", "ease", "--set", f"ease.l2={text}", "--dry-run"]) == 2
+    said = capsys.readouterr().err
+    assert "will not do" in said
+    assert len(said.splitlines()) == 1
+
+
+STRUCK = """
+import os, signal, sys
+
+class Strike:
+    def find_spec(name, *_):
+        if name == os.environ["STRIKE"]:
+            sys.meta_path.remove(Strike)
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Strike)
+"""
+"""A sitecustomize.py that presses Ctrl-C when a module is about to be imported."""
+
+
+@pytest.mark.parametrize("module", ["argparse", "pydantic", "numpy.linalg", "torch", "scipy"])
+@pytest.mark.parametrize("program", [["run_all.py"], ["-m", "benchmark.trial", "SPEC.json"]])
+def test_ctrl_c_while_libraries_are_imported_is_one_sentence(program, module, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(STRUCK)
+    around = os.environ | {"PYTHONPATH": str(tmp_path), "STRIKE": module}
+    command = [sys.executable, *program]
+    run = subprocess.run(command, cwd=ROOT, env=around, capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (130, "")
+    assert run.stderr.endswith(": stopped; the same command goes on from there\n")
+    assert len(run.stderr.strip().splitlines()) == 1
 
 
 def test_the_command_runs_as_a_program_off_a_terminal(tmp_path):

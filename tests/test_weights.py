@@ -95,6 +95,21 @@ def test_what_cannot_be_read_is_a_sentence(fault, finished, tmp_path):
         weights.load(path)
 
 
+@pytest.mark.parametrize("key", ["spec", "shape", "item_ids"])
+@pytest.mark.parametrize(
+    "value", ["5", "null", "[[1], 2]", '{"a": 1}', "[1.5, 2]", '"x"', "[-1, 3]", "[" * 10**5]
+)
+def test_json_of_another_type_in_them_is_a_sentence(key, value, finished, tmp_path):
+    record = next(r for r in kept(finished) if r.spec.model == "ease")
+    with safetensors.safe_open(finished / f"{record.id}.safetensors", framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        header = file.metadata() | {key: value}
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(save(tensors, header))
+    with pytest.raises(DataError, match="is not a weights file that this checkout can read"):
+        weights.load(path)
+
+
 def test_they_are_kept_only_where_that_is_asked(tmp_path):
     from tests.conftest import run_tiny, small_file
 
