@@ -104,7 +104,7 @@ def test_a_malformed_line_in_the_middle_of_many_files_is_named(form, line, forms
     path.write_bytes(b"\n".join([*lines[:3], line, *lines[3:]]))
     with pytest.raises(
         DataError,
-        match=rf"{path.name}, line 4: '{re.escape(line.decode())}' is not customer,rating,date after",
+        match=rf"{path.name}, line 4: '{re.escape(line.decode())}' is not customer,rating,date ",
     ):
         split_of("netflix", forms[form])
 
