@@ -18,15 +18,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmark.cli import main
-from benchmark.paths import ROOT
 from benchmark.records import store
 from benchmark.records.record import checksum
 from benchmark.records.store import SUFFIXES
 from benchmark.report import render
 from benchmark.spec import TrialSpec
+from tests.test_verify import as_version_1
 
-OLD = ROOT / "results" / "reference" / "tuning"
-"""Records of version 1, without per-user results."""
 Change = Callable[[dict[str, Any]], None]
 
 
@@ -353,7 +351,10 @@ ALTERATIONS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no device": (respecified(field("spec", "device", to=None)), "models have both"),
     "a bound with a device": (respecified(field("spec", "device", to="cpu"), "oracle"), "neither"),
     "a GPU that was none": (respecified(field("spec", "device", to="cuda")), "does not go with"),
-    "a split that is no hash": (respecified(field("spec", "split_hash", to="x/../y")), "64 and 16"),
+    "a split that is no hash": (
+        respecified(field("spec", "split_hash", to="x/../y")),
+        "is not 64 hex digits",
+    ),
     "no name": (respecified(field("spec", "model", to=" ")), "neither name may be empty"),
     "options of another type": (
         respecified(field("spec", "config", "beta_cap", to="much")),
@@ -605,28 +606,26 @@ def test_an_alteration_is_noticed_and_kills_nothing(
 
 
 @pytest.fixture
-def old(tmp_path) -> Path:
-    """A few records of version 1."""
-    there = tmp_path / "old"
-    there.mkdir()
-    for path in sorted(OLD.glob("*.json")):
-        content = json.loads(path.read_text())
-        if content["record_version"] == 1 and content["spec"]["model"] in ("als", "gaussian-vae"):
-            shutil.copy(path, there)
-    if not list(there.glob("*.json")):
-        pytest.skip("all records of version 1 have been run again")
-    return there
+def old(folder) -> Path:
+    """The same records, as version 1 had them."""
+    for path in folder.glob("*.json"):
+        as_version_1(path)
+    return folder
 
 
 OF_VERSION_1: dict[str, tuple[Callable[[Path], Any], str]] = {
     "another option in the label": (
-        changed(field("label", to="als[alpha=7.5]"), "als"),
-        "its label 'als[alpha=7.5]' contradicts als",
+        changed(field("label", to="als[epochs=7]"), "als"),
+        "its label 'als[epochs=7]' contradicts als",
     ),
     "another model in the label": (changed(field("label", to="ease"), "als"), "its label 'ease'"),
     "another option in the config": (
-        lambda f: renamed_old(f, alpha=7.5),
+        respecified(field("spec", "config", "alpha", to=7.5), "als"),
         "the value of alpha, which its label leaves out, is not that of",
+    ),
+    "another option in both": (
+        respecified(field("spec", "config", "epochs", to=7), "als"),
+        "its label 'als[epochs=3]' contradicts als",
     ),
     "no label": (changed(lambda c: c.pop("label"), "als"), "its label None contradicts"),
     "a label that is a list": (changed(field("label", to=["als"]), "als"), "contradicts als"),
@@ -634,30 +633,16 @@ OF_VERSION_1: dict[str, tuple[Callable[[Path], Any], str]] = {
         changed(field("data", "label", to="msd"), "als"),
         "its label 'msd' contradicts",
     ),
-    "another best beta": (changed(field("best_beta", to=0.7), "als"), "its best_beta 0.7"),
+    "another best beta": (changed(field("best_beta", to=0.7)), "its best_beta 0.7"),
     "a checksum": (changed(field("checksum", to="x"), "als"), "such a record has no checksum"),
     "a copy under another seed": (
-        lambda f: renamed_old(f, keep=True),
+        copied(field("spec", "seed", to=9)),
         "what its curve holds is that of",
     ),
     "no data": (changed(field("data", to=None), "als"), "is not a whole record"),
     "no cost": (changed(field("cost", to=[]), "als"), "is not a whole record"),
+    "a mean of text": (changed(field("metrics", "NDCG@100", "mean", to="0.4")), "NDCG@100.mean"),
 }
-
-
-def renamed_old(folder: Path, keep: bool = False, **config: Any) -> None:
-    """Alter the options of a record of version 1, or with ``keep`` copy it under another seed."""
-    for path in sorted(folder.glob("*.json")):
-        content = json.loads(path.read_text())
-        if content["label"] == "als":
-            content["spec"]["config"] |= config
-            content["spec"]["seed"] += 100 * keep
-            other = folder / "copy.json"
-            shutil.copy(path, other)
-            if not keep and len([p for p in folder.glob("*.json") if "als" in p.read_text()]) > 2:
-                path.unlink()
-            renamed(other, content)
-            return
 
 
 @pytest.mark.parametrize("alteration", OF_VERSION_1)

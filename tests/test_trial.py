@@ -81,6 +81,8 @@ def trial_of(model, config, split, devices=("cpu",), seed: int | None = 3) -> Tr
     )
     data = Data(
         options={},
+        users=split.train.shape[0] + 60,
+        interactions=sum(map(len, split.parts.values())),
         training_users=split.train.shape[0],
         items=split.train.shape[1],
         training_interactions=len(split.train),
