@@ -444,6 +444,10 @@ ALTERATIONS: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "no time": (changed(field("started", to="yesterday")), "are no times"),
     "no threads": (changed(field("environment", "threads", to=0)), "0 threads"),
+    "an option of the data set that is none": (
+        changed(field("data", "options", "split_seed", to="x")),
+        "the options of its data set are none of synthetic",
+    ),
     "no items": (data(items=0), "counts below 1"),
     "users below 0": (data(training_users=-4), "counts below 1"),
     "no users at all": (data(users=None), "it lacks the numbers of users"),

@@ -129,7 +129,7 @@ def test_a_trial_that_a_person_waits_for_has_a_plain_name(monkeypatch):
 
 def tables(name: str) -> list[Table]:
     """A table with the name in every place that a name can have."""
-    rows = [[name, Mean(0.5, bold=True, sd=0.1)], ["plain", name]]
+    rows = [[name, Mean(0.5, bold=True, sd=0.1)], [name, name]]
     return [
         Table(f"{name}: 600 test users", ["model", name], rows, [f"{name} failed: {name}"], "m")
     ]

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from benchmark import labels
 from benchmark.evaluation.metrics import HEADLINE
@@ -21,6 +21,8 @@ from benchmark.records import costs
 from benchmark.records.costs import is_trained
 from benchmark.records.record import Record
 from benchmark.spec import code_hash
+from datasets import own
+from datasets.registry import DATASETS
 from models.base import Recommender
 from models.registry import MODELS, Entry
 
@@ -122,8 +124,26 @@ def _data(record: Record) -> Iterator[str]:
             f"{data.training_interactions} training interactions do not go with "
             f"{data.training_users} training users and {data.items} items"
         )
+    yield from _options(record)
     if data.raw_sha256 is not None and not _is_hex(data.raw_sha256, 64):
         yield f"its raw_sha256 {data.raw_sha256!r} is not 64 hex digits"
+
+
+def _options(record: Record) -> Iterator[str]:
+    """Yield what is wrong with the options of a data set that is known here."""
+    name, options = record.spec.dataset, record.data.options
+    if name.startswith(own.PREFIX):
+        config: BaseModel = own.FileConfig() if "user_column" in options else own.SplitConfig()
+    elif entry := DATASETS.get(name):
+        config = entry.config
+    else:
+        return
+    # an older checkout may have had options that this one has not
+    known = {option: options[option] for option in options if option in type(config).model_fields}
+    try:
+        type(config)(**known)
+    except ValidationError as error:
+        yield f"the options of its data set are none of {name}: {' '.join(str(error).split())}"
 
 
 def _results(record: Record) -> Iterator[str]:
