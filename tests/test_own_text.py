@@ -39,6 +39,7 @@ def written(folder: Path, content: str | bytes, name: str = "mine.csv") -> Path:
     [
         ("mine.csv", "user,title,item,rating\n1,Lion, The,2,5\n", 2),
         ("mine.csv", "user,item,rating,title\n1,2,5,x\n1,2,5\n", 3),
+        ("mine.csv", "user,item,title\n1,2,x,y\n1,2\n", 2),
         ("mine.tsv", "user\titem\tt\n1\t2\t\n1\t2\t\t\n", 3),
         ("mine.inter", "user_id:token\titem_id:token\tt:float\n1\t2\t3\n1\t2\n", 3),
         ("mine.csv", 'user,item,t\n1,2,x\n1,3,12" pipe\n1,4,y\n1,5,"z"\n', 3),
