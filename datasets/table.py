@@ -129,7 +129,7 @@ def _parse(block: bytes, layout: Layout, types: Mapping[str, Any]) -> pl.DataFra
     fields = len(types) if len(needed) < len(types) else None
     if not text.regular(block, layout.separator, layout.quoted, fields):
         return None
-    # polars drops a byte-order mark at the start of what it reads
+    # polars refuses what is not UTF-8, and drops a byte-order mark at the start of what it reads
     mark = codecs.BOM_UTF8 if block.startswith(codecs.BOM_UTF8) else b""
     try:
         rows = pl.read_csv(

@@ -60,13 +60,11 @@ def ended(block: bytes, first: bool = True) -> bytes:
 
 
 def regular(block: bytes, separator: str, quoted: bool, fields: int | None) -> bool:
-    """Return whether a block is UTF-8 and has no stray carriage returns and quotation marks.
+    """Return whether a block has no stray carriage returns and quotation marks.
 
     If ``quoted``, marks must enclose whole fields and be doubled inside. If a number of ``fields``
     is given, each row must have as many.
     """
-    if not (block.isascii() or is_utf8(block)):
-        return False
     outside = _outside(block, separator) if quoted and QUOTE in block else block
     if outside is None or (RETURN in outside and outside.count(b"\r") != outside.count(b"\r\n")):
         return False
@@ -92,8 +90,7 @@ def _outside(block: bytes, separator: str) -> bytes | None:
     return outside[1:].tobytes() if beside[outside[marks + 1]].all() else None
 
 
-def is_utf8(content: bytes) -> bool:
-    """Return whether the bytes are text in UTF-8."""
+def _is_utf8(content: bytes) -> bool:
     try:
         content.decode()
     except UnicodeDecodeError:
@@ -114,7 +111,7 @@ def rows(block: bytes, separator: str, quoted: bool) -> Iterator[tuple[bytes, li
     place = 0
     while place < len(block):
         found = row.match(block, place)
-        if not (found and is_utf8(found[0])):
+        if not (found and _is_utf8(found[0])):
             yield found[0] if found else block[place : block.index(b"\n", place) + 1], None
             return
         yield found[0], [_text(part, quoted) for part in _parts(found[0].rstrip(b"\r\n"), one)]

@@ -205,7 +205,10 @@ def test_dry_run_says_what_is_done(tmp_path, capsys):
         (["--jobs", "0"], "'0' will not do: it must be a whole number from 1"),
         (["--timeout", "soon"], "'soon' will not do: it must be a number from 0"),
         (["--force", "--retry"], "--retry: not allowed with argument --force"),
-        (["--set", "latnt=3"], "no chosen model has an option 'latnt', did you mean 'latent'?"),
+        (
+            ["--set", "latnt=3"],
+            "model and no data set has an option 'latnt', did you mean 'latent'?",
+        ),
         (["--set", "mult-vae.latnt=3"], "mult-vae has no option 'latnt', did you mean 'latent'?"),
         (
             ["--set", "mult-vae.latent=0"],

@@ -39,6 +39,7 @@ def written(folder: Path, content: str | bytes, name: str = "mine.csv") -> Path:
     [
         ("mine.csv", "user,title,item,rating\n1,Lion, The,2,5\n", 2),
         ("mine.csv", "user,item,rating,title\n1,2,5,x\n1,2,5\n", 3),
+        ("mine.csv", "user,item,title\n1,2,x,y\n1,2\n", 2),
         ("mine.tsv", "user\titem\tt\n1\t2\t\n1\t2\t\t\n", 3),
         ("mine.inter", "user_id:token\titem_id:token\tt:float\n1\t2\t3\n1\t2\n", 3),
         ("mine.csv", 'user,item,t\n1,2,x\n1,3,12" pipe\n1,4,y\n1,5,"z"\n', 3),
@@ -86,8 +87,8 @@ def test_text_in_another_encoding_is_named_with_its_line(content, line, tmp_path
         ("mine.csv", "user,item,x,x\n1,2,a,b\n", []),
         ("mine.csv", "user,item\n1,2\n\n", []),
         ("mine.csv", "user,item\r\n1,2\r\n\r\n", []),
-        ("mine.csv.gz", gzip.compress(b"user,item\n1,2\n"), []),
-        ("mine.TSV.GZ", gzip.compress(b"user\titem\n1\t2\n"), []),
+        ("mine.csv.gz", gzip.compress(b"user,item\n1,2\n", mtime=0), []),
+        ("mine.TSV.GZ", gzip.compress(b"user\titem\n1\t2\n", mtime=0), []),
         ("my[1].csv", "user,item\n1,2\n", []),
     ],
 )
