@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.records.record import Record
-from benchmark.report.rows import Row, names, rows, title
+from benchmark.report.rows import Row, is_number, names, rows, title
 
 PANELS = {
     "validation": "validation NDCG@100",
@@ -69,7 +69,7 @@ def _panel(axes: Axes, key: str, made: Sequence[Row], learners: Sequence[Row]) -
     for number, (row, name) in enumerate(zip(made, names(made), strict=True)):
         color = color_of(number)
         lines = [
-            [point.get(key, math.nan) for point in record.curve]
+            [point[key] if is_number(point.get(key)) else math.nan for point in record.curve]
             for record in row.scored
             if key in record.curve[0]
         ]

@@ -138,6 +138,11 @@ def names(made: Sequence[Row]) -> list[str]:
     ]
 
 
+def is_number(value: object) -> bool:
+    """Return whether a value in a record is a number to calculate with, whatever model says it."""
+    return isinstance(value, int | float) and -1e300 < value < 1e300
+
+
 def title(group: Sequence[Record]) -> str:
     """The data set and split that a group of records has, with their sizes."""
     one, data = group[-1], group[-1].data

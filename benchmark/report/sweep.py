@@ -15,11 +15,11 @@ from benchmark.evaluation.metrics import SELECTION
 from benchmark.labels import model_options, named
 from benchmark.records.record import Record
 from benchmark.report.cells import Cell, Mean, Number, Table
-from benchmark.report.rows import Row, by_split, rows, title
+from benchmark.report.rows import Row, by_split, is_number, rows, title
 from benchmark.report.table import remarks
 
 SWEPT = ("beta_cap", "total_anneal_steps")
-LOGGED = {"beta", "kl", "active_units"}
+LOGGED = ("beta", "kl", "active_units")
 POINTS = 3
 """How many caps make a sweep."""
 MODES = {"annealed": "annealed to its cap", "constant": "constant"}
@@ -82,11 +82,6 @@ def sweeps(found: Sequence[Record]) -> Iterator[Sweep]:
                 yield Sweep(family, group, [point for point in points if point.mode in full])
 
 
-def is_number(value: object) -> bool:
-    """Return whether an option of a model that is not known here is a number to calculate with."""
-    return isinstance(value, int | float) and -1e300 < value < 1e300
-
-
 def _is_vae(record: Record) -> bool:
     """Whether it belongs here: tested or failed, with a beta, and with what is logged beside it."""
     if record.spec.stage != "test" or not all(option in record.spec.config for option in SWEPT):
@@ -94,7 +89,9 @@ def _is_vae(record: Record) -> bool:
     cap, steps = (record.spec.config[option] for option in SWEPT)
     if not is_number(cap) or not (steps is None or is_number(steps)):
         return False
-    return record.metrics is None or _selected(record).keys() >= LOGGED
+    if record.metrics is None:
+        return True
+    return all(is_number(_selected(record).get(quantity)) for quantity in LOGGED)
 
 
 def _selected(record: Record) -> dict[str, float]:
