@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.records.record import Record
-from benchmark.report.rows import Row, names, rows, title
+from benchmark.report.rows import Row, is_number, names, rows, title
 
 Color = tuple[float, float, float, float]
 """Red, green, blue and opacity, each from 0 to 1."""
@@ -84,7 +84,10 @@ def _panel(axes: Axes, key: str, table_rows: Sequence[Row], learners: Sequence[R
 def _lines(axes: Axes, key: str, row: Row, color: Color, name: str) -> None:
     """Draw one quantity of a row: a thin line for each seed, and a thick one for their mean."""
     records = [record for record in row.scored if key in record.curve[0]]
-    lines = [[epoch.get(key, math.nan) for epoch in record.curve] for record in records]
+    lines = [
+        [epoch[key] if is_number(epoch.get(key)) else math.nan for epoch in record.curve]
+        for record in records
+    ]
     for line, record in zip(lines, records, strict=True):
         axes.plot(range(1, len(line) + 1), line, color=color, linewidth=0.6, alpha=0.5)
         if key == "validation" and (best := record.best_epoch):

@@ -17,8 +17,7 @@ from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.report.cells import counted
 from benchmark.report.curves import WIDEST, color_of, in_legend
-from benchmark.report.rows import Row, by_split, names, rows
-from benchmark.report.sweep import is_number
+from benchmark.report.rows import Row, by_split, is_number, names, rows
 
 FIFTHS = 5
 """The number of parts that test users are divided into by activity, as in the paper."""

@@ -169,6 +169,11 @@ def names(table_rows: Sequence[Row]) -> list[str]:
     ]
 
 
+def is_number(value: object) -> bool:
+    """Return whether a value in a record is a number to calculate with, whatever model says it."""
+    return isinstance(value, int | float) and -1e300 < value < 1e300
+
+
 def title(group: Sequence[Record]) -> str:
     """Return the title of one split's table: the data set and split, with their sizes."""
     record, data = group[-1], group[-1].data

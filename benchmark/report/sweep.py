@@ -15,12 +15,12 @@ from benchmark.evaluation.metrics import SELECTION
 from benchmark.labels import model_options, named
 from benchmark.records.record import Record
 from benchmark.report.cells import Cell, Mean, Number, Table
-from benchmark.report.rows import Row, by_split, rows, title
+from benchmark.report.rows import Row, by_split, is_number, rows, title
 from benchmark.report.table import remarks
 
 SWEPT = ("beta_cap", "total_anneal_steps")
 """The options that differ between the points of a sweep."""
-LOGGED = {"beta", "kl", "active_units"}
+LOGGED = ("beta", "kl", "active_units")
 """What the curve of a VAE must have."""
 POINTS = 3
 """The least number of caps that make a sweep."""
@@ -83,11 +83,6 @@ def sweeps(records: Sequence[Record]) -> Iterator[Sweep]:
                 yield Sweep(family, group, kept)
 
 
-def is_number(value: object) -> bool:
-    """Return whether an option of a model that is not known here is a number to calculate with."""
-    return isinstance(value, int | float) and -1e300 < value < 1e300
-
-
 def _is_vae(record: Record) -> bool:
     """Return whether a trial has a beta and was to be tested, and logged active units or failed."""
     if record.spec.stage != "test" or not all(option in record.spec.config for option in SWEPT):
@@ -95,7 +90,9 @@ def _is_vae(record: Record) -> bool:
     cap, steps = (record.spec.config[option] for option in SWEPT)
     if not is_number(cap) or not (steps is None or is_number(steps)):
         return False
-    return record.metrics is None or _selected(record).keys() >= LOGGED
+    if record.metrics is None:
+        return True
+    return all(is_number(_selected(record).get(quantity)) for quantity in LOGGED)
 
 
 def _selected(record: Record) -> dict[str, float]:
