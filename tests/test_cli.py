@@ -368,7 +368,8 @@ def test_an_unreadable_record_stops_a_run_before_it_trains(finished, tmp_path, c
 def test_a_file_for_a_folder_is_refused(tmp_path, capsys):
     (tmp_path / "out").write_text("")
     assert run_tiny(tmp_path / "out") == 2
-    assert "is a file, and records need a folder" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"can be no folder ({tmp_path / 'out'} is a file)" in said
 
 
 def test_older_code_is_left_out_and_counted(finished):

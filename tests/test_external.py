@@ -55,7 +55,7 @@ def test_a_models_own_lists_score_as_the_model(lists, finished, tmp_path, capsys
         for line in capsys.readouterr().out.splitlines()
         if line.startswith("| mine (external) | -")
     )
-    assert row.count("**") == 6
+    assert "**" not in row  # there is no other row to compare it with
     assert main(["verify", str(tmp_path / "out")]) == 0
 
 

@@ -95,14 +95,14 @@ def test_no_text_at_all_reaches_a_terminal_unseen(given_text):
 
 
 def test_only_one_function_prints():
-    """But for the messages of a trial to its runner, which are JSON."""
+    """But for a trial's messages to its runner, which are JSON, and a stop before all imports."""
     found = [
         path.relative_to(ROOT).as_posix()
         for path in sorted((ROOT / "benchmark").rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"
     ]
-    assert found == ["benchmark/run/trial.py", "benchmark/text.py"]
+    assert found == ["benchmark/interrupt.py", "benchmark/run/process.py", "benchmark/text.py"]
 
 
 def test_an_error_with_escapes_is_told_without_them(tmp_path, capsys):
@@ -184,9 +184,11 @@ def test_pictures_show_names_as_they_are_written(name):
         warnings.simplefilter("error")
         assert render.png(figure).startswith(b"\x89PNG")
         assert render.png(render.drawn(tables(name))).startswith(b"\x89PNG")
-    shown = [found.get_text().strip() for found in render._texts(figure)]
+    shown = [found.get_text().strip() for found in render._drawn_texts(figure)]
     assert shown.count(name) == 5
-    assert not any(found.get_parse_math() for found in render._texts(figure) if found.get_text())
+    assert not any(
+        found.get_parse_math() for found in render._drawn_texts(figure) if found.get_text()
+    )
     # the powers of ten at a log axis are ours, and mathematics
     assert axes.get_yticklabels()[0].get_parse_math()
 

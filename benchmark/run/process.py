@@ -77,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
         say(f"trial: {error}", to=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\ntrial: stopped; the same command goes on from its checkpoint", file=sys.stderr)
+        say("\ntrial: stopped; the same command goes on from its checkpoint", to=sys.stderr)
         return 130
 
 
