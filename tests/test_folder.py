@@ -15,6 +15,7 @@ from benchmark.errors import UsageError
 from benchmark.records import store
 from benchmark.records.store import SUFFIXES
 from benchmark.report import figures, render
+from datasets.own import FileConfig
 from tests.alterations import ALTERATIONS, OF_VERSION_1, of, put, renamed
 from tests.test_verify import as_version_1
 
@@ -91,6 +92,8 @@ def named(folder: Path, **names: str) -> None:
     for path in sorted(folder.glob("*.json")):
         content = json.loads(path.read_text())
         content["spec"] |= names if "model" not in names else {}
+        if names.get("dataset", "").startswith("file:"):
+            content["data"]["options"] = FileConfig().model_dump(mode="json")
         if "model" in names and content["spec"]["model"] in ("mult-vae", "ease"):
             content["spec"] |= {
                 "model": names["model"] + content["spec"]["model"],
