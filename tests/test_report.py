@@ -249,13 +249,22 @@ def test_trials_beside_others_are_left_out_of_timing(found):
         for r in found
     ]
     (table,) = timings(changed)
-    assert {row[0].split("[")[0]: row[2].split(", ")[2] for row in table.cells} == dict.fromkeys(
-        ("als", "bpr", "mult-vae", "mult-dae", "ease"), "1 trial"
-    )
-    assert "Left out: 5 trials that ran beside other trials or other work." in table.notes
-    assert all(
-        not t.cells for t in timings([r.model_copy(update={"beside_others": True}) for r in found])
-    )
+    alone = dict.fromkeys(("als", "bpr", "mult-vae", "mult-dae", "ease"), "1 trial")
+    shown = {row[0].split("[")[0]: row[2].split(", ")[2] for row in table.cells}
+    assert shown == alone | {"popularity": "1 busy trial"}
+    assert any(note.startswith("Busy trials ran beside other trials") for note in table.notes)
+    assert "Left out: 4 trials that ran beside other trials or other work." in table.notes
+    assert {row["model"].split("[")[0]: row["busy"] for row in table.data} == {
+        name: name == "popularity" for name in shown
+    }
+
+
+def test_where_all_trials_were_busy_the_table_says_so_and_the_plot_is_left_out(found):
+    busy = [r.model_copy(update={"beside_others": True}) for r in found]
+    (table,) = timings(busy)
+    assert all("busy trial" in str(row[2]) for row in table.cells)
+    assert not any(note.startswith("Left out") for note in table.notes)
+    assert pareto([r for r in busy if r.metrics and r.curve]) is None
 
 
 @pytest.mark.parametrize("gpu", [None, "G"])

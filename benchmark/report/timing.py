@@ -1,7 +1,8 @@
 """The cost of models: a table with CPU and GPU side by side, and a figure of quality against time.
 
-Only trials that ran alone count, and nothing is averaged over machines: another CPU or GPU, number
-of threads, precision or library of matrix products makes another row.
+Trials that ran beside others are shown only where none ran alone, marked. Nothing is averaged over
+machines: another CPU or GPU, number of threads, precision or library of matrix products makes
+another row.
 """
 
 from __future__ import annotations
@@ -58,6 +59,12 @@ DEFINITIONS = (
 )
 
 
+BUSY = (
+    "Busy trials ran beside other trials or other work, and took longer than alone; a row shows "
+    "them only if none of its trials ran alone."
+)
+
+
 @dataclass(frozen=True)
 class Cost:
     """The cost of the trials of one row that ran on one machine."""
@@ -67,6 +74,8 @@ class Cost:
     precision: str
     machine: str
     """The CPU or GPU, threads and libraries, as printed."""
+    busy: bool
+    """Whether the trials ran beside other trials or other work, so that they took longer."""
     trials: list[Record]
 
     def median(self, quantity: Quantity) -> float | None:
@@ -76,20 +85,15 @@ class Cost:
 
 
 def costs(group: Sequence[Record]) -> Iterator[Cost]:
-    """Yield the costs of one split's trials that ran alone."""
-    by_key: dict[tuple[str, str, str, str], list[Record]] = defaultdict(list)
+    """Yield the costs of each row of one split: of the trials that ran alone, or else of all."""
     for row in rows(group):
-        for record in row.records:
-            if not record.beside_others:
-                key = (
-                    row.label,
-                    record.spec.device or "-",
-                    record.spec.precision or "-",
-                    _machine(record),
-                )
-                by_key[key].append(record)
-    for key, trials in by_key.items():
-        yield Cost(*key, trials)
+        alone = [record for record in row.records if not record.beside_others]
+        by_machine: dict[str, list[Record]] = defaultdict(list)
+        for record in alone or row.records:
+            by_machine[_machine(record)].append(record)
+        for machine, trials in by_machine.items():
+            device, precision = row.device or "-", row.precision or "-"
+            yield Cost(row.label, device, precision, machine, not alone, trials)
 
 
 def _machine(record: Record) -> str:
@@ -121,7 +125,10 @@ def _table(group: list[Record]) -> Table:
     for side, name in SIDES.items():
         head += [name, *shown[side]]
     notes = [f"{letter}: {machine}." for machine, letter in letters.items()]
-    left_out = sum(record.beside_others for row in rows(group) for record in row.records)
+    if any(cost.busy for cost in measured):
+        notes.append(BUSY)
+    there = sum(len(row.records) for row in rows(group))
+    left_out = there - sum(len(cost.trials) for cost in measured)
     if left_out:
         trials = counted(left_out, "trial")
         notes.append(f"Left out: {trials} that ran beside other trials or other work.")
@@ -153,7 +160,7 @@ def _cells(
     cells: list[Cell] = [label, "/".join(map(str, sorted(epochs)))]
     for side, names in shown.items():
         if cost := by_side.get(side):
-            trials = counted(len(cost.trials), "trial")
+            trials = counted(len(cost.trials), "busy trial" if cost.busy else "trial")
             cells.append(f"{cost.precision}, {letters[cost.machine]}, {trials}")
             cells += [_cell(name, cost.median(QUANTITIES[name])) for name in names]
         else:
@@ -180,6 +187,7 @@ def _numbers(cost: Cost) -> dict[str, Any]:
         "device": cost.device,
         "precision": cost.precision,
         "machine": cost.machine,
+        "busy": cost.busy,
         "trials": len(cost.trials),
         "epochs": median(len(record.curve) for record in cost.trials),
         "users_per_second": cost.median(_users_per_second),
@@ -195,7 +203,8 @@ def pareto(group: Sequence[Record]) -> Figure | None:
     """
     by_machine: dict[str, list[Cost]] = defaultdict(list)
     for cost in costs(group):
-        by_machine[cost.machine].append(cost)
+        if not cost.busy:
+            by_machine[cost.machine].append(cost)
     if not by_machine:
         return None
     figure = Figure(figsize=(8, 4.2 * len(by_machine)), layout="constrained")
