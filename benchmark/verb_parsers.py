@@ -37,16 +37,8 @@ def add_verbs(top: Parser) -> None:
     made.add_argument(
         "file", type=Path, metavar="FILE.py", help="the plugin; it is code, and is run"
     )
-    made = verb(
-        "export-split", "write a data set's split as the authors' six files", "export_split"
-    )
-    made.add_argument("name", metavar="NAME", help="a data set")
-    made.add_argument(
-        "folder", type=Path, metavar="DIR", help="where to write; made if it is missing"
-    )
-    add_set(made, "an option of the data set")
-    add_plugin(made)
-    add_data_dir(made)
+    about = "write a data set's split as the authors' six files"
+    add_export_split(verb("export-split", about, "export_split"))
     made = verb("doctor", "what is wrong with this environment, and how to mend it")
     add_data_dir(made)
     add_out(made)
@@ -56,6 +48,17 @@ def add_verbs(top: Parser) -> None:
     )
     add_plugin(made)
     add_data_dir(made)
+
+
+def add_export_split(to: argparse.ArgumentParser) -> None:
+    """Add the options that say which split is exported, and to where."""
+    to.add_argument("name", metavar="NAME", help="a data set")
+    to.add_argument(
+        "folder", type=Path, metavar="DIR", help="where to write; made if it is missing"
+    )
+    add_set(to, "an option of the data set")
+    add_plugin(to)
+    add_data_dir(to)
 
 
 def add_report(to: argparse.ArgumentParser) -> None:

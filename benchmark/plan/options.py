@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -84,10 +85,10 @@ def assign(
     data: Mapping[str, BaseModel],
     models: Mapping[str, BaseModel],
 ) -> dict[str, dict[str, str]]:
-    """The options given to each name by ``NAME.OPTION=TEXT``, or ``OPTION=TEXT`` for every model
-    that has it, or else for every data set that has it.
+    """Return the options given to each name, by ``NAME.OPTION=TEXT`` or ``OPTION=TEXT``.
 
-    A person's own file may be named by its path. ``flag`` is the command line's; ``data`` and
+    The latter sets it for every model that has it, or else for every data set that has it. A
+    person's own file may be named by its path. ``flag`` is the command line's; ``data`` and
     ``models`` are the chosen ones with their defaults. Raises UsageError for a text of another
     form, or one that names no option of theirs.
     """
@@ -108,27 +109,28 @@ def assign(
         takers = [name for name, has in options.items() if key in has] or [
             name for name, has in data_options.items() if key in has
         ]
-        if not takers and dot:
-            what = (
-                "is not among the chosen ones"
-                if name in {*DATASETS, *MODELS}
-                else f"is unknown{suggestion(name, given)}"
-            )
-            raise UsageError(
-                f"{flag} {setting}: the model or data set {name!r} {what}; chosen: "
-                f"{', '.join(given)}"
-            )
         if not takers:
-            known = [
-                option for has in (*options.values(), *data_options.values()) for option in has
-            ]
-            raise UsageError(
-                f"{flag} {setting}: no chosen model and no data set has an option "
-                f"{key!r}{suggestion(key, known)}; `list` shows the options of each"
-            )
+            known = [*chain(*options.values(), *data_options.values())]
+            why = _unknown_name(name, given) if dot else _unknown_option(key, known)
+            raise UsageError(f"{flag} {setting}: {why}")
         for taker in takers:
             given[taker][key] = text
     return given
+
+
+def _unknown_name(name: str, chosen: Mapping[str, object]) -> str:
+    """Return the sentence on a name that is none of the ``chosen`` ones."""
+    registered = name in {*DATASETS, *MODELS}
+    what = "is not among the chosen ones" if registered else f"is unknown{suggestion(name, chosen)}"
+    return f"the model or data set {name!r} {what}; chosen: {', '.join(chosen)}"
+
+
+def _unknown_option(option: str, known: Iterable[str]) -> str:
+    """Return the sentence on an option that nothing chosen has."""
+    return (
+        f"no chosen model and no data set has an option {option!r}{suggestion(option, known)}; "
+        "`list` shows the options of each"
+    )
 
 
 def value_of(text: str) -> Any:
