@@ -132,11 +132,13 @@ def test_failures_stay_until_they_are_retried(faulty, tmp_path):
     assert (code, "1 done before, 1 to run" in said) == (0, True)
 
 
-def test_trials_side_by_side_are_marked_and_not_timed(faulty):
+def test_trials_side_by_side_are_marked(faulty):
     out, (_, said, _) = faulty
     # retried, and alone then
     assert all(r.beside_others for r in store.read_all(out) if r.spec.model != "raises")
-    assert "Left out: 2 trials that ran beside other trials or other work." in said
+    busy = {line.split()[1] for line in said.splitlines() if " busy trial" in line}
+    assert busy == {r.spec.model for r in store.read_all(out) if r.metrics and r.beside_others}
+    assert "Busy trials ran beside other trials or other work" in said
 
 
 @pytest.fixture(scope="module")
