@@ -16,11 +16,10 @@ from benchmark.evaluation.metrics import HEADLINE, SELECTION
 from benchmark.paths import ROOT
 from benchmark.records import store
 from benchmark.records.record import Record
-from benchmark.report import curves, figures, parity, precision, sweep
+from benchmark.report import curves, figures, pareto, parity, precision, sweep
 from benchmark.report.render import markdown, png
 from benchmark.report.report import Report
 from benchmark.report.rows import rows
-from benchmark.report.timing import pareto
 from benchmark.stats import ALPHA, MARGIN, Difference, difference, holm
 
 REFERENCE = ROOT / "results" / "reference"
@@ -133,7 +132,7 @@ def pictures() -> dict[str, bytes]:
     (betas,) = sweep.sweeps(stored("sweep"))
     drawn = {
         "curves-ml1m.png": curves.draw(exact),
-        "cost-ml1m.png": pareto(usual("ml1m")),
+        "cost-ml1m.png": pareto.draw(usual("ml1m")),
         "beta-ml1m.png": sweep.draw(betas),
         "figure-1.png": figures.annealing(stored("sweep"), REFERENCE / "sweep"),
         "figure-3.png": figures.activity(networks, REFERENCE),

@@ -25,6 +25,7 @@ from benchmark.report import (
     curves,
     figures,
     files,
+    pareto,
     precision,
     render,
     sweep,
@@ -33,10 +34,11 @@ from benchmark.report import (
     tuning,
 )
 from benchmark.report.cells import Number, Table, UserMean
+from benchmark.report.pareto import frontier
 from benchmark.report.report import Report
 from benchmark.report.rows import models, rows
 from benchmark.report.table import results
-from benchmark.report.timing import frontier, pareto, timings
+from benchmark.report.timing import timings
 from benchmark.stats import leaders, paired_interval
 from datasets.own import FileConfig, SplitConfig
 from models.registry import MODELS
@@ -194,7 +196,7 @@ def few_users(records: Sequence[Record], folder: Path, to: Path, users: int) -> 
 def test_tests_that_would_find_nothing_mark_nothing(found, finished):
     (table,) = results(found, finished, HEADLINE[:1])
     assert not any(cell.bold for row in table.cells for cell in row if isinstance(cell, Number))
-    assert "; but no row is bold, since the tests are too coarse; detectable 0." in table.notes[0]
+    assert ", but no row is bold, since the tests are too coarse; detectable 0." in table.notes[0]
 
 
 def test_one_user_has_no_standard_error_and_no_comparison(found, finished, tmp_path):
@@ -264,7 +266,7 @@ def test_where_all_trials_were_busy_the_table_says_so_and_the_plot_is_left_out(f
     (table,) = timings(busy)
     assert all("busy trial" in str(row[2]) for row in table.cells)
     assert not any(note.startswith("Left out") for note in table.notes)
-    assert pareto([r for r in busy if r.metrics and r.curve]) is None
+    assert pareto.draw([r for r in busy if r.metrics and r.curve]) is None
 
 
 @pytest.mark.parametrize("gpu", [None, "G"])
@@ -337,7 +339,7 @@ def test_quality_against_time_has_a_panel_for_each_machine(found):
     other = vae[1].model_copy(
         update={"environment": vae[1].environment.model_copy(update={"cpu": "another"})}
     )
-    figure = pareto([vae[0], other, *of(found, "ease")])
+    figure = pareto.draw([vae[0], other, *of(found, "ease")])
     assert figure is not None
     called = [
         [text.get_text().split("[")[0] for text in axes.get_legend().get_texts()]
@@ -357,10 +359,10 @@ def test_quality_against_time_has_a_panel_for_each_machine(found):
         parts = ("preparation_seconds", "training_seconds", "validation_seconds", "test_seconds")
         assert seconds == pytest.approx(sum(getattr(record.cost, part) for part in parts))
         assert score == quality[record.spec.model]
-    long = pareto([configured(vae[0], {f"option_{n}": 0.1 for n in range(12)})])
+    long = pareto.draw([configured(vae[0], {f"option_{n}": 0.1 for n in range(12)})])
     assert long is not None
     assert render.png(long).startswith(b"\x89PNG")  # and no warning that the axes collapsed
-    assert pareto([r.model_copy(update={"beside_others": True}) for r in found]) is None
+    assert pareto.draw([r.model_copy(update={"beside_others": True}) for r in found]) is None
 
 
 @pytest.mark.parametrize(
@@ -373,7 +375,7 @@ def test_the_axis_of_costs_bears_numbers_whatever_their_range(times, scale, foun
         for key, value in vae.cost.model_dump(exclude_none=True).items()
         if key.endswith("_seconds")
     }
-    figure = pareto(
+    figure = pareto.draw(
         [
             vae,
             configured(vae, {"dear": True}).model_copy(
@@ -472,18 +474,19 @@ def test_a_report_makes_each_part_once_and_a_screen_needs_no_differences(
     made = []
 
     def count(module, name: str) -> None:
-        real = getattr(module, name)
-        monkeypatch.setattr(module, name, lambda *given: made.append(name) or real(*given))
+        real, part = getattr(module, name), (module.__name__, name)
+        monkeypatch.setattr(module, name, lambda *given: made.append(part) or real(*given))
 
     shown = [(table, "results"), (compare, "standings"), (sweep, "sweeps"), (tuning, "tunings")]
     shown.append((timing, "timings"))
-    for module, name in [*shown, (compare, "differences"), (curves, "draw"), (timing, "pareto")]:
+    written = [*shown, (compare, "differences"), (curves, "draw"), (pareto, "draw")]
+    for module, name in written:
         count(module, name)
     assert main(["report", "--out", str(finished)]) == 0
-    assert sorted(made) == sorted(name for _, name in shown)
+    assert sorted(made) == sorted((module.__name__, name) for module, name in shown)
     made.clear()
     assert main(["report", "--out", str(finished), "--to", str(tmp_path)]) == 0
-    assert sorted(made) == sorted([*(n for _, n in shown), "differences", "draw", "pareto"])
+    assert sorted(made) == sorted((module.__name__, name) for module, name in written)
 
 
 def test_csv_keeps_whole_numbers_whole_and_nothing_empty():

@@ -17,7 +17,7 @@ from benchmark.spec import Data, Strict, TrialSpec
 VERSION = 2
 Status = Literal["ok", "failed", "oom", "timeout", "diverged"]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-"""Of seconds, or a metric."""
+"""A number of seconds, or a value of a metric."""
 Bytes = Annotated[int, Field(ge=0, lt=2**63)]
 Share = Annotated[float, Field(ge=0, le=1)]
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from benchmark.evaluation.metrics import Metric
 from benchmark.records.record import Record
-from benchmark.report import compare, curves, sweep, table, timing, tuning
+from benchmark.report import compare, curves, pareto, sweep, table, timing, tuning
 from benchmark.report.cells import Table
 from benchmark.report.rows import by_split
 
@@ -90,7 +90,7 @@ class Report:
             if figure := curves.draw(group):
                 yield f"curves-{_split_name(group)}", figure
         for group in timing.trained(self.records):
-            if figure := timing.pareto(group):
+            if figure := pareto.draw(group):
                 yield f"cost-{_split_name(group)}", figure
         for beta_sweep in self._sweeps:
             name = f"beta-{'-'.join(beta_sweep.family)}-{_split_name(beta_sweep.group)}"

@@ -130,12 +130,12 @@ def _remark(metric: Metric, found: Leaders, row_names: Sequence[str]) -> str:
     """Return which of the named rows are best, and what difference would have been found."""
     best, level = row_names[found.best], ", ".join(row_names[n] for n in found.level)
     if found.coarse:
-        shown = "but no row is bold, since the tests are too coarse"
+        shown = ", but no row is bold, since the tests are too coarse"
+    elif level:
+        shown = f"; not shown to be below it: {level}"
     else:
-        shown = (
-            f"not shown to be below it: {level}" if level else "the others compared are below it"
-        )
-    return f"{metric}: the best mean is that of {best}; {shown}; detectable {found.detectable:.4f}."
+        shown = "; the others compared are below it"
+    return f"{metric}: the best mean is that of {best}{shown}; detectable {found.detectable:.4f}."
 
 
 def _summary(per_user: np.ndarray) -> Summary | None:

@@ -1,4 +1,4 @@
-"""The cost of models: a table with CPU and GPU side by side, and a figure of quality against time.
+"""The cost of models, with CPU and GPU side by side.
 
 Trials that ran beside others are shown only where none ran alone, marked. Nothing is averaged over
 machines: another CPU or GPU, number of threads, precision or library of matrix products makes
@@ -13,17 +13,10 @@ from dataclasses import dataclass
 from itertools import chain, zip_longest
 from operator import attrgetter
 from statistics import median
-from textwrap import fill
 from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
-
-from benchmark.evaluation.metrics import SELECTION
 from benchmark.records.record import Record
 from benchmark.report.cells import Cell, Number, Table, counted
-from benchmark.report.curves import in_legend
 from benchmark.report.rows import by_split, rows, title
 
 SIDES = {"cpu": "CPU", "cuda": "GPU"}
@@ -193,62 +186,3 @@ def _numbers(cost: Cost) -> dict[str, Any]:
         "users_per_second": cost.median(_users_per_second),
         **{key: cost.median(attrgetter(f"cost.{key}")) for key in keys},
     }
-
-
-def pareto(group: Sequence[Record]) -> Figure | None:
-    """Return a figure of one split's models: test NDCG@100 against total seconds.
-
-    It has a panel for each machine, with a line through the models that no other beats in both.
-    Returns None if no trial ran alone.
-    """
-    by_machine: dict[str, list[Cost]] = defaultdict(list)
-    for cost in costs(group):
-        if not cost.busy:
-            by_machine[cost.machine].append(cost)
-    if not by_machine:
-        return None
-    figure = Figure(figsize=(8, 4.2 * len(by_machine)), layout="constrained")
-    panels = figure.subplots(len(by_machine), 1, squeeze=False)[:, 0]
-    for axes, (machine, measured) in zip(panels, by_machine.items(), strict=True):
-        _panel(axes, measured)
-        axes.set_title(fill(machine, 100), fontsize=6)
-    figure.suptitle(title(group), fontsize=9)
-    return figure
-
-
-def _panel(axes: Axes, measured: Sequence[Cost]) -> None:
-    models = [
-        (cost.median(QUANTITIES["total (s)"]) or 0.0, cost.median(_quality) or 0.0, cost)
-        for cost in measured
-    ]
-    line = frontier([(seconds, quality) for seconds, quality, _ in models])
-    axes.plot(*zip(*line, strict=True), color="0.6", linewidth=1)
-    best_first = sorted(models, key=lambda model: -model[1])
-    for n, (seconds, quality, cost) in enumerate(best_first):
-        # a long name would leave the axes little room
-        name = in_legend(fill(f"{cost.label.replace(',', ', ')} ({cost.precision})", 36))
-        marker = "os^vDPX"[n % 7]
-        axes.plot(seconds, quality, marker, color=f"C{n}", linestyle="none", label=name)
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=7)
-    spent = [seconds for seconds, _, _ in models]
-    # either scale then bears two numbers or more
-    axes.set_xscale("log" if max(spent) >= 100 * min(spent) else "linear")
-    axes.set_xlabel("seconds of training, validation and test, median over trials")
-    axes.set_ylabel(f"test {SELECTION}")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _quality(record: Record) -> float | None:
-    """Return the test NDCG@100 of a trial."""
-    return record.metrics[str(SELECTION)].mean if record.metrics else None
-
-
-def frontier(pairs: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return the (cost, quality) that no other beats or equals in both, the cheapest first."""
-    best: list[tuple[float, float]] = []
-    for cost, quality in sorted(pairs, key=lambda pair: (pair[0], -pair[1])):
-        if not best or quality > best[-1][1]:
-            best.append((cost, quality))
-    return best
