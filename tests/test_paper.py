@@ -336,7 +336,8 @@ def test_the_papers_tables_say_what_failed_and_what_was_left_out(found, finished
     )
     spec = vae[0].spec.model_copy(update={"code": "other"})
     older = vae[0].model_copy(update={"spec": spec, "finished": "1999-01-01T00:00:00+00:00"})
-    table, *_ = paper.model_tables([failed, vae[1], older], finished, PAPERS)
+    last = vae[1].model_copy(update={"best_epoch": len(vae[1].curve)})
+    table, *_ = paper.model_tables([failed, last, older], finished, PAPERS)
     assert table.notes == [
         f"{model_label(failed.spec)} seed {failed.spec.seed}: failed: no",
         "Unfinished, and compared with no row: mult-vae (best epoch 3 of 3).",
