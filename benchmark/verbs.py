@@ -12,7 +12,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmark import labels, plugins, suite
-from benchmark.catalog import data_sets, look_up
 from benchmark.conduct import check_out, conduct, prepare, prepared, train
 from benchmark.errors import UsageError
 from benchmark.evaluation.metrics import HEADLINE, Metric
@@ -21,11 +20,10 @@ from benchmark.plan import choose, dry_run, options, study
 from benchmark.plan import plan as plans
 from benchmark.plan.plan import Plan
 from benchmark.plan.study import Study
-from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.text import say
 from datasets import own
-from datasets.registry import DATASETS, canonical
+from datasets.registry import DATASETS
 from models.registry import MODELS
 from models.variants import LIKELIHOODS
 
@@ -40,14 +38,15 @@ def run(arguments: argparse.Namespace) -> int:
         return dry_run.show(next(study), arguments)
     check_out(arguments.out)
     selected = conduct(study, partial(train, arguments=arguments, written=written))
-    from benchmark.report import files, render  # not before the first trial has started
+    from benchmark.report import files, screen  # not before the first trial has started
     from benchmark.report.report import Report
 
-    told = Report(selected, arguments.out, HEADLINE)
-    written += files.write(arguments.out / "report", told.tables, told.figures)
+    whole = Report(selected, arguments.out, HEADLINE)
+    written += files.write(arguments.out / "report", whole.tables, whole.figures)
     if said := files.summary(written, arguments.verbose):
         say(said)
-    say(f"\n{render.markdown(told.shown)}")
+    say("")
+    screen.show(whole.shown)
     return int(any(record.status != "ok" for record in selected))
 
 
@@ -88,17 +87,17 @@ def report(arguments: argparse.Namespace) -> int:
 
     Write them and the plots where that is asked.
     """
-    from benchmark.report import files, render
+    from benchmark.report import files, screen, select
     from benchmark.report.report import Report
 
     metrics = [Metric.parse(text) for text in arguments.metrics] if arguments.metrics else HEADLINE
-    found = chosen(stored(arguments.out), arguments.datasets, arguments.models)
+    found = select.of(select.stored(arguments.out), arguments.datasets, arguments.models)
     if arguments.table or arguments.figure:
         written = report_paper(found, arguments)
     else:
-        told = Report(found, arguments.out, metrics)
-        say(render.markdown(told.shown))
-        written = files.write(arguments.to, told.tables, told.figures) if arguments.to else []
+        whole = Report(found, arguments.out, metrics)
+        screen.show(whole.shown)
+        written = files.write(arguments.to, whole.tables, whole.figures) if arguments.to else []
     if said := files.summary(written, arguments.verbose):
         say(said)
     return 0
@@ -106,56 +105,18 @@ def report(arguments: argparse.Namespace) -> int:
 
 def report_paper(found: list[Record], arguments: argparse.Namespace) -> list[Path]:
     """Print the paper's tables, and write its tables and figures; returns the paths written."""
-    from benchmark.report import files, paper, render
+    from benchmark.report import files, paper, screen
     from benchmark.report.figures import FIGURES
 
     # a person who names data sets wants no others, also not the paper's that were not run
     papers = [] if arguments.datasets else list(paper.DATASETS)
     tables = {f"table-{n}": paper.TABLES[n](found, arguments.out, papers) for n in arguments.table}
     for made in tables.values():
-        say(render.markdown(made))
+        screen.show(made)
     figures = {f"figure-{n}": FIGURES[n](found, arguments.out) for n in arguments.figure}
     if arguments.to:
         return files.write(arguments.to, tables, figures, drawn=True)
     return files.write(arguments.out / "report", {}, figures)
-
-
-def chosen(
-    found: list[Record], datasets: list[str] | None, models: list[str] | None
-) -> list[Record]:
-    """The records of some data sets and models, by their names, or by their labels.
-
-    Raises UsageError for a name that no record has, or for a model's that none of these data sets
-    has.
-    """
-
-    ours = [
-        next(iter(data_sets([name]))) if name.startswith(own.PREFIX) else canonical(name)
-        for name in datasets or []
-    ]
-    found = having(found, "data set", ours, lambda r: {r.spec.dataset, r.data_label})
-    return having(found, "model", models or [], lambda r: {r.spec.model, r.label})
-
-
-def having(
-    found: list[Record], kind: str, names: list[str], names_of: Callable[[Record], set[str]]
-) -> list[Record]:
-    """The records that have one of the ``names`` of a ``kind`` of thing; all, if there is none.
-
-    Raises UsageError for a name that no record has.
-    """
-    there = dict.fromkeys(sorted({name for record in found for name in names_of(record)}))
-    for name in names:
-        look_up(f"record of the {kind}", name, there)
-    return [record for record in found if not names or names_of(record) & set(names)]
-
-
-def stored(folder: Path) -> list[Record]:
-    """All records in ``folder``; raises UsageError if there is none."""
-    found = store.read_all(folder)
-    if not found:
-        raise UsageError(f"{folder} holds no record; name the folder that a run wrote")
-    return found
 
 
 def verify(arguments: argparse.Namespace) -> int:
@@ -172,7 +133,7 @@ def verify(arguments: argparse.Namespace) -> int:
 
 def evaluate(arguments: argparse.Namespace) -> int:
     """Score lists made elsewhere, store the record, and print the table of the folder."""
-    from benchmark.report import files, render
+    from benchmark.report import files, screen, select
     from benchmark.report.report import Report
     from benchmark.run import external
 
@@ -184,7 +145,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
         arguments.name, arguments.lists, data.entry.name, described, prepared, arguments.out
     )
     say(files.summary(written, verbose=True))
-    say(f"\n{render.markdown(Report(stored(arguments.out), arguments.out, HEADLINE).shown)}")
+    say("")
+    screen.show(Report(select.stored(arguments.out), arguments.out, HEADLINE).shown)
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from textwrap import wrap
 
@@ -24,26 +24,27 @@ def markdown(tables: Sequence[Table]) -> str:
     Definitions that several tables share stand only below the last of them.
     """
     parts: list[str] = []
-    for table, paragraphs in zip(tables, _paragraphs(tables), strict=True):
-        shown = map(text.markdown, paragraphs)
+    for table, below in zip(tables, paragraphs(tables), strict=True):
+        shown = map(text.markdown, below)
         parts += filter(None, [text.markdown(table.title), grid(table), *shown])
     return "\n\n".join(parts)
 
 
 def grid(table: Table) -> str:
     """Return the cells of a table, without its title and notes, as Markdown."""
-    cells = [list(map(_marked, row)) for row in table.cells]
+    cells = [list(map(marked, row)) for row in table.cells]
     head = list(map(text.markdown, table.head))
     return tabulate(cells, head, tablefmt="pipe", disable_numparse=True)
 
 
-def _marked(cell: Cell) -> str:
+def marked(cell: Cell, shown: Callable[[str], str] = text.markdown) -> str:
+    """Return the text of a cell with Markdown's marks of bold type; ``shown`` makes it safe."""
     if isinstance(cell, Number) and cell.bold:
         return f"**{cell.main}**{cell.rest}"
-    return text.markdown(str(cell))
+    return shown(str(cell))
 
 
-def _paragraphs(tables: Sequence[Table]) -> list[list[str]]:
+def paragraphs(tables: Sequence[Table]) -> list[list[str]]:
     """Return the paragraphs that stand below each table."""
     last = {table.definitions: n for n, table in enumerate(tables)}
     return [
@@ -119,7 +120,7 @@ def drawn(tables: Sequence[Table]) -> Figure:
     starts = [_starts(table) for table in tables]
     width = max(*(start[-1] for start in starts), *(len(table.title) for table in tables))
     # notes are set in smaller type
-    texts = [_wrapped(paragraphs, width * 4 // 3) for paragraphs in _paragraphs(tables)]
+    texts = [_wrapped(below, width * 4 // 3) for below in paragraphs(tables)]
     height = sum(_lines(table, notes) for table, notes in zip(tables, texts, strict=True))
     figure = Figure(figsize=((width + 4) * 0.08, height * 0.2))
     # a unit is a character across and a line down
@@ -141,7 +142,7 @@ def _starts(table: Table) -> list[int]:
     """Return where each column begins, and where the last one ends, in characters."""
     # bold type is wider, and its marks make the text longer by about as much
     head = [f"**{name}**" for name in table.head]
-    texts = [head, *(list(map(_marked, row)) for row in table.cells)]
+    texts = [head, *(list(map(marked, row)) for row in table.cells)]
     return [0, *accumulate(max(map(len, column)) for column in zip(*texts, strict=True))]
 
 

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from benchmark import environment, labels
+from benchmark import environment
 from benchmark.records import store
 from benchmark.records.record import Cost, Record, Status
-from benchmark.run import checkpoint, outcome
+from benchmark.run import checkpoint, display, outcome
 from benchmark.run.clock import Clock
 from benchmark.run.launch import Launched, launch
 from benchmark.run.progress import Progress
@@ -49,6 +49,8 @@ class Message(Strict):
     token: str
     epoch: int = Field(default=0, ge=0, lt=2**31)
     planned: int = Field(default=0, ge=0, lt=2**31)
+    best: float | None = Field(default=None, ge=0, le=1)
+    """The best validation score so far."""
     ended: bool = False
     refused: str | None = None
 
@@ -82,6 +84,8 @@ class Child:
     unread: bytes = b""
     epoch: int = 0
     planned: int = 1
+    best: float | None = None
+    """The best validation score so far, once an epoch is over."""
     ended: bool = False
     """Whether it has said that its record is there."""
     refused: str | None = None
@@ -119,9 +123,8 @@ class Child:
 
     @property
     def where(self) -> str:
-        """The trial's name, and its epoch once one is over."""
-        epoch = f" epoch {self.epoch} of {self.planned}" if self.epoch else ""
-        return f"{labels.trial_label(self.job)}{epoch}"
+        """The trial's name, and its epoch and best score once an epoch is over."""
+        return display.progress_of(self.job, self.epoch, self.planned, self.best, display.room())
 
     def read(self) -> bool:
         """Read the messages that have come; return whether more may follow.
@@ -139,6 +142,7 @@ class Child:
                 return False
             self.epoch = message.epoch or self.epoch
             self.planned = message.planned or self.planned
+            self.best = self.best if message.best is None else message.best
             self.ended, self.refused = message.ended, message.refused
         return bool(received) and not self.ended
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -11,15 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 
-from tqdm import tqdm
-
 from benchmark import labels
 from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.run import checkpoint, outcome
 from benchmark.run.child import Child, Settled, stamp_of
+from benchmark.run.display import Display
 from benchmark.spec import Job
-from benchmark.text import say
 from datasets import atomic
 
 TICK_SECONDS = 0.2
@@ -105,7 +102,8 @@ class Local:
             if self.timeout and time.monotonic() - child.started > self.timeout:
                 child.timed_out = True
                 child.launched.kill()
-        self.display.show(self.running)
+        shares = [child.epoch / child.planned for child in self.running]
+        self.display.show(shares, [child.where for child in self.running])
         if not self.running:  # all that is left is under way elsewhere
             self.wait()
 
@@ -129,35 +127,3 @@ class Local:
         child.close()
         self.display.finished(child.job, outcome.line(record))
         return record
-
-
-class Display:
-    """A line for each finished trial; on a terminal also a bar over all of them, with the time
-    left.
-    """
-
-    def __init__(self, total: int) -> None:
-        self.total, self.done, self.started = total, 0, time.monotonic()
-        form = "{desc} {percentage:3.0f}% |{bar:20}| {elapsed}, {remaining} left{postfix}"
-        self.bar = tqdm(
-            total=total, bar_format=form, leave=False, disable=not sys.stderr.isatty() or not total
-        )
-
-    def show(self, running: Sequence[Child]) -> None:
-        """Show how far the run is; a trial under way counts by its share of epochs."""
-        self.bar.set_description_str(f"{self.done} of {self.total} trials", refresh=False)
-        self.bar.set_postfix_str("; ".join(child.where for child in running), refresh=False)
-        self.bar.update(self.done + sum(c.epoch / c.planned for c in running) - self.bar.n)
-        self.bar.refresh()
-
-    def finished(self, job: Job, what: str) -> None:
-        """Print a line for a trial that has ended."""
-        self.done += 1
-        left = (time.monotonic() - self.started) / self.done * (self.total - self.done)
-        tail = f"; about {left / 60:.0f} min left" if left > 60 else ""
-        self.say(f"[{self.done}/{self.total}] {labels.trial_label(job)}: {what}{tail}")
-
-    def say(self, line: str) -> None:
-        """Print a line above the bar."""
-        with tqdm.external_write_mode():
-            say(line)

@@ -16,15 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from benchmark import labels
 from benchmark.errors import UsageError
-from benchmark.evaluation.metrics import SELECTION
 from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.records.store import Result
-from benchmark.run import checkpoint, outcome
+from benchmark.run import checkpoint, display, outcome
 from benchmark.run.launch import surroundings
 from benchmark.run.training import Trial
 from benchmark.run.trial import job_of, load, run, write
@@ -99,9 +96,12 @@ def under_parent(line: int) -> int:
     def tell(**message: Any) -> None:
         print(json.dumps(message | {"token": token.decode()}), file=messages, flush=True)
 
+    def notify(epoch: int, planned: int, best: float) -> None:
+        tell(epoch=epoch, planned=planned, best=best)
+
     try:
         trial = load(Path(os.fsdecode(spec)))
-        result = run(trial, lambda epoch, planned, best: tell(epoch=epoch, planned=planned))
+        result = run(trial, notify)
         write(trial.job, result)
     except (DataError, UsageError) as error:
         tell(refused=str(error))
@@ -122,7 +122,7 @@ def folder_of(spec: Path) -> Path:
 
 
 def by_hand(spec: Path, out: Path) -> int:
-    """Run a trial with a progress bar, and print its result.
+    """Run a trial, show how far it is, and print its result.
 
     It is stored in ``out``, or compared with the trial's record that is there.
     """
@@ -132,7 +132,7 @@ def by_hand(spec: Path, out: Path) -> int:
     before = store.read(record) if record.exists() else None
     try:
         with atomic.lock(out, job.spec.id, wait=False):
-            result = with_bar(trial)
+            result = with_progress(trial)
             checkpoint.path_of(job).unlink(missing_ok=True)
             if before:
                 return compared(result, before, record)
@@ -147,15 +147,15 @@ def by_hand(spec: Path, out: Path) -> int:
     return int(result.record.status != "ok")
 
 
-def with_bar(trial: Trial) -> Result:
-    """Run a trial with a progress bar."""
-    label = labels.trial_label(trial.job)
-    with tqdm(desc=label, unit="epoch", leave=False, disable=not sys.stderr.isatty()) as bar:
+def with_progress(trial: Trial) -> Result:
+    """Run a trial, and show on a terminal how far it is."""
+    with display.changing_line() as line:
 
         def notify(epoch: int, planned: int, best: float) -> None:
-            bar.total = planned
-            bar.set_postfix_str(f"best validation {SELECTION} {best:.4f}", refresh=False)
-            bar.update(epoch - bar.n)
+            line.total = planned
+            said = display.progress_of(trial.job, epoch, planned, best, display.room())
+            line.set_postfix_str(said, refresh=False)
+            line.update(epoch - line.n)
 
         return run(trial, notify)
 

@@ -1,0 +1,47 @@
+"""Which records a report is on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmark.catalog import data_sets, look_up
+from benchmark.errors import UsageError
+from benchmark.records import store
+from benchmark.records.record import Record
+from datasets import own
+from datasets.registry import canonical
+
+
+def stored(folder: Path) -> list[Record]:
+    """Return all records in ``folder``; raise UsageError if there is none."""
+    records = store.read_all(folder)
+    if not records:
+        raise UsageError(f"{folder} holds no record; name the folder that a run wrote")
+    return records
+
+
+def of(
+    records: list[Record], datasets: Sequence[str] | None, models: Sequence[str] | None
+) -> list[Record]:
+    """Return the records of some data sets and models, given by their names or labels.
+
+    Raises UsageError for a name that no record has, or for a model's that none of these data sets
+    has.
+    """
+    names = [
+        next(iter(data_sets([name]))) if name.startswith(own.PREFIX) else canonical(name)
+        for name in datasets or []
+    ]
+    records = _with(names, records, "data set", lambda r: {r.spec.dataset, r.data_label})
+    return _with(models or [], records, "model", lambda r: {r.spec.model, r.label})
+
+
+def _with(
+    names: Sequence[str], records: list[Record], kind: str, names_of: Callable[[Record], set[str]]
+) -> list[Record]:
+    """Return the records that have one of the ``names`` of a ``kind`` of thing; all for no name."""
+    there = dict.fromkeys(sorted({name for record in records for name in names_of(record)}))
+    for name in names:
+        look_up(f"record of the {kind}", name, there)
+    return [record for record in records if not names or names_of(record) & set(names)]

@@ -1,0 +1,161 @@
+"""What a terminal shows: tables and the line of progress, none wider than it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+
+from benchmark.cli import main
+from benchmark.evaluation.metrics import HEADLINE
+from benchmark.paths import ROOT
+from benchmark.records import store
+from benchmark.report import screen
+from benchmark.report.cells import Number, Table
+from benchmark.report.report import Report
+from benchmark.run import display
+from benchmark.run.display import Display, progress_of
+from benchmark.spec import Job
+from tests.conftest import DATA
+
+WIDTH = 80
+
+
+def on_a_terminal(*words: str) -> str:
+    """Return what the command line shows on a terminal of 80 columns."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, WIDTH, 0, 0))
+    command = [sys.executable, "run_all.py", *words]
+    environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
+    pipes = {"stdin": follower, "stdout": follower, "stderr": follower}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, **pipes) as process:
+        os.close(follower)
+        shown = b""
+        while True:
+            try:
+                block = os.read(leader, 2**16)
+            except OSError:  # how Linux says that the other end is closed
+                break
+            if not block:
+                break
+            shown += block
+    os.close(leader)
+    assert process.returncode == 0, shown.decode()
+    return shown.decode()
+
+
+def test_a_run_fits_a_terminal(tmp_path):
+    words = ["--models", "mult-vae", "popularity", "--seeds", "0", "--set", "mult-vae.epochs=60"]
+    shown = on_a_terminal(*DATA, *words, "mult-vae.latent=8", "--out", str(tmp_path))
+    lines = [line.rstrip() for line in re.split(r"[\r\n]+", shown)]
+    table = lines[next(n for n, line in enumerate(lines) if line.startswith("model")) :]
+    assert max(map(len, table)) <= WIDTH
+    progress = [line for line in lines if "mult-vae" in line and "best 0." in line]
+    assert progress
+    assert max(map(len, progress)) <= WIDTH
+    line = re.compile(
+        r"\d/4 \d+%, [\d:?]+ left, .*mult-vae.* seed 0 epoch \d+ of 60, best 0\.\d{4}$"
+    )
+    assert all(map(line.match, progress)), progress
+
+
+@pytest.fixture(scope="module")
+def tables(finished) -> list[Table]:
+    """Every table of a run of everything."""
+    report = Report(store.read_all(finished), finished, HEADLINE)
+    return [table for some in report.tables.values() for table in some]
+
+
+@pytest.mark.parametrize("width", [WIDTH, 100, 132])
+def test_every_table_fits_and_shows_each_cell_once_in_its_row(tables, width):
+    assert any(len(table.head) > 8 for table in tables)
+    for table in tables:
+        shown = screen.fitted([table], width)
+        assert max(map(len, shown.splitlines())) <= width
+        heads = [line for line in shown.splitlines() if line.startswith(str(table.head[0]))]
+        for name in table.head[1:]:
+            moved = f"{name}: " in " ".join(shown.split())
+            assert moved or any(name in head for head in heads)
+        numbers = [str(c) for row in table.cells for c in row if isinstance(c, Number)]
+        for number in set(numbers):
+            assert shown.replace("*", "").count(number) >= numbers.count(number)
+
+
+def test_a_column_that_says_one_thing_stands_in_the_title():
+    cells = [["als", "cpu", "5", Number(0.5)], ["bpr", "cpu", "4", Number(0.5)]]
+    table = Table("ml1m", ["model", "device", "seeds", "NDCG@100"], cells)
+    shown = screen.without_constants(table)
+    assert shown.title == "ml1m; device: cpu"
+    assert shown.head == ["model", "seeds", "NDCG@100"]
+    assert shown.cells == [[row[0], *row[2:]] for row in cells]
+    # of one row, every column says one thing
+    one = Table("ml1m", table.head, cells[:1])
+    assert screen.without_constants(one) == one
+
+
+def test_each_part_of_a_wide_table_tells_its_rows_apart():
+    cells = [["vae", "bf16", *map(Number, range(9))], ["vae", "fp32", *map(Number, range(9))]]
+    head = ["model", "precision", *(f"metric {n}" for n in range(9))]
+    shown = screen.fitted([Table("t", head, cells)], 60)
+    parts = shown.split("\n\n")[1:]
+    assert len(parts) > 1
+    for part in parts:
+        assert part.startswith("model")
+        assert [line.split()[:2] for line in part.splitlines()[2:]] == [row[:2] for row in cells]
+    numbers = [n for part in parts for n in re.findall(r"\d\.\d{4}", part.splitlines()[2])]
+    assert numbers == [f"{n:.4f}" for n in range(9)]
+
+
+def test_a_long_name_is_broken_at_its_commas():
+    name = "bpr[factors=128,learning_rate=0.02,regularization=0.01,fold_in_regularization=0.25]"
+    shown = screen.fitted([Table("t", ["model", "x"], [[name, Number(1)]])], WIDTH)
+    assert max(map(len, shown.splitlines())) <= WIDTH
+    said = "".join(line.split("  ")[0] for line in shown.splitlines()[4:])
+    assert said.replace(" ", "") == name
+
+
+def test_a_pipe_gets_markdown_of_any_width(finished, capsys):
+    assert main(["report", "--out", str(finished)]) == 0
+    assert "| model " in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def job(finished) -> Job:
+    """A trial with a seed and a long name."""
+    records = store.read_all(finished)
+    record = next(r for r in records if r.spec.model == "mult-vae" and r.spec.seed == 1)
+    spec = record.spec.model_copy(update={"config": record.spec.config | {"note": "x" * 70}})
+    return Job(spec=spec, data=record.data, split=Path(), out=Path(), threads=1)
+
+
+@pytest.mark.parametrize("room", [48, 60, 200])
+def test_a_trial_keeps_model_seed_epoch_and_score_in_a_short_line(job, room):
+    said = progress_of(job, 136, 200, 0.40214, room)
+    assert len(said) <= room
+    assert re.search(r"mult-vae.* seed 1 epoch 136 of 200, best 0\.4021$", said)
+    assert ("synthetic" in said) == (room == 200)
+
+
+def test_a_trial_without_a_seed_or_an_epoch_shows_none(job):
+    spec = job.spec.model_copy(update={"model": "ease", "config": {}, "seed": None})
+    said = progress_of(job.model_copy(update={"spec": spec}), 0, 1, None, 200)
+    assert said.endswith(" ease")
+
+
+def test_trials_for_which_there_is_no_room_are_counted(monkeypatch):
+    monkeypatch.setattr(display, "room", lambda: 11)
+    line = Display(4)
+    shown: list[str] = []
+    monkeypatch.setattr(line.bar, "set_postfix_str", lambda text, refresh: shown.append(text))
+    line.show([0.0] * 4, ["first", "second", "third", "4th"])
+    line.show([0.0] * 2, ["first", "4th"])
+    line.show([], [])
+    assert shown == ["first; 4th and 2 more", "first; 4th", ""]
