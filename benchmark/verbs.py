@@ -55,7 +55,7 @@ def study_of(arguments: argparse.Namespace, prepare: Callable[[Plan], Plan]) -> 
     suites/demo.toml says.
     """
     name = arguments.suite or (None if arguments.datasets else "demo")
-    own = suite.load(name) if name else None
+    named = suite.load(name) if name else None
     plan = choose.plan(
         arguments.datasets,
         arguments.models,
@@ -63,7 +63,7 @@ def study_of(arguments: argparse.Namespace, prepare: Callable[[Plan], Plan]) -> 
         arguments.set,
         arguments.device,
         arguments.precision,
-        own,
+        named,
     )
     if arguments.grid:
         return study.grid(plan, arguments.grid)
@@ -72,7 +72,7 @@ def study_of(arguments: argparse.Namespace, prepare: Callable[[Plan], Plan]) -> 
     if arguments.beta_sweep:
         caps: list[float] = arguments.beta_sweep
         return study.beta_sweep(plan, dict.fromkeys(study.vaes(plan), caps))
-    return study.beta_sweep(plan, own.beta_sweep) if own else study.plain(plan)
+    return study.beta_sweep(plan, named.beta_sweep) if named else study.plain(plan)
 
 
 def not_prepared(plan: Plan) -> Plan:
@@ -91,11 +91,11 @@ def report(arguments: argparse.Namespace) -> int:
     from benchmark.report.report import Report
 
     metrics = [Metric.parse(text) for text in arguments.metrics] if arguments.metrics else HEADLINE
-    found = select.of(select.stored(arguments.out), arguments.datasets, arguments.models)
+    records = select.of(select.stored(arguments.out), arguments.datasets, arguments.models)
     if arguments.table or arguments.figure:
-        written = report_paper(found, arguments)
+        written = report_paper(records, arguments)
     else:
-        whole = Report(found, arguments.out, metrics)
+        whole = Report(records, arguments.out, metrics)
         screen.show(whole.shown)
         written = files.write(arguments.to, whole.tables, whole.figures) if arguments.to else []
     if said := files.summary(written, arguments.verbose):
@@ -103,17 +103,19 @@ def report(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def report_paper(found: list[Record], arguments: argparse.Namespace) -> list[Path]:
+def report_paper(records: list[Record], arguments: argparse.Namespace) -> list[Path]:
     """Print the paper's tables, and write its tables and figures; returns the paths written."""
     from benchmark.report import files, paper, screen
     from benchmark.report.figures import FIGURES
 
     # a person who names data sets wants no others, also not the paper's that were not run
     papers = [] if arguments.datasets else list(paper.DATASETS)
-    tables = {f"table-{n}": paper.TABLES[n](found, arguments.out, papers) for n in arguments.table}
+    tables = {
+        f"table-{n}": paper.TABLES[n](records, arguments.out, papers) for n in arguments.table
+    }
     for made in tables.values():
         screen.show(made)
-    figures = {f"figure-{n}": FIGURES[n](found, arguments.out) for n in arguments.figure}
+    figures = {f"figure-{n}": FIGURES[n](records, arguments.out) for n in arguments.figure}
     if arguments.to:
         return files.write(arguments.to, tables, figures, drawn=True)
     return files.write(arguments.out / "report", {}, figures)
@@ -123,12 +125,12 @@ def verify(arguments: argparse.Namespace) -> int:
     """Say what is wrong with a folder of records; 1 if anything is."""
     from benchmark.records.verify import verify as verdict_on
 
-    found = verdict_on(arguments.folder)
-    if not found.checked and not found.faults:
+    verdict = verdict_on(arguments.folder)
+    if not verdict.checked and not verdict.faults:
         raise UsageError(f"{arguments.folder} holds no record; name the folder that a run wrote")
-    counts = f"{found.checked} records checked, {len(found.faults)} faults"
-    say(*found.faults, *found.notes, counts)
-    return int(bool(found.faults))
+    counts = f"{verdict.checked} records checked, {len(verdict.faults)} faults"
+    say(*verdict.faults, *verdict.notes, counts)
+    return int(bool(verdict.faults))
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
