@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,24 +101,19 @@ def download(source: Source, data_dir: Path) -> tuple[Path, ...]:
 
 
 def _download(source: Source, data_dir: Path, name: str) -> Path:
-    import pooch
-
     path, by_hand = data_dir / name, source.by_hand(data_dir)
     url, checksum = source.url + path.name, source.checksums.get(path.name)
-    part = path.with_name(f".{path.name}.part")
+    folder = path.with_name(f".{path.name}.download")
+    part = folder / "part"
     # without the lock two processes could write to the same part
     with atomic.lock(path.parent, path.name, wait=True):
         try:
-            # pooch declares a downloader's arguments otherwise than it passes them
-            how: Any = Resuming(part)
-            pooch.retrieve(url, checksum, fname=path.name, path=path.parent, downloader=how)
+            if not path.exists():  # else another process has had the lock before
+                _retrieve(url, checksum, folder, part, path)
         # requests' errors are OSErrors
         except OSError as error:
-            kept = (
-                f"; {part.stat().st_size} bytes came and are kept, so run it again, or"
-                if part.exists()
-                else ":"
-            )
+            size = part.stat().st_size if part.exists() else None
+            kept = ":" if size is None else f"; {size} bytes came and are kept, so run it again, or"
             why = error.strerror or type(error).__name__
             raise DataError(
                 f"{path.name} is not in {path.parent} and could not be downloaded ({why})"
@@ -129,6 +125,23 @@ def _download(source: Source, data_dir: Path, name: str) -> Path:
                 f"the file from {url} does not have the published checksum {checksum}; {by_hand}"
             ) from error
     return path
+
+
+def _retrieve(url: str, checksum: str | None, folder: Path, part: Path, path: Path) -> None:
+    """Download into ``folder``, in which an interruption leaves ``part``; then move to ``path``."""
+    import pooch
+
+    try:
+        folder.mkdir(exist_ok=True)
+        for left in folder.glob("tmp*"):  # by pooch in a process that was killed
+            left.unlink()
+        # pooch declares a downloader's arguments otherwise than it passes them
+        how: Any = Resuming(part)
+        pooch.retrieve(url, checksum, fname=path.name, path=folder, downloader=how)
+        os.replace(folder / path.name, path)
+    finally:
+        with suppress(OSError):  # it is not there, or something in it is kept
+            folder.rmdir()
 
 
 class Resuming:

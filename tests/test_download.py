@@ -21,6 +21,7 @@ from datasets.errors import DataError
 from datasets.movielens import ML1M
 
 CONTENT = np.random.RandomState(0).bytes(600_000)
+FOLDER = ".ml-1m.zip.download"
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -76,6 +77,12 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def kept(folder: Path, content: bytes) -> None:
+    """Leave what an interrupted download keeps."""
+    (folder / FOLDER).mkdir()
+    (folder / FOLDER / "part").write_bytes(content)
+
+
 @pytest.mark.parametrize("algorithm", ["sha256", "md5"])
 def test_a_file_is_verified_and_appears_whole(server, algorithm, tmp_path):
     (path,) = fetch.download(source(server, algorithm=algorithm), tmp_path)
@@ -86,22 +93,23 @@ def test_a_file_is_verified_and_appears_whole(server, algorithm, tmp_path):
 
 def test_a_dropped_download_goes_on_where_it_stopped(server, tmp_path):
     server.drop_after = 250_000
-    kept = 0
+    received = 0
     for _ in range(2):
         with pytest.raises(
             DataError,
             match=r"(\d+) bytes came and are kept, so run it again, or put ml-1m.zip from",
         ):
             fetch.download(source(server), tmp_path)
-        assert names(tmp_path) == [".ml-1m.zip.part"]
-        part = (tmp_path / ".ml-1m.zip.part").read_bytes()
-        assert len(part) > kept + 150_000
+        assert names(tmp_path) == [FOLDER]
+        assert names(tmp_path / FOLDER) == ["part"]
+        part = (tmp_path / FOLDER / "part").read_bytes()
+        assert len(part) > received + 150_000
         assert part == CONTENT[: len(part)]
-        kept = len(part)
+        received = len(part)
     server.drop_after = None
     (path,) = fetch.download(source(server), tmp_path)
     assert path.read_bytes() == CONTENT
-    assert server.asked[-1] == f"bytes={kept}-"
+    assert server.asked[-1] == f"bytes={received}-"
     assert names(tmp_path) == ["ml-1m.zip"]
 
 
@@ -115,14 +123,29 @@ def test_a_server_without_ranges_sends_all_again(server, tmp_path):
 
 
 def test_a_part_that_is_whole_already_is_verified_and_taken(server, tmp_path):
-    (tmp_path / ".ml-1m.zip.part").write_bytes(CONTENT)
+    kept(tmp_path, CONTENT)
     (path,) = fetch.download(source(server), tmp_path)
     assert path.read_bytes() == CONTENT
 
 
+def test_what_a_killed_download_left_is_deleted(server, tmp_path):
+    kept(tmp_path, CONTENT[:1000])
+    (tmp_path / FOLDER / "tmp0x9_a2").touch()
+    (path,) = fetch.download(source(server), tmp_path)
+    assert path.read_bytes() == CONTENT
+    assert server.asked == ["bytes=1000-"]
+    assert names(tmp_path) == ["ml-1m.zip"]
+
+
+def test_a_file_that_another_process_has_downloaded_meanwhile_is_taken(server, tmp_path):
+    (tmp_path / "ml-1m.zip").write_bytes(CONTENT)
+    fetch.download(source(server), tmp_path)
+    assert server.asked == []
+
+
 @pytest.mark.parametrize("part", [b"", b"something else"])
 def test_another_file_than_the_published_is_refused_and_deleted(server, part, tmp_path):
-    (tmp_path / ".ml-1m.zip.part").write_bytes(part)
+    kept(tmp_path, part)
     with pytest.raises(
         DataError,
         match=r"does not have the published checksum sha256:\w{64}; put ml-1m.zip from",
@@ -176,4 +199,5 @@ def test_a_full_disk_is_said_and_what_came_is_kept(server, tmp_path, monkeypatch
         DataError, match=r"\(No space left on device\); 196608 bytes came and are kept"
     ):
         fetch.download(source(server), tmp_path)
-    assert names(tmp_path) == [".ml-1m.zip.part"]
+    assert names(tmp_path) == [FOLDER]
+    assert names(tmp_path / FOLDER) == ["part"]
