@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 import pytest
+import torch
 
 from benchmark import environment
 from benchmark.conduct import prepared
@@ -16,14 +17,16 @@ from benchmark.paths import ROOT
 from benchmark.plan import choose, plan
 from benchmark.records import store
 from benchmark.records.record import Record
+from benchmark.report import render
 from benchmark.report.parity import differences
 from benchmark.report.precision import compared
+from benchmark.report.report import Report
 from benchmark.report.rows import rows
 from benchmark.report.sweep import MODES, sweeps
 from benchmark.run.local import Local
 from benchmark.spec import PROTOCOL
 from benchmark.stats import MARGIN
-from docs.build import REFERENCE
+from docs.build import REFERENCE, findings, usual
 from models.registry import MODELS
 from tests import test_golden
 
@@ -110,6 +113,17 @@ def test_they_are_of_a_clean_commit(folder):
     for record in store.read_all(REFERENCE / folder):
         assert record.environment.dirty is False
         assert record.id == record.spec.id
+
+
+def test_no_verdict_depends_on_the_seed_of_a_random_number(monkeypatch):
+    generator, said = np.random.default_rng, set()
+    for seed in range(20):
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+        monkeypatch.setattr(np.random, "default_rng", lambda *_, seed=seed: generator(seed))
+        (table,) = Report(usual("ml1m"), REFERENCE, HEADLINE).results
+        said.add((findings(), render.markdown([table])))
+    assert len(said) == 1
 
 
 def test_what_ran_at_the_size_of_ml20m_is_kept_apart():
