@@ -90,12 +90,16 @@ def test_every_table_fits_and_shows_each_cell_once_in_its_row(tables, width):
 
 
 def test_a_column_that_says_one_thing_stands_in_the_title():
-    cells = [["als", "cpu", "5", Number(0.5)], ["bpr", "cpu", "4", Number(0.5)]]
-    table = Table("ml1m", ["model", "device", "seeds", "NDCG@100"], cells)
+    cells = [
+        ["als", "cpu", "5", Number(0.5), "-", "-"],
+        ["bpr", "cpu", "4", Number(0.5), "-", "-"],
+    ]
+    head = ["model", "device", "seeds", "NDCG@100", "published", "published"]
+    table = Table("ml1m", head, cells)
     shown = screen.without_constants(table)
-    assert shown.title == "ml1m; device: cpu"
+    assert shown.title == "ml1m; device: cpu; published: -"
     assert shown.head == ["model", "seeds", "NDCG@100"]
-    assert shown.cells == [[row[0], *row[2:]] for row in cells]
+    assert shown.cells == [[row[0], *row[2:4]] for row in cells]
     # of one row, every column says one thing
     one = Table("ml1m", table.head, cells[:1])
     assert screen.without_constants(one) == one
@@ -112,6 +116,13 @@ def test_each_part_of_a_wide_table_tells_its_rows_apart():
         assert [line.split()[:2] for line in part.splitlines()[2:]] == [row[:2] for row in cells]
     numbers = [n for part in parts for n in re.findall(r"\d\.\d{4}", part.splitlines()[2])]
     assert numbers == [f"{n:.4f}" for n in range(9)]
+
+
+def test_a_published_number_stands_beside_ours():
+    head = ["model", *(name for n in range(3) for name in (f"metric {n}", "published"))]
+    table = Table("t", head, [["vae", *map(Number, range(6))]])
+    heads = [part.split("\n")[0].split() for part in screen.fitted([table], 30).split("\n\n")[1:]]
+    assert heads == [["model", "metric", str(n), "published"] for n in range(3)]
 
 
 def test_a_long_name_is_broken_at_its_commas():

@@ -39,7 +39,7 @@ def without_constants(table: Table) -> Table:
     columns = list(zip(*table.cells, strict=True))
     constant = [n for n, column in enumerate(columns) if n and _says_one_thing(column)]
     kept = [n for n in range(len(table.head)) if n not in constant]
-    said = [f"{table.head[n]}: {columns[n][0]}" for n in constant]
+    said = dict.fromkeys(f"{table.head[n]}: {columns[n][0]}" for n in constant)
     return replace(
         table,
         title="; ".join([table.title, *said]),
@@ -63,12 +63,24 @@ def _parts(columns: Sequence[list[str]], width: int) -> Iterator[str]:
     """Yield the parts of a table, each with the columns that tell its rows apart."""
     key = _key(columns)
     part = key
-    for column in columns[len(key) :]:
-        if part != key and _width(_grid([*part, column])) > width:
+    for group in _groups(columns[len(key) :]):
+        if part != key and _width(_grid([*part, *group])) > width:
             yield _grid(part)
             part = key
-        part = [*part, column]
+        part = [*part, *group]
     yield _grid(part)
+
+
+def _groups(columns: Sequence[list[str]]) -> list[list[list[str]]]:
+    """Return the columns, with one whose head others have too beside the column that it follows."""
+    heads = [column[0] for column in columns]
+    groups: list[list[list[str]]] = []
+    for column in columns:
+        if groups and heads.count(column[0]) > 1:
+            groups[-1].append(column)
+        else:
+            groups.append([column])
+    return groups
 
 
 def _key(columns: Sequence[list[str]]) -> list[list[str]]:
