@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from functools import cache
 
 from benchmark.evaluation.metrics import HEADLINE, SELECTION
+from benchmark.labels import flat_values
 from benchmark.paths import ROOT
 from benchmark.records import store
 from benchmark.records.record import Record
@@ -86,12 +87,30 @@ def _p(value: float) -> str:
 
 def tried() -> str:
     """Return how many settings of each model were tried on ml1m's validation users."""
-    tuned = Counter(r.spec.model for r in stored("tuning") if r.spec.dataset == "ml1m")
-    numbers = ", ".join(f"{number} of `{model}`" for model, number in tuned.most_common())
+    tuned: dict[str, list[Record]] = defaultdict(list)
+    for record in stored("tuning"):
+        if record.spec.dataset == "ml1m":
+            tuned[record.spec.model].append(record)
+    most_first = sorted(tuned.items(), key=lambda item: -len(item[1]))
+    numbers = [f"{len(points)} of `{model}`{_edges(points)}" for model, points in most_first]
     return (
-        f"The chances were not equal. Settings tried on ml1m's validation users: {numbers}, none "
-        "of the others, which have the paper's settings or, in EASE, its authors'."
+        f"The chances were not equal. Settings tried on ml1m's validation users: "
+        f"{', '.join(numbers)}, none of the others, which have the paper's settings or, in EASE, "
+        "its authors'."
     )
+
+
+def _edges(points: list[Record]) -> str:
+    """Return a remark on the options whose best value is the least or the largest one tried."""
+    configs = [flat_values(record.spec.config) for record in points]
+    best = configs[max(range(len(points)), key=lambda n: points[n].best_validation or 0)]
+    values = {option: {config[option] for config in configs} for option in best}
+    edges = [
+        f"`{option}` {value:g}"
+        for option, value in best.items()
+        if len(values[option]) > 1 and value in (min(values[option]), max(values[option]))
+    ]
+    return f" (the best has {', '.join(edges)}, at the edge of what was tried)" if edges else ""
 
 
 PARTS: dict[str, Callable[[], str]] = {
