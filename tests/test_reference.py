@@ -88,24 +88,11 @@ def test_none_failed_and_every_planned_epoch_ran():
         assert len(record.curve) == record.spec.config.get("epochs", 1)
 
 
-VERSION_1 = {
-    "als": "35f0467e98f3f428",
-    "bpr": "c3c7b31ed29fd8d8",
-    "ease": "bfa5f65b8a28101c",
-    "popularity": "19ce53ee1ac20fcb",
-}
-NETWORKS_OF_VERSION_1 = "fd41bd918c0cba78"
-"""The code of the records of version 1. It computes what today's does (tests/golden.json did not
-change with it), and stays here until the trials of those records have been run again."""
-
-
 @pytest.mark.parametrize("folder", ["", "rehearsal", "sweep", "output-bias"])
 def test_they_are_of_this_code(folder):
     for record in store.read_all(REFERENCE / folder):
-        model, old = record.spec.model, record.record_version == 1
-        before = VERSION_1.get(model, NETWORKS_OF_VERSION_1)
         assert record.spec.protocol == PROTOCOL
-        assert record.spec.code == (before if old else code_of(model))
+        assert record.spec.code == code_of(record.spec.model)
 
 
 @pytest.mark.parametrize("folder", ["", "rehearsal", "sweep", "output-bias", "tuning"])
