@@ -6,6 +6,7 @@ import re
 import sys
 import traceback
 import unicodedata
+from textwrap import fill
 from types import TracebackType
 from typing import TextIO
 
@@ -34,6 +35,13 @@ def _is_shown(character: str) -> bool:
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()
+
+
+def broken(name: str, width: int) -> str:
+    """Return a name, broken into lines after its commas if it is longer than ``width``."""
+    if len(name) <= width:
+        return name
+    return fill(name.replace(",", ", "), width, break_on_hyphens=False)
 
 
 def say(*lines: object, to: TextIO | None = None) -> None:

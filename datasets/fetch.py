@@ -103,13 +103,12 @@ def download(source: Source, data_dir: Path) -> tuple[Path, ...]:
 def _download(source: Source, data_dir: Path, name: str) -> Path:
     path, by_hand = data_dir / name, source.by_hand(data_dir)
     url, checksum = source.url + path.name, source.checksums.get(path.name)
-    folder = path.with_name(f".{path.name}.download")
-    part = folder / "part"
+    part = path.with_name(f".{path.name}.download") / "part"
     # without the lock two processes could write to the same part
     with atomic.lock(path.parent, path.name, wait=True):
         try:
             if not path.exists():  # else another process has had the lock before
-                _retrieve(url, checksum, folder, part, path)
+                _retrieve(url, checksum, part, path)
         # requests' errors are OSErrors
         except OSError as error:
             size = part.stat().st_size if part.exists() else None
@@ -127,10 +126,11 @@ def _download(source: Source, data_dir: Path, name: str) -> Path:
     return path
 
 
-def _retrieve(url: str, checksum: str | None, folder: Path, part: Path, path: Path) -> None:
-    """Download into ``folder``, in which an interruption leaves ``part``; then move to ``path``."""
+def _retrieve(url: str, checksum: str | None, part: Path, path: Path) -> None:
+    """Download to ``path`` by way of ``part``, which an interruption leaves in its own folder."""
     import pooch
 
+    folder = part.parent
     try:
         folder.mkdir(exist_ok=True)
         for left in folder.glob("tmp*"):  # by pooch in a process that was killed

@@ -103,7 +103,7 @@ def tried() -> str:
 def _edges(points: list[Record]) -> str:
     """Return a remark on the options whose best value is the least or the largest one tried."""
     configs = [flat_values(record.spec.config) for record in points]
-    best = configs[max(range(len(points)), key=lambda n: points[n].best_validation or 0)]
+    best = flat_values(max(points, key=lambda r: r.best_validation or 0).spec.config)
     values = {option: {config[option] for config in configs} for option in best}
     edges = [
         f"`{option}` {value:g}"

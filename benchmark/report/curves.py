@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import fmean
-from textwrap import fill
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 
 from benchmark.records.record import Record
 from benchmark.report.rows import Row, is_number, names, rows, title
+from benchmark.text import broken
 
 Color = tuple[float, float, float, float]
 """Red, green, blue and opacity, each from 0 to 1."""
@@ -39,7 +39,7 @@ def in_legend(name: str) -> str:
 
     A name that would squeeze the axes is on several lines.
     """
-    shown = name if len(name) <= WIDEST else fill(name.replace(",", ", "), WIDEST)
+    shown = broken(name, WIDEST)
     return f" {shown}" if shown.startswith("_") else shown
 
 

@@ -29,7 +29,10 @@ def fitted(tables: Sequence[Table], width: int) -> str:
     for table, below in zip(tables, render.paragraphs(tables), strict=True):
         brief = without_constants(table)
         parts = list(_parts(_columns(brief, width), width))
-        title, *notes = (_folded(text.visible(line), width) for line in [brief.title, *below])
+        title, *notes = (
+            fill(text.visible(line), width, break_on_hyphens=False)
+            for line in [brief.title, *below]
+        )
         shown += filter(None, [title, *parts, *notes])
     return "\n\n".join(shown)
 
@@ -56,7 +59,7 @@ def _columns(table: Table, width: int) -> list[list[str]]:
     """Return the columns of a table, each with its head first; long names of rows are broken."""
     rows = [[render.marked(cell, text.visible) for cell in row] for row in table.cells]
     names, *others = zip(map(text.visible, table.head), *rows, strict=True)
-    return [[_folded(name.replace(",", ", "), width // 2) for name in names], *map(list, others)]
+    return [[text.broken(name, width // 2) for name in names], *map(list, others)]
 
 
 def _parts(columns: Sequence[list[str]], width: int) -> Iterator[str]:
@@ -99,7 +102,3 @@ def _grid(columns: Sequence[list[str]]) -> str:
 
 def _width(grid: str) -> int:
     return max(map(len, grid.splitlines()))
-
-
-def _folded(line: str, width: int) -> str:
-    return fill(line, width, break_on_hyphens=False)
