@@ -130,7 +130,10 @@ class BPR(Recommender[BPRConfig]):
         return self.fold_in(CSR.of(history)).float() @ self.net["item"].T
 
     def fold_in(self, x: CSR) -> Tensor:
-        """Each user's w, and 1 for the bias: (B, K + 1) float64; w is 0 for an empty history."""
+        """Return each user's w and a 1 for the bias: (B, K + 1) float64.
+
+        w is 0 for an empty history.
+        """
         user = torch.ones(len(x), self.config.factors + 1, dtype=torch.float64)
         differences = x.size * self.config.negatives * (self.config.factors + 1)
         # users with short histories take most for the mask of their own items
@@ -140,11 +143,11 @@ class BPR(Recommender[BPRConfig]):
         return user
 
     def pairs(self, x: CSR) -> tuple[Tensor, Tensor, Tensor]:
-        """What the fold-in is of, for each user's pairs (i, j), padded to n items i with weights 0.
+        """Return factors, biases and weights of the pairs (i, j) that the fold-in learns from.
 
-        Returns the factors and biases y_i (B, n, 1, K + 1) and y_j (B, n, N, K + 1), where i has N
-        negatives, and the weights (B, n N): one over the number of a user's pairs, 0 where j is her
-        own.
+        Every user is padded to n items i, each with N negatives j. The result is the factors and
+        biases of i, (B, n, 1, K + 1), those of j, (B, n, N, K + 1), and the pairs' weights
+        (B, n N): one over the number of the user's pairs, and 0 for padding and where j is her own.
         """
         there = torch.arange(int(x.size.max())) < x.size[:, None]
         own = torch.zeros(there.shape, dtype=torch.int64)
@@ -159,16 +162,16 @@ class BPR(Recommender[BPRConfig]):
 
 
 def negatives(train: csr_matrix, count: int) -> Tensor:
-    """Draw ``count`` items for each item, in proportion to their users: (I, count) int64."""
+    """Draw ``count`` items for each item, in proportion to their numbers of users: (I, count)."""
     random = np.random.RandomState(NEGATIVES_SEED)
     return torch.from_numpy(random.choice(train.indices, (train.shape[1], count)).astype(np.int64))
 
 
 def blocks(cost: Tensor, most: int) -> Iterator[Tensor]:
-    """Every user once, with others of about the same ``cost`` (B,); at most ``most`` a block, or
-    one user.
+    """Yield the users in blocks of about the same ``cost`` (B,) each, every user once.
 
-    A block costs as many times its dearest user as it has users, since the others are padded.
+    A block costs as many times its dearest user as it has users, since the others are padded. That
+    is ``most`` at the most, unless a single user costs more.
     """
     order = cost.argsort(stable=True)
     while len(order):
@@ -179,11 +182,11 @@ def blocks(cost: Tensor, most: int) -> Iterator[Tensor]:
 
 
 def minimiser(own: Tensor, other: Tensor, weight: Tensor, l2: float) -> Tensor:
-    """argmin_w of sum_p weight_p log(1 + exp(-x_p)) + l2 / 2 ||w||^2 for each user, where x_p = (w,
-    1)'d_p.
+    """Return each user's w (B, K) float64 that fits her pairs best.
 
-    The differences d = ``own`` - ``other`` of factors and biases are (B, n, N, K + 1) with P = n N
-    pairs p, and ``weight`` is (B, P) -> (B, K) float64, with gradients of norm TOLERANCE at most.
+    It minimises sum_p weight_p log(1 + exp(-x_p)) + l2 / 2 ||w||^2 over her P = n N pairs p, where
+    x_p = (w, 1)'d_p. The differences d = ``own`` - ``other`` of factors and biases are (B, n, N,
+    K + 1), and ``weight`` is (B, P). The norm of the gradient is at most TOLERANCE.
 
     Raises ArithmeticError if the last of PASSES does not get there.
     """
@@ -206,8 +209,9 @@ def minimiser(own: Tensor, other: Tensor, weight: Tensor, l2: float) -> Tensor:
 def descent(
     d: Tensor, weight: Tensor, user: Tensor, l2: float, tolerance: float, steps: int
 ) -> tuple[Tensor, float]:
-    """Nonlinear conjugate gradients from ``user`` (B, K + 1), whose last column stays 1; ``d`` is
-    (B, P, K + 1).
+    """Descend by nonlinear conjugate gradients from ``user`` (B, K + 1); ``d`` is (B, P, K + 1).
+
+    The last column of ``user`` stays 1.
 
     The directions are those of Polak and Ribiere (1969), started anew where their factor is
     negative (Gilbert, Nocedal 1992). The step along one is Newton's (Shewchuk 1994, section 14.1),
@@ -236,8 +240,9 @@ def descent(
 
 
 def shortened(length: Tensor, change: Tensor) -> Tensor:
-    """Newton's ``length`` (B, 1) of a step that changes x by as many times ``change`` (B, P), so
-    that the loss falls.
+    """Return Newton's ``length`` (B, 1) of a step, shortened where the loss might not fall.
+
+    The step changes x by ``length`` times ``change`` (B, P).
 
     The loss is self-concordant. So it falls if no x_p changes by more than 1, and a step that
     changes some x_p by c > 1 is multiplied by log(1 + c) / c, by which it surely falls the most
@@ -248,5 +253,5 @@ def shortened(length: Tensor, change: Tensor) -> Tensor:
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:
-    """The inner product of two vectors for each user: (B, K), (B, K) -> (B, 1)."""
+    """Return the inner product of two vectors for each user: (B, K), (B, K) -> (B, 1)."""
     return torch.linalg.vecdot(a, b)[:, None]
