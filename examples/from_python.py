@@ -14,14 +14,14 @@ from benchmark.records import load
 from benchmark.run.training import seed_everything, train_epoch
 from datasets.registry import DATASETS
 from models.base import Compute
-from models.ease import EASE, EASEConfig
+from models.linear import Linear, LinearConfig
 
 entry = DATASETS["synthetic"]
 dataset = entry.dataset(entry.config)
 split, notes = dataset.split(dataset.find(Path("data")))
 
 seed_everything(seed=0, epoch=0)  # only matters if the weights start at random
-model = EASE(EASEConfig(l2=100.0), split.train.shape, Compute())
+model = Linear(LinearConfig(l2=100.0), split.train.shape, Compute())
 data = model.prepare(split.train.matrix)
 while model.epoch < model.planned:  # a closed form such as this one has one epoch
     log = train_epoch(model, data, seed=0)

@@ -193,7 +193,7 @@ def test_a_package_offers_its_own_by_an_entry_point(tmp_path):
         ("raise BaseException('a\\nb')", "cannot be imported (BaseException: a b (plugin.py, "),
         (
             EXAMPLE.replace('"cooccurrence"', '"ease"'),
-            "the model name 'ease' is taken by models.ease",
+            "the model name 'ease' is taken by models.linear",
         ),
         (None, "cannot be imported (FileNotFoundError: "),
     ],
