@@ -123,9 +123,7 @@ def test_at_its_limits_a_linear_model_is_another_of_the_family(x, general, speci
 def test_the_linear_models_differ_and_have_a_diagonal_of_zeros(x):
     made = [fitted(x, *numbers).net["B"] for numbers in MEMBERS.values()]
     assert all((B.diagonal() == 0).all() for B in made)
-    assert all(
-        (one - other).abs().max() > 1e-3 for one, other in itertools.combinations(made, 2)
-    )
+    assert all((one - other).abs().max() > 1e-3 for one, other in itertools.combinations(made, 2))
 
 
 def test_tuning_searches_the_numbers_that_a_member_leaves_free():
