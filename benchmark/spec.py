@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from datasets.task import Name
 from models.base import Device, Precision
 
 PROTOCOL = 1
@@ -80,9 +81,10 @@ class TrialSpec(Strict):
 
 
 class Data(Strict):
-    """What a record says about its data set: the options, and the sizes of the split."""
+    """What a record says about its data set: the options, the task, and the sizes of the split."""
 
     options: dict[str, Any]
+    task: Name = "strong generalisation"
     users: int | None = None
     """The number of users in all parts of the split; None in some records of version 1."""
     interactions: int | None = None

@@ -49,6 +49,19 @@ def welch_t(a: Sequence[float], mean: float, sd: float, seeds: int) -> float:
     )
 
 
+def equivalent(away: float, sd: float, seeds: int, margin: float) -> bool:
+    """Return whether a mean over seeds and a single run are equal within ``margin``.
+
+    Two one-sided t-tests at the level ALPHA must both reject a difference as large as the margin,
+    given the difference ``away`` >= 0 that was found, where ``sd`` is the standard deviation over
+    seeds on both sides (Schuirmann 1987). With sd 0 there is nothing to test.
+    """
+    from scipy.stats import t
+
+    spread = sd and float(t.ppf(1 - ALPHA, seeds - 1)) * sd * math.sqrt(1 + 1 / seeds)
+    return away + spread <= margin
+
+
 def paired_interval(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
     """Return the 95 % interval of the mean of b - a over pairs, by Student's t.
 

@@ -67,7 +67,11 @@ def add_report(to: argparse.ArgumentParser) -> None:
     add("--datasets", nargs="+", metavar="NAME", help="of these only (default: all there are)")
     add("--models", nargs="+", metavar="NAME", help="of these only (default: all there are)")
     add(
-        "--table", nargs="+", choices=["1", "2", "4"], default=[], help="the paper's tables instead"
+        "--table",
+        nargs="+",
+        choices=["1", "2", "3", "4"],
+        default=[],
+        help="the paper's tables instead",
     )
     add("--figure", nargs="+", choices=["1", "3"], default=[], help="the paper's figures instead")
     add(

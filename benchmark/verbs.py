@@ -14,11 +14,11 @@ from pathlib import Path
 from benchmark import labels, plugins, suite
 from benchmark.conduct import check_out, conduct, prepare, prepared, train
 from benchmark.errors import UsageError
-from benchmark.evaluation.metrics import HEADLINE, Metric
+from benchmark.evaluation.metrics import Metric
 from benchmark.paths import ROOT
 from benchmark.plan import choose, dry_run, options, study
 from benchmark.plan import plan as plans
-from benchmark.plan.plan import Plan
+from benchmark.plan.plan import ChosenData, Plan
 from benchmark.plan.study import Study
 from benchmark.records.record import Record
 from benchmark.text import say
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from benchmark.report import files, screen  # not before the first trial has started
     from benchmark.report.report import Report
 
-    whole = Report(selected, arguments.out, HEADLINE)
+    whole = Report(selected, arguments.out)
     written += files.write(arguments.out / "report", whole.tables, whole.figures)
     if said := files.summary(written, arguments.verbose):
         say(said)
@@ -90,7 +90,7 @@ def report(arguments: argparse.Namespace) -> int:
     from benchmark.report import files, screen, select
     from benchmark.report.report import Report
 
-    metrics = [Metric.parse(text) for text in arguments.metrics] if arguments.metrics else HEADLINE
+    metrics = [Metric.parse(text) for text in arguments.metrics] if arguments.metrics else None
     records = select.of(select.stored(arguments.out), arguments.datasets, arguments.models)
     if arguments.table or arguments.figure:
         written = report_paper(records, arguments)
@@ -109,9 +109,9 @@ def report_paper(records: list[Record], arguments: argparse.Namespace) -> list[P
     from benchmark.report.figures import FIGURES
 
     # a person who names data sets wants no others, also not the paper's that were not run
-    papers = [] if arguments.datasets else list(paper.DATASETS)
+    absent = not arguments.datasets
     tables = {
-        f"table-{n}": paper.TABLES[n](records, arguments.out, papers) for n in arguments.table
+        f"table-{n}": paper.TABLES[n](records, arguments.out, absent) for n in arguments.table
     }
     for made in tables.values():
         screen.show(made)
@@ -140,7 +140,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     from benchmark.run import external
 
     check_out(arguments.out)
-    data = choose.data_set(arguments.dataset, arguments.set)
+    data = ranking_all(choose.data_set(arguments.dataset, arguments.set))
     prepared = prepare(data, arguments.data_dir)
     described = plans.describe(data, prepared)
     written = external.evaluate(
@@ -148,8 +148,18 @@ def evaluate(arguments: argparse.Namespace) -> int:
     )
     say(files.summary(written, verbose=True))
     say("")
-    screen.show(Report(select.stored(arguments.out), arguments.out, HEADLINE).shown)
+    screen.show(Report(select.stored(arguments.out), arguments.out).shown)
     return 0
+
+
+def ranking_all(data: ChosenData) -> ChosenData:
+    """Return ``data``; raise UsageError if its targets are ranked among sampled items only."""
+    if data.entry.dataset.task.sampled:
+        raise UsageError(
+            f"{data.entry.name} ranks each target among sampled items only; name a data set on "
+            "which all items are ranked"
+        )
+    return data
 
 
 def list_all(arguments: argparse.Namespace) -> int:
@@ -223,5 +233,5 @@ def selftest(arguments: argparse.Namespace) -> int:
     """Check evaluator and protocol; 1 if anything came out otherwise than it must."""
     from benchmark.evaluation.selftest import examine
 
-    data = choose.data_set(arguments.dataset)
+    data = ranking_all(choose.data_set(arguments.dataset))
     return examine(data.entry.name, prepare(data, arguments.data_dir))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
@@ -16,6 +16,7 @@ from datasets.preprocess import Dropped, Ratings, preprocess
 from datasets.published import Published
 from datasets.split import Split
 from datasets.strong_generalization import AUTHORS_SEED, split
+from datasets.task import STRONG_GENERALISATION, Task
 
 
 class DatasetConfig(BaseModel):
@@ -38,6 +39,17 @@ class DatasetConfig(BaseModel):
     """The seed of the order of users and of the choice of targets; the default is the authors'."""
 
 
+class UnfilteredConfig(DatasetConfig):
+    """Options of data that come filtered already."""
+
+    min_rating: None = None
+    """Fixed, as the data have been filtered already."""
+    min_users_per_item: Literal[0] = 0
+    """Fixed, as the data have been filtered already."""
+    min_items_per_user: Literal[0] = 0
+    """Fixed, as the data have been filtered already."""
+
+
 C = TypeVar("C", bound=DatasetConfig)
 
 
@@ -46,6 +58,8 @@ class Dataset(ABC, Generic[C]):
 
     source: ClassVar[Source | None] = None
     """Where the raw files come from; None for generated data and for a person's own."""
+    task: ClassVar[Task] = STRONG_GENERALISATION
+    """How the rows are split, and what is measured."""
     published: ClassVar[Published | None] = None
     """The counts that others got out of these raw files; None if they are not known."""
 

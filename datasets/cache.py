@@ -161,8 +161,9 @@ def _damaged(path: Path, error: Exception) -> DataError:
 
 def _write(folder: Path, split: Split, header: dict[str, Any]) -> None:
     arrays = {"item_ids": split.train.item_ids, "train_users": split.train.user_ids}
-    for name, fold in (("validation", split.validation), ("test", split.test)):
-        arrays[f"{name}_users"] = fold.history.user_ids
+    if not split.weak:
+        arrays["validation_users"] = split.validation.history.user_ids
+        arrays["test_users"] = split.test.history.user_ids
     for name, part in split.parts.items():
         arrays |= {f"{name}.user": part.user, f"{name}.item": part.item}
     if split.truth:
@@ -209,8 +210,10 @@ def _split(arrays: dict[str, np.ndarray]) -> Split:
         )
 
     def fold(name: str) -> Fold:
-        users = f"{name}_users"
-        return Fold(part(f"{name}_tr", users), part(f"{name}_te", users))
+        # under weak generalisation a fold has no users of its own
+        users = f"{name}_users" if f"{name}_users" in arrays else "train_users"
+        candidates = part(f"{name}_ca", users) if f"{name}_ca.user" in arrays else None
+        return Fold(part(f"{name}_tr", users), part(f"{name}_te", users), candidates)
 
     truth = {
         name.removeprefix("truth."): array

@@ -6,12 +6,12 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import field_validator
 
 from datasets import archive, columns, parquet, pro_sg, table
-from datasets.base import Dataset, DatasetConfig
+from datasets.base import Dataset, DatasetConfig, UnfilteredConfig
 from datasets.errors import DataError
 from datasets.preprocess import Dropped, Ratings
 from datasets.registry import Entry
@@ -62,15 +62,9 @@ class FileConfig(DatasetConfig):
         return separator
 
 
-class SplitConfig(DatasetConfig):
+class SplitConfig(UnfilteredConfig):
     """Options of a person's own split, which is made already: only ``held_out`` may be set."""
 
-    min_rating: None = None
-    """Fixed, as the split has been filtered already."""
-    min_users_per_item: Literal[0] = 0
-    """Fixed, as the split has been filtered already."""
-    min_items_per_user: Literal[0] = 0
-    """Fixed, as the split has been filtered already."""
     split_seed: None = None
     """Fixed, as the split has been drawn already."""
 

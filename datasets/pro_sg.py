@@ -35,8 +35,9 @@ def files(split: Split) -> Iterator[tuple[str, bytes]]:
     import polars as pl
 
     yield "unique_sid.txt", b"".join(_text(i) + b"\n" for i in split.train.item_ids)
-    validation = len(split.train.user_ids)
-    test = validation + len(split.validation.history.user_ids)
+    # under weak generalisation the folds have the training users
+    validation = 0 if split.weak else len(split.train.user_ids)
+    test = 0 if split.weak else validation + len(split.validation.history.user_ids)
     first_uid = {"train": 0, "validation": validation, "test": test}
     for name, part in split.parts.items():
         uid = part.user + np.int32(first_uid[name.partition("_")[0]])

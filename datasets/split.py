@@ -50,12 +50,28 @@ class Interactions:
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Held-out users."""
+    """Held-out interactions of some users, whom the model may have trained on or not."""
 
     history: Interactions
     """What a model sees of them."""
     target: Interactions
     """What a model must find; the users are the same as in ``history``."""
+    candidates: Interactions | None = None
+    """The items among which a user's targets are ranked, targets included; None for all items."""
+
+    def check(self) -> None:
+        """Raise ValueError if the parts contradict each other."""
+        if self.history.user_ids is not self.target.user_ids:
+            raise ValueError("history and target of a fold must hold the same users")
+        both = self.history.matrix + self.target.matrix
+        if both.nnz != len(self.history) + len(self.target):
+            raise ValueError("a fold has an item twice for a user")
+        if self.candidates is not None:
+            ranked = self.candidates.matrix
+            if ranked.multiply(self.target.matrix).nnz != len(self.target):
+                raise ValueError("a target is not among the candidates")
+            if ranked.multiply(self.history.matrix).nnz:
+                raise ValueError("a candidate is in the history")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +88,11 @@ class Truth:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Training, validation and test users; no user is in two of them, and all share the items."""
+    """Training, validation and test rows, which share the items.
+
+    Under strong generalisation no user is in two of them. Under weak generalisation the users are
+    the same in all three, and a fold has other rows of the training users.
+    """
 
     train: Interactions
     validation: Fold
@@ -81,15 +101,27 @@ class Split:
     """The process that generated the data; None for real data."""
 
     @property
+    def weak(self) -> bool:
+        """Whether a user of a fold is the training user of the same row."""
+        return self.test.history.user_ids is self.train.user_ids
+
+    @property
     def parts(self) -> dict[str, Interactions]:
-        """The five sets of interactions by the names of the authors' files."""
-        return {
+        """The sets of interactions by the names of their files, which are the authors' five.
+
+        Folds with candidates have a file of these besides.
+        """
+        parts = {
             "train": self.train,
             "validation_tr": self.validation.history,
             "validation_te": self.validation.target,
             "test_tr": self.test.history,
             "test_te": self.test.target,
         }
+        for name, fold in (("validation_ca", self.validation), ("test_ca", self.test)):
+            if fold.candidates is not None:
+                parts[name] = fold.candidates
+        return parts
 
     def check(self) -> None:
         """Raise ValueError if the split breaks a rule of its contract.
@@ -104,17 +136,12 @@ class Split:
                 raise ValueError(f"{name} has positions outside its ids")
             if part.item_ids is not self.train.item_ids:
                 raise ValueError(f"{name} has items of its own")
-        seen = [self.train.user_ids]
         for fold in (self.validation, self.test):
-            if fold.history.user_ids is not fold.target.user_ids:
-                raise ValueError("history and target of a fold must hold the same users")
-            both = fold.history.matrix + fold.target.matrix
-            if both.nnz != len(fold.history) + len(fold.target):
-                raise ValueError("a fold has an item twice for a user")
-            seen.append(fold.history.user_ids)
+            fold.check()
         if self.train.matrix.nnz != len(self.train) or self.train.matrix.max() > 1:
             raise ValueError("the training rows have a pair twice")
-        everyone = np.concatenate(seen)
+        users = [part.user_ids for part in (self.train, self.validation.history, self.test.history)]
+        everyone = np.concatenate(users[:1] if self.weak else users)
         if len(np.unique(everyone)) != len(everyone):
             raise ValueError("a user is in two parts of the split")
 

@@ -32,6 +32,8 @@ class Entry:
     """The devices on which it runs."""
     precisions: tuple[Precision, ...]
     """The precisions that its matrix products in training may have."""
+    unseen_users: bool = True
+    """Whether it scores users whom it has not trained on, by their histories."""
 
     @property
     def kinds(self) -> list[type]:
@@ -66,6 +68,7 @@ def register(
     deterministic: bool = False,
     devices: tuple[Device, ...] = ("cpu",),
     precisions: tuple[Precision, ...] = ("fp32",),
+    unseen_users: bool = True,
 ) -> Callable[[M], M]:
     """Return a decorator that registers a model as ``name``.
 
@@ -79,7 +82,9 @@ def register(
                 f"the model name {name!r} is taken by {MODELS[name].model.__module__}; "
                 "register another name"
             )
-        MODELS[name] = Entry(name, model, config, paper, deterministic, devices, precisions)
+        MODELS[name] = Entry(
+            name, model, config, paper, deterministic, devices, precisions, unseen_users
+        )
         return model
 
     return add

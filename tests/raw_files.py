@@ -14,6 +14,7 @@ import pandas as pd
 from datasets.base import DatasetConfig
 from datasets.registry import DATASETS
 from datasets.synthetic import generate
+from datasets.task import LEAVE_ONE_OUT
 
 
 def rows(
@@ -121,6 +122,38 @@ def synthetic(folder: Path, found: pd.DataFrame) -> pd.DataFrame:
 
 
 Writer = Callable[[Path, pd.DataFrame], pd.DataFrame]
+
+
+def ncf(name: str) -> Writer:
+    def write(folder: Path, found: pd.DataFrame) -> pd.DataFrame:
+        """Write rows over more items than there are sampled ones, a repeat among them.
+
+        The targets and the items sampled for them are in ``attrs``.
+        """
+        random = np.random.RandomState(len(found))
+        users = sorted(set(found["user"]))[:12]
+        own = {u: random.choice(140, random.randint(4, 12), replace=False) * 2 + 1 for u in users}
+        pairs = [(u, i) for u in users for i in own[u][1:]]
+        train = pd.DataFrame([*pairs, pairs[0]], columns=["user", "item"]).assign(rating=3.0)
+        targets = {u: int(own[u][0]) for u in users}
+        # the last user's sample holds her target, as in some published lists
+        sampled = {
+            u: random.permutation([i for i in range(1, 281, 2) if i not in own[u]])[:99].tolist()
+            for u in users
+        }
+        sampled[users[-1]][7] = targets[users[-1]]
+        lines = [f"{u}\t{i}\t{r:.0f}\t0" for u, i, r in train.itertuples(index=False)]
+        write_lines(folder / "ncf" / f"{name}.train.rating", lines)
+        lines = [f"{u}\t{i}\t5\t978824351" for u, i in targets.items()]
+        write_lines(folder / "ncf" / f"{name}.test.rating", lines)
+        lines = ["\t".join([f"({u},{targets[u]})", *map(str, sampled[u])]) for u in users]
+        write_lines(folder / "ncf" / f"{name}.test.negative", lines)
+        train.attrs = {"targets": targets, "sampled": sampled}
+        return train
+
+    return write
+
+
 WRITERS: dict[str, Writer] = {
     "ml1m": ml1m,
     "ml20m": csv_of("ml-20m"),
@@ -129,6 +162,8 @@ WRITERS: dict[str, Writer] = {
     "msd": msd,
     "gowalla": gowalla,
     "synthetic": synthetic,
+    "ncf-ml1m": ncf("ml-1m"),
+    "ncf-pinterest": ncf("pinterest-20"),
 }
 OTHER_FORMS: list[tuple[str, Writer]] = [("netflix", combined), ("gowalla", lightgcn)]
 
@@ -136,6 +171,8 @@ OTHER_FORMS: list[tuple[str, Writer]] = [("netflix", combined), ("gowalla", ligh
 def small(name: str) -> DatasetConfig:
     """Return the data set's own options, changed only to fit a small file."""
     config = DATASETS[name].config
+    if DATASETS[name].dataset.task == LEAVE_ONE_OUT:
+        return config
     fitting = {
         "held_out": 4,
         "min_users_per_item": min(config.min_users_per_item, 21),

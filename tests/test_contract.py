@@ -17,7 +17,7 @@ from scipy.sparse import csr_matrix, save_npz
 from benchmark.paths import ROOT
 from benchmark.plan.options import configured, flat, searches
 from models.registry import MODELS
-from tests.fit import checkerboard, make, train
+from tests.fit import checkerboard, make, score, train
 
 pytestmark = [pytest.mark.contract, pytest.mark.parametrize("name", MODELS)]
 
@@ -28,7 +28,7 @@ def matrix(small_split) -> csr_matrix:
 
 
 def test_scores_are_float32_one_per_user_and_item_and_finite(name, matrix):
-    scores = train(make(name, matrix.shape), matrix).score(matrix[:7])
+    scores = score(train(make(name, matrix.shape), matrix), matrix, slice(7))
     assert (scores.shape, scores.dtype) == ((7, matrix.shape[1]), torch.float32)
     assert torch.isfinite(scores).all()
     assert not scores.requires_grad
@@ -36,26 +36,24 @@ def test_scores_are_float32_one_per_user_and_item_and_finite(name, matrix):
 
 def test_a_user_is_scored_alone_as_in_a_batch(name, matrix):
     model = train(make(name, matrix.shape), matrix)
-    together = model.score(matrix[:9])
+    together = score(model, matrix, slice(9))
     for user in range(9):
-        np.testing.assert_allclose(
-            model.score(matrix[user : user + 1])[0], together[user], rtol=1e-4, atol=1e-5
-        )
+        alone = score(model, matrix, slice(user, user + 1))[0]
+        np.testing.assert_allclose(alone, together[user], rtol=1e-4, atol=1e-5)
 
 
 def test_scoring_changes_nothing(name, matrix):
     model = train(make(name, matrix.shape), matrix)
     before, history = {n: t.clone() for n, t in model.state().items()}, matrix[:9].copy()
-    first, second = model.score(matrix[:9]).clone(), model.score(matrix[:9])
+    first, second = (score(model, matrix, slice(9)).clone() for _ in range(2))
     assert torch.equal(first, second)
     assert all(torch.equal(t, before[n]) for n, t in model.state().items())
     assert (history != matrix[:9]).nnz == 0
 
 
 def test_an_empty_history_is_scored(name, matrix):
-    scores = train(make(name, matrix.shape), matrix).score(
-        csr_matrix((2, matrix.shape[1]), dtype=np.float32)
-    )
+    model = train(make(name, matrix.shape), matrix)
+    scores = score(model, csr_matrix((2, matrix.shape[1]), dtype=np.float32))
     assert scores.shape == (2, matrix.shape[1])
     assert torch.isfinite(scores).all()
 
@@ -82,12 +80,12 @@ def test_prepare_draws_no_random_numbers(name, matrix):
 
 
 def test_the_same_seed_gives_the_same_bits(name, matrix):
-    first, second = (train(make(name, matrix.shape), matrix).score(matrix) for _ in range(2))
+    first, second = (score(train(make(name, matrix.shape), matrix), matrix) for _ in range(2))
     assert torch.equal(first, second)
 
 
 def test_deterministic_means_no_seed_matters(name, matrix):
-    first = train(make(name, matrix.shape), matrix).score(matrix)
+    first = score(train(make(name, matrix.shape), matrix), matrix)
     torch.manual_seed(1)
     np.random.seed(1)
     entry = MODELS[name]
@@ -99,7 +97,7 @@ def test_deterministic_means_no_seed_matters(name, matrix):
         torch.manual_seed(50 + other.epoch)
         other.train_epoch(data)
         other.epoch += 1
-    assert torch.equal(first, other.score(matrix)) == entry.deterministic
+    assert torch.equal(first, score(other, matrix)) == entry.deterministic
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +122,7 @@ def resumed(request, small_split, tmp_path_factory) -> tuple[Path, str]:
 
 
 def test_stopped_and_resumed_in_a_new_process_gives_the_same_bits(name, matrix, resumed):
-    straight = train(make(name, matrix.shape), matrix).score(matrix)
+    straight = score(train(make(name, matrix.shape), matrix), matrix)
     folder, said = resumed
     assert (folder / f"{name}.scores").exists(), said
     assert torch.equal(load_file(folder / f"{name}.scores")["scores"], straight)
@@ -138,12 +136,12 @@ def test_state_is_flat_and_load_takes_the_weights_back(name, matrix):
     )
     other = make(name, matrix.shape)
     other.load({n: t.clone() for n, t in model.weights.items()})
-    assert torch.equal(other.score(matrix), model.score(matrix))
+    assert torch.equal(score(other, matrix), score(model, matrix))
 
 
 def test_finds_the_missing_item_of_a_checkerboard(name):
     matrix = checkerboard(50, 20)
-    scores = train(make(name, matrix.shape, epochs=60), matrix).score(matrix)
+    scores = score(train(make(name, matrix.shape, epochs=60), matrix), matrix)
     seen = torch.from_numpy(matrix.toarray()) > 0
     best = scores.masked_fill(seen, -torch.inf).argmax(dim=1)
     own = torch.arange(50) % 2 == best % 2

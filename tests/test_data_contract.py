@@ -20,8 +20,9 @@ from benchmark.plan import choose
 from datasets import cache, fetch, pro_sg
 from datasets.errors import DataError
 from datasets.registry import ALIASES, DATASETS
+from datasets.task import LEAVE_ONE_OUT
 from tests.raw_files import OTHER_FORMS, WRITERS, rows, small
-from tests.slow_split import slow_files, slow_filter
+from tests.slow_split import slow_files, slow_filter, slow_leave_one_out
 
 OURS = [
     name for name, entry in DATASETS.items() if entry.dataset.__module__.startswith("datasets.")
@@ -33,6 +34,8 @@ named = {"ids": lambda value: getattr(value, "__name__", value)}
 
 def expected(name: str, found: pd.DataFrame) -> dict[str, str]:
     config = small(name)
+    if DATASETS[name].dataset.task == LEAVE_ONE_OUT:
+        return slow_leave_one_out(found, config.split_seed)
     kept = slow_filter(
         found, config.min_rating, config.min_users_per_item, config.min_items_per_user
     )
@@ -202,5 +205,7 @@ def test_defaults_are_the_papers():
         "netflix": (4, 0, 5, 40_000),
         "msd": (None, 200, 20, 50_000),
         "gowalla": (None, 0, 5, 3_000),
+        "ncf-ml1m": (None, 0, 0, None),
+        "ncf-pinterest": (None, 0, 0, None),
     }
     assert all(entry.config.split_seed == 98765 for entry in DATASETS.values())

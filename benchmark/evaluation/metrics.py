@@ -8,13 +8,16 @@ For N users, ``hit`` (N, 100) bool says in column r whether the item at rank r +
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from benchmark.catalog import look_up
 from benchmark.errors import UsageError
+from datasets.task import TASKS, Name
 
+SAMPLED = "sampled "
+"""The beginning of the name of a sampled metric."""
 DEPTH = 100
 """The number of ranks that are kept; no cutoff can be larger."""
 
@@ -40,10 +43,16 @@ def mrr(hit: np.ndarray, targets: np.ndarray, cutoff: int) -> np.ndarray:
     return (hit[:, :cutoff] / np.arange(1, cutoff + 1)).max(axis=1)
 
 
+def hit_rate(hit: np.ndarray, targets: np.ndarray, cutoff: int) -> np.ndarray:
+    """Return 1 for a user with a hit among the first ``cutoff`` ranks, and 0 for others: (N,)."""
+    return np.any(hit[:, :cutoff], axis=1).astype(np.float64)
+
+
 KINDS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
     "Recall": recall,
     "NDCG": ndcg,
     "MRR": mrr,
+    "HR": hit_rate,
 }
 MEANINGS = {
     "Recall": "Recall@R is the number of a user's targets among the first R items, divided by R or "
@@ -51,41 +60,58 @@ MEANINGS = {
     "NDCG": "NDCG@R is the sum of 1 / log2(rank + 1) over the targets among the first R items, "
     "divided by the largest possible sum.",
     "MRR": "MRR@R is 1 / rank of the first target, or 0 without one among the first R items.",
+    "HR": "HR@R is the share of users with a target among the first R items.",
 }
 """What each kind of metric means, for the reader of a table."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A kind of metric at a cutoff, written like "NDCG@100"."""
+    """A kind of metric at a cutoff, written like "NDCG@100" or "sampled NDCG@10"."""
 
     kind: str
     cutoff: int
+    sampled: bool = False
+    """Whether targets were ranked among a sample of items, and not among all."""
 
     @classmethod
     def parse(cls, text: str) -> Metric:
-        """Return the metric that is written ``text``, as in "NDCG@100".
+        """Return the metric that is written ``text``, as in "NDCG@100" or "sampled NDCG@10".
 
         Raises UsageError unless the kind is known and the cutoff is a number from 1 to 100.
         """
-        kind, _, cutoff = text.partition("@")
+        kind, _, cutoff = text.removeprefix(SAMPLED).partition("@")
         look_up("metric", kind, KINDS)
         if not (cutoff.isascii() and cutoff.isdigit() and 1 <= int(cutoff) <= DEPTH):
             raise UsageError(f"the metric {text!r} needs a cutoff of 1 to {DEPTH}, as in {kind}@20")
-        return cls(kind, int(cutoff))
+        return cls(kind, int(cutoff), text.startswith(SAMPLED))
+
+    def on(self, task: Name) -> Metric:
+        """Return the same metric as a data set with that task has it: sampled or not."""
+        return replace(self, sampled=TASKS[task].sampled)
 
     def __str__(self) -> str:
-        return f"{self.kind}@{self.cutoff}"
+        return f"{SAMPLED if self.sampled else ''}{self.kind}@{self.cutoff}"
 
     def __call__(self, hit: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return each user's value: (N,) float64."""
         return KINDS[self.kind](hit, targets, self.cutoff)
 
 
-SELECTION = Metric("NDCG", 100)
-"""The metric of the validation users by which the best epoch is chosen."""
-HEADLINE = (Metric("Recall", 20), Metric("Recall", 50), SELECTION)
-"""The metrics of the paper's tables."""
+def headline(task: Name) -> tuple[Metric, ...]:
+    """Return the metrics of the tables of data sets with that task."""
+    return tuple(map(Metric.parse, TASKS[task].metrics))
+
+
+def selection(task: Name) -> Metric:
+    """Return the metric of the validation users by which the best epoch is chosen."""
+    return Metric.parse(TASKS[task].selection)
+
+
+HEADLINE = headline("strong generalisation")
+"""The metrics of the paper's tables 2 and 4."""
+SELECTION = selection("strong generalisation")
+"""The metric by which their epochs are chosen."""
 
 
 def standard_error(per_user: np.ndarray) -> float:

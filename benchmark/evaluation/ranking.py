@@ -39,7 +39,7 @@ class Ranking:
     targets: np.ndarray
     """(N,) int32 number of the user's targets, at least 1."""
     top: np.ndarray
-    """(N, 100) int32 items, best first; -1 where fewer than 100 items are outside the history."""
+    """(N, 100) int32 items, best first; -1 where fewer than 100 items are ranked."""
     hit: np.ndarray
     """(N, 100) bool, whether the item at that rank is a target."""
     tied: float | None
@@ -48,7 +48,9 @@ class Ranking:
 
 
 def evaluate(score: Score, fold: Fold) -> Ranking:
-    """Rank all items outside the history for every user of ``fold`` who has a target.
+    """Rank the items outside the history for every user of ``fold`` who has a target.
+
+    They are all such items or, in a fold with candidates, the user's candidates.
 
     Raises ScoreError if ``score`` returns a wrong shape or type, or a number that is not finite.
     """
@@ -56,7 +58,7 @@ def evaluate(score: Score, fold: Fold) -> Ranking:
     users = np.flatnonzero(np.diff(target.indptr)).astype(np.int32)
     batch = max(1, SCORE_BYTES // (4 * target.shape[1]))
     parts = [
-        _evaluate_batch(score, history, target, users[start : start + batch])
+        _evaluate_batch(score, fold, users[start : start + batch])
         for start in range(0, len(users), batch)
     ]
     top, hit, tied = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -65,17 +67,21 @@ def evaluate(score: Score, fold: Fold) -> Ranking:
 
 
 def _evaluate_batch(
-    score: Score, history: csr_matrix, target: csr_matrix, users: np.ndarray
+    score: Score, fold: Fold, users: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    seen = history[users]
+    seen, target = fold.history.matrix[users], fold.target.matrix[users]
     # copied before, since a model may change its history in place
     rows, items = _entries(seen)
-    scores = _checked(score(seen, users), (len(users), target.shape[1]), users)
+    scores = _checked(score(seen, users), target.shape, users)
     on = scores.device
-    masked = scores.index_put((rows.to(on), items.to(on)), scores.new_tensor(-torch.inf))
+    nothing = scores.new_tensor(-torch.inf)
+    masked = scores.index_put((rows.to(on), items.to(on)), nothing)
+    if fold.candidates is not None:
+        rows, items = (place.to(on) for place in _entries(fold.candidates.matrix[users]))
+        masked = torch.full_like(masked, -torch.inf).index_put((rows, items), masked[rows, items])
     top, tied = rank(masked, torch.from_numpy(users).to(on))
     is_target = torch.zeros_like(masked, dtype=torch.bool)
-    rows, items = _entries(target[users])
+    rows, items = _entries(target)
     is_target[rows.to(on), items.to(on)] = True
     hit = is_target.gather(1, top)
     top = torch.where(masked.gather(1, top) > -torch.inf, top, -1)

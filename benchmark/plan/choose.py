@@ -14,6 +14,7 @@ from benchmark.plan import options
 from benchmark.plan.plan import C, Chosen, ChosenData, ChosenModel, E, Lineup, Plan
 from benchmark.suite import Setting, Suite
 from datasets.registry import Entry as DataEntry
+from datasets.task import STRONG_GENERALISATION
 from models.registry import MODELS
 from models.registry import Entry as ModelEntry
 
@@ -39,6 +40,8 @@ def plan(
     names = own.models if model_names is None else model_names
     data = data_sets(own.datasets if dataset_names is None else dataset_names)
     models = {n: look_up("model", n, MODELS) for n in (MODELS if names is None else names)}
+    # what nobody has named is left out where it could only be "not available"
+    named = names is not None
     given = options.assign(
         "--set",
         settings,
@@ -51,13 +54,22 @@ def plan(
     }
     for device in devices:
         check_device(device, precision)
-    lineups = [_lineup(entry, models.values(), [paper, own], values) for entry in data.values()]
+    lineups = [
+        _lineup(entry, models.values() if named else fitting(entry, models), [paper, own], values)
+        for entry in data.values()
+    ]
     return Plan(
         lineups,
         list(dict.fromkeys(own.seeds if seeds is None else seeds)),
         list(dict.fromkeys(devices)),
         precision,
     )
+
+
+def fitting(data: DataEntry, models: Mapping[str, ModelEntry]) -> list[ModelEntry]:
+    """Return those ``models`` that can score the users of a data set."""
+    unseen = data.dataset.task == STRONG_GENERALISATION
+    return [entry for entry in models.values() if entry.unseen_users or not unseen]
 
 
 def _lineup(

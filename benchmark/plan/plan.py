@@ -227,10 +227,13 @@ def describe(data: ChosenData, prepared: Prepared) -> Data:
     split = prepared.split
     users, items = split.train.shape
     held_out = len(split.validation.history.user_ids) + len(split.test.history.user_ids)
+    # under weak generalisation the last history holds all rows but the test targets
+    rows = (split.test.history, split.test.target) if split.weak else split.parts.values()
     return Data(
         options=data.config.model_dump(mode="json"),
-        users=users + held_out,
-        interactions=sum(map(len, split.parts.values())),
+        task=data.entry.dataset.task.name,
+        users=users if split.weak else users + held_out,
+        interactions=sum(map(len, rows)),
         training_users=users,
         items=items,
         training_interactions=len(split.train),

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from benchmark import labels
-from benchmark.evaluation.metrics import HEADLINE
+from benchmark.evaluation.metrics import headline
 from benchmark.evaluation.truth import ROWS as BOUNDS
 from benchmark.records import costs
 from benchmark.records.costs import is_trained
@@ -111,9 +111,11 @@ def _data(record: Record) -> Iterator[str]:
         return
     if record.record_version > 1 and None in (data.users, data.interactions):
         yield "it lacks the numbers of users and interactions of its data set"
-    held_out = data.training_users + data.validation_users + data.test_users
-    if data.users is not None and data.users < held_out:
-        yield f"its data set has {data.users} users, fewer than its parts, {held_out}"
+    parts = (data.training_users, data.validation_users, data.test_users)
+    # one item of each training user is left out, or other users are
+    least = max(parts) if data.task == "leave-one-out" else sum(parts)
+    if data.users is not None and data.users < least:
+        yield f"its data set has {data.users} users, fewer than its parts, {least}"
     if data.interactions is not None and data.interactions <= data.training_interactions:
         yield (
             f"its data set has {data.interactions} interactions, not more than its training part, "
@@ -157,7 +159,7 @@ def _results(record: Record) -> Iterator[str]:
         )
     if ok == bool((record.reason or "").strip()):
         yield f"status {record.status} does not go with the reason {record.reason!r} of a failure"
-    names = {str(metric) for metric in HEADLINE}
+    names = {str(metric) for metric in headline(record.data.task)}
     if record.metrics is not None and record.metrics.keys() != names:
         yield f"its metrics are {', '.join(record.metrics)}, and not {', '.join(sorted(names))}"
     tied, users = record.tied_rows, record.data.test_users

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from benchmark import labels
+from benchmark.evaluation.metrics import Metric, selection
 from benchmark.spec import Data, Strict, TrialSpec
 
 VERSION = 2
@@ -125,10 +126,10 @@ class Record(Strict):
     """Share of test users whose top 100 depended on the breaking of a tie; None for lists made
     elsewhere."""
     best_epoch: int | None = None
-    """The first epoch with the largest validation NDCG@100."""
+    """The first epoch with the largest validation score."""
     best_validation: float | None = None
     curve: list[dict[str, float]]
-    """One point an epoch: epoch, validation (NDCG@100), and what the model logs."""
+    """One point an epoch: epoch, validation (the metric ``selection``), and what the model logs."""
     cost: Cost
     resumed: bool
     beside_others: bool
@@ -159,6 +160,16 @@ class Record(Strict):
     def sentence(self) -> str:
         """The last line of a failure's reason; the lines before it only explain."""
         return (self.reason or "").strip().splitlines()[-1]
+
+    @property
+    def selection(self) -> Metric:
+        """The metric by which the best epoch was chosen, on the validation users."""
+        return selection(self.data.task)
+
+    @property
+    def tested(self) -> float | None:
+        """The mean of that metric over the test users; None without metrics."""
+        return self.metrics[str(self.selection)].mean if self.metrics else None
 
     def sealed(self) -> Record:
         """Return the same record with its checksum."""

@@ -61,14 +61,17 @@ class UserMean(Mean):
 
 @dataclass(frozen=True)
 class Quoted:
-    """A published number, and whether our number agrees with it."""
+    """A published number, and how ours compares with it."""
 
     published: Published
+    difference: float | None
+    """Our mean - the published value; None without ours."""
     verdict: Verdict | None
-    """None where one of the two numbers has no standard error."""
+    """None where ours has no standard error."""
 
     def __str__(self) -> str:
-        return self.published.text + (f", {self.verdict}" if self.verdict else "")
+        away = "" if self.difference is None else f", {self.difference:+.4f}"
+        return self.published.text + away + (f", {self.verdict}" if self.verdict else "")
 
 
 Cell = str | Number | Quoted

@@ -9,21 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.evaluation.metrics import SELECTION, Metric
+from benchmark.evaluation.metrics import Metric, selection
 from benchmark.records.record import Record
 from benchmark.report.cells import Cell, Number, Table
-from benchmark.report.rows import Row, models, names, outside_grids, rows, title
+from benchmark.report.rows import Row, metrics_of, models, names, outside_grids, rows, title
 from benchmark.stats import difference
+from datasets.task import TASKS, Name
 
 CELLS = (
-    f"Cells: mean of row - column over test users and seeds, {SELECTION}. The CSV file has every "
+    "Cells: mean of row - column over test users and seeds, {}. The CSV file has every "
     "metric, the 95 % interval of the difference and its p value (t-test, with the variances over "
     "users and over seeds added). Both are of that pair alone: of twenty pairs that do not differ, "
     "one is expected to have p below .05."
 )
 
 
-def differences(records: Sequence[Record], folder: Path, metrics: Sequence[Metric]) -> list[Table]:
+def differences(
+    records: Sequence[Record], folder: Path, metrics: Sequence[Metric] | None = None
+) -> list[Table]:
     """Return a table for each data set and split on which two rows or more have results.
 
     In each, the row with the best mean comes first. Raises DataError if a per-user file is not its
@@ -31,7 +34,7 @@ def differences(records: Sequence[Record], folder: Path, metrics: Sequence[Metri
     """
     splits = [(group, models(rows(group))) for group in outside_grids(records)]
     return [
-        _table(group, table_rows, folder, metrics)
+        _table(group, table_rows, folder, metrics_of(group, metrics))
         for group, table_rows in splits
         if len(table_rows) > 1
     ]
@@ -40,7 +43,8 @@ def differences(records: Sequence[Record], folder: Path, metrics: Sequence[Metri
 def _table(
     group: list[Record], table_rows: list[Row], folder: Path, metrics: Sequence[Metric]
 ) -> Table:
-    every = [SELECTION, *(metric for metric in metrics if metric != SELECTION)]
+    first = group[0].selection
+    every = [first, *(metric for metric in metrics if metric != first)]
     values = [row.per_user(every, folder) for row in table_rows]
     order = sorted(range(len(values)), key=lambda n: -values[n][0].mean())
     row_names = names([table_rows[n] for n in order])
@@ -56,9 +60,8 @@ def _table(
     ]
     means = [float(values[n][0].mean()) for n in order]
     cells = [_cells(n, row_names, means) for n in range(len(means))]
-    return Table(
-        f"Differences on {title(group)}", ["", *row_names], cells, definitions=CELLS, data=data
-    )
+    heading, definitions = f"Differences on {title(group)}", CELLS.format(first)
+    return Table(heading, ["", *row_names], cells, definitions=definitions, data=data)
 
 
 def _cells(n: int, row_names: Sequence[str], means: Sequence[float]) -> list[Cell]:
@@ -83,7 +86,7 @@ def _numbers(values: Sequence[np.ndarray], row_names: Sequence[str]) -> Iterator
 
 
 RANKS = (
-    f"Mean rank: the rank by mean {SELECTION} among these rows, averaged over the data sets; 1 is "
+    "Mean rank: the rank by mean {} among these rows, averaged over the data sets; 1 is "
     "the best. Other columns: on how many data sets the row's mean is above the column's. Neither "
     "says how sure an order is."
 )
@@ -92,18 +95,28 @@ RANKS = (
 def standings(records: Sequence[Record], folder: Path) -> list[Table]:
     """Return a table of each model's mean rank over several data sets, and of its wins over others.
 
-    Only the rows that every data set and split has are ranked. The list is empty if the records are
-    of one split only, or if fewer than two rows are on all. Raises DataError if a per-user file is
-    not its record's.
+    There is one for each task of the data sets. Only the rows that every data set and split of the
+    task has are ranked; there is no table for a task of one split only, or with fewer than two rows
+    on all. Raises DataError if a per-user file is not its record's.
     """
-    splits = [_by_key(group) for group in outside_grids(records)]
+    groups = outside_grids(records)
+    return [
+        table
+        for task in TASKS
+        for table in _standings_of(task, [g for g in groups if g[0].data.task == task], folder)
+    ]
+
+
+def _standings_of(task: Name, groups: Sequence[list[Record]], folder: Path) -> list[Table]:
+    """Return the table of one task's splits, or none."""
+    splits, metric = [_by_key(group) for group in groups], selection(task)
     common = [key for key in splits[0] if all(key in split for split in splits)] if splits else []
     if len(splits) < 2 or len(common) < 2:
         return []
-    means = np.array([_means([split[key] for key in common], folder) for split in splits])
+    means = np.array([_means([split[key] for key in common], folder, metric) for split in splits])
     data_sets = [next(iter(split.values())).records[0].data_label for split in splits]
     row_names = names([splits[0][key] for key in common])
-    return [_standings(f"Standings over {', '.join(data_sets)}", row_names, means)]
+    return [_standings(f"Standings over {', '.join(data_sets)}", row_names, means, metric)]
 
 
 def _by_key(group: Sequence[Record]) -> dict[tuple[str, str | None, str | None], Row]:
@@ -111,13 +124,13 @@ def _by_key(group: Sequence[Record]) -> dict[tuple[str, str | None, str | None],
     return {(row.label, row.device, row.precision): row for row in models(rows(group))}
 
 
-def _means(table_rows: Sequence[Row], folder: Path) -> list[float]:
-    """Return the NDCG@100 of each row, averaged over seeds and users."""
-    return [float(row.per_user([SELECTION], folder).mean()) for row in table_rows]
+def _means(table_rows: Sequence[Row], folder: Path, metric: Metric) -> list[float]:
+    """Return the metric of each row, averaged over seeds and users."""
+    return [float(row.per_user([metric], folder).mean()) for row in table_rows]
 
 
-def _standings(heading: str, row_names: Sequence[str], means: np.ndarray) -> Table:
-    """Return the table of the named rows from their ``means`` (splits, rows)."""
+def _standings(heading: str, row_names: Sequence[str], means: np.ndarray, metric: Metric) -> Table:
+    """Return the table of the named rows from their ``means`` (splits, rows) of a metric."""
     from scipy.stats import rankdata
 
     ranks = rankdata(-means, axis=1).mean(axis=0)
@@ -136,4 +149,4 @@ def _standings(heading: str, row_names: Sequence[str], means: np.ndarray) -> Tab
         {"model": row_names[i], "mean_rank": float(ranks[i]), "datasets": len(means)} for i in order
     ]
     head = ["", "mean rank", *(row_names[i] for i in order)]
-    return Table(heading, head, cells, definitions=RANKS, data=data)
+    return Table(heading, head, cells, definitions=RANKS.format(metric), data=data)

@@ -17,12 +17,13 @@ from benchmark.text import broken
 Color = tuple[float, float, float, float]
 """Red, green, blue and opacity, each from 0 to 1."""
 PANELS = {
-    "validation": "validation NDCG@100",
+    "validation": "validation {}",
     "loss": "training loss per user",
     "kl": "KL (nats per user)",
     "beta": "beta, at the epoch's last update",
 }
-"""The quantities of a record's curve that are drawn, each with the label of its axis."""
+"""The quantities of a record's curve that are drawn, each with the label of its axis, in which {}
+is the metric by which the epoch was selected."""
 
 
 WIDEST = 80
@@ -77,7 +78,7 @@ def _panel(axes: Axes, key: str, table_rows: Sequence[Row], learners: Sequence[R
             score = row.scored[0].curve[0][key]
             axes.axhline(score, color=color, linestyle="--", label=in_legend(name))
     axes.set_xlabel("epoch")
-    axes.set_ylabel(PANELS[key])
+    axes.set_ylabel(PANELS[key].format(table_rows[0].records[0].selection))
     axes.spines[["top", "right"]].set_visible(False)
 
 

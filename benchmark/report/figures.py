@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.errors import UsageError
-from benchmark.evaluation.metrics import SELECTION, standard_error
+from benchmark.evaluation.metrics import standard_error
 from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.report.cells import counted
@@ -24,7 +24,7 @@ FIFTHS = 5
 
 
 def annealing(records: Sequence[Record], folder: Path) -> Figure:
-    """Return figure 1: the validation NDCG@100 of a VAE by epoch, for three courses of beta.
+    """Return figure 1: the validation score of a VAE by epoch, for three courses of beta.
 
     They are beta constant at 1, annealed to 1, and annealed to the best beta. The figure has a
     panel for each split and VAE with trials annealed to 1. ``--beta-heuristic`` makes those and the
@@ -60,7 +60,7 @@ def _annealing_panel(axes: Axes, lines: Mapping[str, Row]) -> None:
         if len(curves) > 1:
             sd = curves.std(axis=0, ddof=1)
             axes.fill_between(epochs, mean - sd, mean + sd, color=f"C{n}", alpha=0.2, linewidth=0)
-    _plain(axes, "epoch", f"validation {SELECTION}")
+    _plain(axes, "epoch", f"validation {next(iter(lines.values())).records[0].selection}")
     axes.legend(frameon=False, fontsize=8)
 
 
@@ -99,7 +99,7 @@ def _rest(row: Row) -> tuple[Any, ...]:
 
 
 def activity(records: Sequence[Record], folder: Path) -> Figure:
-    """Return figure 3: the NDCG@100 of test users by activity, the least active fifth first.
+    """Return figure 3: the score of test users by activity, the least active fifth first.
 
     The figure has a panel for each split, with error bars of one standard error. A star marks a
     model whose metric on that fifth differs from the first model's by a paired t-test, p < .05.
@@ -129,13 +129,14 @@ def activity(records: Sequence[Record], folder: Path) -> Figure:
 def _activity_panel(axes: Axes, table_rows: Sequence[Row], folder: Path) -> None:
     results = store.per_user(folder, table_rows[0].scored[0])
     fifths = quintiles(results.history, results.user)
-    values = [row.per_user([SELECTION], folder)[0].mean(axis=0) for row in table_rows]
+    metric = table_rows[0].records[0].selection
+    values = [row.per_user([metric], folder)[0].mean(axis=0) for row in table_rows]
     for n, name in enumerate(names(table_rows)):
         _bars(axes, n, name, values, fifths)
     sizes = [results.history[users] for users in fifths]
     texts = [f"{size.min()} to {size.max()}\n({len(size)} users)" for size in sizes]
     axes.set_xticks(range(FIFTHS), texts)
-    _plain(axes, "items in the history", str(SELECTION))
+    _plain(axes, "items in the history", str(metric))
     labels = list(map(in_legend, names(table_rows)))
     columns = 3 if max(map(len, labels)) <= WIDEST // 3 else 1
     lines = sum(1 + label.count("\n") for label in labels)

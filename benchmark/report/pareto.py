@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from benchmark.evaluation.metrics import SELECTION
 from benchmark.records.record import Record
 from benchmark.report.curves import in_legend
 from benchmark.report.rows import title
@@ -18,7 +17,7 @@ from benchmark.report.timing import QUANTITIES, Cost, costs
 
 
 def draw(group: Sequence[Record]) -> Figure | None:
-    """Return a figure of one split's models: test NDCG@100 against total seconds.
+    """Return a figure of one split's models: the test score against total seconds.
 
     It has a panel for each machine, with a line through the models that no other beats in both.
     Returns None if no trial ran alone.
@@ -32,15 +31,19 @@ def draw(group: Sequence[Record]) -> Figure | None:
     figure = Figure(figsize=(8, 4.2 * len(by_machine)), layout="constrained")
     panels = figure.subplots(len(by_machine), 1, squeeze=False)[:, 0]
     for axes, (machine, measured) in zip(panels, by_machine.items(), strict=True):
-        _panel(axes, measured)
+        _panel(axes, measured, f"test {group[0].selection}")
         axes.set_title(fill(machine, 100), fontsize=6)
     figure.suptitle(title(group), fontsize=9)
     return figure
 
 
-def _panel(axes: Axes, measured: Sequence[Cost]) -> None:
+def _panel(axes: Axes, measured: Sequence[Cost], quality_label: str) -> None:
     models = [
-        (cost.median(QUANTITIES["total (s)"]) or 0.0, cost.median(_quality) or 0.0, cost)
+        (
+            cost.median(QUANTITIES["total (s)"]) or 0.0,
+            cost.median(lambda record: record.tested) or 0.0,
+            cost,
+        )
         for cost in measured
     ]
     line = frontier([(seconds, quality) for seconds, quality, _ in models])
@@ -56,15 +59,10 @@ def _panel(axes: Axes, measured: Sequence[Cost]) -> None:
     # either scale then bears two numbers or more
     axes.set_xscale("log" if max(spent) >= 100 * min(spent) else "linear")
     axes.set_xlabel("seconds of training, validation and test, median over trials")
-    axes.set_ylabel(f"test {SELECTION}")
+    axes.set_ylabel(quality_label)
     axes.spines[["top", "right"]].set_visible(False)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _quality(record: Record) -> float | None:
-    """Return the test NDCG@100 of a trial."""
-    return record.metrics[str(SELECTION)].mean if record.metrics else None
 
 
 def frontier(pairs: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

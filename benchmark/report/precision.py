@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from benchmark.evaluation.metrics import SELECTION
 from benchmark.records.record import Record
 from benchmark.report.cells import Cell, Number, Table
 from benchmark.report.rows import by_split, rows
@@ -22,7 +21,7 @@ class Rounded:
     seeds: int
     """The number of seeds that both rows have."""
     exact: float
-    """The mean test NDCG@100 over those seeds in fp32."""
+    """The mean test score over those seeds in fp32."""
     rounded: float
     """The same mean in ``precision``."""
     interval: tuple[float, float]
@@ -47,13 +46,13 @@ def compared(records: Iterable[Record]) -> Iterator[Rounded]:
 
 
 def _by_seed(scored: Iterable[Record]) -> dict[int, float]:
-    """Return each trial's test NDCG@100 by its seed."""
-    return {r.spec.seed or 0: r.metrics[str(SELECTION)].mean for r in scored if r.metrics}
+    """Return each trial's test score by its seed."""
+    return {r.spec.seed or 0: r.tested for r in scored if r.tested is not None}
 
 
-def table(records: Iterable[Record]) -> Table:
-    """Return a table with the rows that ``compared`` yields."""
-    head = ["model", "precision", "seeds", f"{SELECTION}, fp32"]
+def table(records: Sequence[Record]) -> Table:
+    """Return a table with the rows that ``compared`` yields from one data set's records."""
+    head = ["model", "precision", "seeds", f"{records[0].selection}, fp32"]
     head += ["rounded", "difference", "95 % interval"]
     cells: list[list[Cell]] = [
         [

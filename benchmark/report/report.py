@@ -26,8 +26,8 @@ class Report:
     records: Sequence[Record]
     folder: Path
     """The folder that holds the records' files."""
-    metrics: Sequence[Metric]
-    """The metrics that are columns of the result table."""
+    metrics: Sequence[Metric] | None = None
+    """The metrics that are columns of the result table; with None those of each data set's task."""
 
     @cached_property
     def results(self) -> list[Table]:

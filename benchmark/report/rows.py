@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmark import labels
-from benchmark.evaluation.metrics import Metric
+from benchmark.evaluation.metrics import Metric, headline
 from benchmark.evaluation.truth import ROWS as BOUNDS
 from benchmark.records import store
 from benchmark.records.record import Record
@@ -172,6 +172,12 @@ def names(table_rows: Sequence[Row]) -> list[str]:
 def is_number(value: object) -> bool:
     """Return whether a value in a record is a number to calculate with, whatever model says it."""
     return isinstance(value, int | float) and -1e300 < value < 1e300
+
+
+def metrics_of(group: Sequence[Record], asked: Sequence[Metric] | None) -> Sequence[Metric]:
+    """Return the ``asked`` metrics as one split has them; with None those of its task."""
+    task = group[0].data.task
+    return headline(task) if asked is None else [metric.on(task) for metric in asked]
 
 
 def title(group: Sequence[Record]) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmark.evaluation.metrics import SELECTION
 from benchmark.labels import model_options, named
 from benchmark.records.record import Record
 from benchmark.report.cells import Cell, Mean, Number, Table
@@ -28,12 +27,13 @@ MODES = {"annealed": "annealed to its cap", "constant": "constant"}
 """The two courses of beta, each with its name in a figure."""
 QUANTITIES = {
     "beta": "beta in force",
-    "validation": f"validation {SELECTION}",
-    "test": f"test {SELECTION}",
+    "validation": "validation {}",
+    "test": "test {}",
     "kl": "KL (nats)",
     "active_units": "active units",
 }
-"""The quantities of a point, all at the selected epoch, each with the name of its column."""
+"""The quantities of a point, all at the selected epoch, each with the name of its column, in which
+{} is the metric by which the epoch was selected."""
 DEFINITIONS = (
     "All at the epoch with the best validation score: beta in force at its last update; KL: mean "
     "over training users, summed over latent units; active units: those whose own mean KL is above "
@@ -126,7 +126,7 @@ def _values(scored: Sequence[Record]) -> dict[str, list[float]]:
     return {
         "beta": [epoch["beta"] for epoch in best],
         "validation": [epoch["validation"] for epoch in best],
-        "test": [record.metrics[str(SELECTION)].mean for record in scored if record.metrics],
+        "test": [record.tested for record in scored if record.tested is not None],
         "kl": [epoch["kl"] for epoch in best],
         "active_units": [epoch["active_units"] for epoch in best],
     }
@@ -136,9 +136,10 @@ def table(sweep: Sweep) -> Table:
     """Return the table of a sweep, with one row for each point."""
     # the row with cap 0 is in both modes, and its failures are remarked on once
     shown = [p.row for p in sweep.points if p.cap or p.mode == "annealed"]
+    selection = sweep.group[0].selection
     return Table(
         f"Beta of {sweep.name} on {title(sweep.group)}",
-        ["beta", "cap", "seeds", *QUANTITIES.values()],
+        ["beta", "cap", "seeds", *(name.format(selection) for name in QUANTITIES.values())],
         [_cells(point) for point in sweep.points],
         remarks(shown),
         DEFINITIONS,
@@ -188,7 +189,7 @@ def draw(sweep: Sweep) -> Figure:
         _line(kl, points, "kl", "C2", style, MODES[mode])
         _line(units, points, "active_units", "C3", style, MODES[mode])
     for axes, label in (
-        (scores, str(SELECTION)),
+        (scores, str(sweep.group[0].selection)),
         (kl, QUANTITIES["kl"]),
         (units, QUANTITIES["active_units"]),
     ):

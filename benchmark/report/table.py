@@ -16,7 +16,7 @@ from benchmark.evaluation.metrics import MEANINGS, Metric, standard_error
 from benchmark.evaluation.truth import ROWS as BOUNDS
 from benchmark.records.record import Record
 from benchmark.report.cells import Cell, Table, UserMean, counted
-from benchmark.report.rows import Row, models, names, outside_grids, rows, title
+from benchmark.report.rows import Row, metrics_of, models, names, outside_grids, rows, title
 from benchmark.stats import ALPHA, COARSE, Leaders, Summary, leaders, summarize
 
 CELLS = (
@@ -31,7 +31,12 @@ TESTS = (
     f"{ALPHA:g}. Detectable: the difference that these tests would find four times in five, median "
     f"over the rows; above {COARSE:g} they are too coarse to mark a row."
 )
-PROTOCOL = "Weights of the epoch with the best validation NDCG@100, scored on the test users once."
+SELECTED = "Weights of the epoch with the best validation {}, scored on the test users once."
+SAMPLED = (
+    "A sampled metric ranks a user's target among 99 items drawn at random, not among all. It is "
+    "not comparable with the full ranking's, and may put models in another order (Krichene, Rendle "
+    "2020)."
+)
 TRUTH = (
     "oracle and bayes are bounds, not models: oracle ranks by each user's true type, the best that "
     "anyone can do in expectation; bayes by the posterior over types given the history, from the "
@@ -43,12 +48,14 @@ EXTERNAL = (
 )
 
 
-def results(records: Sequence[Record], folder: Path, metrics: Sequence[Metric]) -> list[Table]:
+def results(
+    records: Sequence[Record], folder: Path, metrics: Sequence[Metric] | None = None
+) -> list[Table]:
     """Return a table for each data set and split, without the points of grids.
 
     Raises DataError if a per-user file is not its record's.
     """
-    return [_table(group, folder, metrics) for group in outside_grids(records)]
+    return [_table(group, folder, metrics_of(group, metrics)) for group in outside_grids(records)]
 
 
 def _table(group: list[Record], folder: Path, metrics: Sequence[Metric]) -> Table:
@@ -200,7 +207,9 @@ def _seed(record: Record) -> str:
 def _definitions(table_rows: list[Row], metrics: Sequence[Metric]) -> str:
     """Return the sentences that define the words and numbers of the table."""
     kinds = " ".join(MEANINGS[kind] for kind in dict.fromkeys(metric.kind for metric in metrics))
-    sentences = [CELLS, TESTS, kinds, PROTOCOL]
+    sentences = [CELLS, TESTS, kinds, SELECTED.format(table_rows[0].records[0].selection)]
+    if any(metric.sampled for metric in metrics):
+        sentences.append(SAMPLED)
     if any(row.spec.model in BOUNDS for row in table_rows):
         sentences.append(TRUTH)
     if any(row.spec.stage == "external" for row in table_rows):

@@ -9,7 +9,6 @@ from itertools import chain
 from statistics import fmean, median
 from typing import Any
 
-from benchmark.evaluation.metrics import SELECTION
 from benchmark.labels import flat_values, named
 from benchmark.records.record import Record
 from benchmark.report.cells import Cell, Mean, Table, counted
@@ -19,7 +18,7 @@ from benchmark.stats import Summary, summarize
 STAGE = "validation"
 """The stage of the trials that are points of a grid."""
 DEFINITIONS = (
-    f"Validation {SELECTION} of the best epoch: mean over seeds ± standard deviation (ddof=1; - "
+    "Validation score of the best epoch: mean over seeds ± standard deviation (ddof=1; - "
     "for one run). Such trials score the validation users only, never a test user. Bold: the best "
     "of a model."
 )
@@ -59,7 +58,7 @@ def _table(group: list[Record]) -> Table:
     )
     return Table(
         _title(group[-1]),
-        ["model", "precision", "seeds", f"validation {SELECTION}", "best epoch"],
+        ["model", "precision", "seeds", f"validation {group[-1].selection}", "best epoch"],
         [_cells(point) for point in points],
         [budget],
         DEFINITIONS,

@@ -11,13 +11,14 @@ from typing import Any
 import torch
 
 from benchmark import environment, plugins
-from benchmark.evaluation.metrics import HEADLINE, SELECTION, standard_error
+from benchmark.evaluation.metrics import headline, standard_error
 from benchmark.evaluation.ranking import Ranking, ScoreError
 from benchmark.records.record import Estimate, Record, Status
 from benchmark.run.facts import facts
 from benchmark.run.progress import Progress
 from benchmark.spec import Data, TrialSpec
 from datasets.errors import DataError
+from datasets.task import Name
 
 
 class Unavailable(Exception):
@@ -55,7 +56,7 @@ def record_of(
         data=data,
         status=status,
         reason=reason,
-        **results(status, ranking, progress),
+        **results(status, ranking, progress, data.task),
         curve=progress.curve,
         cost=progress.cost(),
         resumed=progress.resumed,
@@ -67,19 +68,21 @@ def record_of(
     )
 
 
-def results(status: Status, ranking: Ranking | None, progress: Progress) -> dict[str, Any]:
+def results(
+    status: Status, ranking: Ranking | None, progress: Progress, task: Name
+) -> dict[str, Any]:
     """Return the fields of a record that say how good the model is; none for a failed trial."""
     if status != "ok":
         return {}
-    found = test_results(ranking) if ranking else {}
+    found = test_results(ranking, task) if ranking else {}
     if progress.curve:
         found |= {"best_epoch": progress.best_epoch, "best_validation": progress.best_validation}
     return found
 
 
-def test_results(ranking: Ranking) -> dict[str, Any]:
+def test_results(ranking: Ranking, task: Name) -> dict[str, Any]:
     """Return the fields of a record that say how good the model is on the test users."""
-    per_user = {str(metric): metric(ranking.hit, ranking.targets) for metric in HEADLINE}
+    per_user = {str(metric): metric(ranking.hit, ranking.targets) for metric in headline(task)}
     return {
         "metrics": {
             name: Estimate(mean=float(values.mean()), stderr=standard_error(values))
@@ -116,7 +119,6 @@ def line(record: Record) -> str:
         return f"{record.status}: {record.sentence}"
     seconds = record.cost.total_seconds
     epoch = f" at epoch {record.best_epoch} of {len(record.curve)}" if len(record.curve) > 1 else ""
-    score = record.metrics[str(SELECTION)].mean if record.metrics else record.best_validation
-    return (
-        f"{'' if record.metrics else 'validation '}{SELECTION} {score:.4f}{epoch}, {seconds:.0f} s"
-    )
+    tested = record.tested
+    score, what = (tested, "") if tested is not None else (record.best_validation, "validation ")
+    return f"{what}{record.selection} {score:.4f}{epoch}, {seconds:.0f} s"

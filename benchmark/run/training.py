@@ -20,11 +20,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from benchmark import environment
-from benchmark.evaluation.metrics import SELECTION
-from benchmark.evaluation.ranking import Ranking, evaluate
+from benchmark.evaluation.metrics import selection
+from benchmark.evaluation.ranking import Ranking, Score, evaluate
 from benchmark.run import checkpoint
 from benchmark.run.outcome import Diverged, LogError, Unavailable
 from benchmark.run.progress import Progress, copy_of
@@ -73,12 +72,18 @@ def seed_everything(seed: int | None, epoch: int) -> None:
 def build(trial: Trial, entry: Entry, progress: Progress) -> Recommender[Any]:
     """Make the model: freshly initialised, or as its checkpoint holds it.
 
-    Raises Unavailable if it does not run on the trial's device: never a silent run elsewhere.
+    Raises Unavailable if it does not run on the trial's device, since it is never run elsewhere
+    without a word, or if it cannot score the split's users.
     """
     job, spec = trial.job, trial.job.spec
     if spec.device not in entry.devices:
         raise Unavailable(
             f"{spec.model} is not available on {spec.device}, only on {', '.join(entry.devices)}"
+        )
+    if not (entry.unseen_users or trial.split.weak):
+        raise Unavailable(
+            f"{spec.model} is not available under strong generalisation: it scores only users "
+            "whom it has trained on"
         )
     compute = Compute(
         spec.device, spec.precision or "fp32", job.threads, environment.by_numpy(spec.device)
@@ -102,7 +107,7 @@ def train(model: Recommender[Any], trial: Trial, progress: Progress, notify: Not
     """Run every planned epoch; after each, score the validation users and keep the best weights so
     far.
     """
-    clock, saved = progress.clock, time.monotonic()
+    clock, saved, metric = progress.clock, time.monotonic(), selection(trial.job.data.task)
     with clock("preparation"):
         data = model.prepare(trial.split.train.matrix)
     while model.epoch < model.planned:
@@ -111,8 +116,8 @@ def train(model: Recommender[Any], trial: Trial, progress: Progress, notify: Not
         log = checked(log, model.epoch)
         check_loss(log, progress.curve)
         with clock("validation"):
-            ranking = evaluate(_score(model), trial.split.validation)
-            validation = SELECTION(ranking.hit, ranking.targets).mean()
+            ranking = evaluate(_score(model, trial.split), trial.split.validation)
+            validation = metric(ranking.hit, ranking.targets).mean()
         progress.curve.append({"epoch": model.epoch, "validation": float(validation)} | log)
         more_to_come = model.epoch < model.planned
         if validation > progress.best_validation:
@@ -178,8 +183,9 @@ def test(model: Recommender[Any], split: Split, progress: Progress) -> Ranking:
     if progress.best_weights is not None:
         model.load(progress.best_weights)
     with progress.clock("test"):
-        return evaluate(_score(model), split.test)
+        return evaluate(_score(model, split), split.test)
 
 
-def _score(model: Recommender[Any]) -> Callable[..., Tensor]:
-    return lambda history, users: model.score(history)
+def _score(model: Recommender[Any], split: Split) -> Score:
+    """Return the model's scores, for users whose training rows it knows if they have any."""
+    return lambda history, users: model.score(history, users if split.weak else None)
