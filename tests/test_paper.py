@@ -4,6 +4,7 @@ run, activity.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
+from scipy.stats import t as student
 from scipy.stats import ttest_rel
 
 from benchmark.cli import main
@@ -21,12 +23,21 @@ from benchmark.labels import model_label
 from benchmark.plan import choose
 from benchmark.records import store
 from benchmark.records.record import Record
-from benchmark.report import curves, figures, paper
+from benchmark.report import curves, figures, paper, sizes
 from benchmark.report.cells import Cell, Table
 from benchmark.report.compare import differences, standings
-from benchmark.report.published import DATASETS, NAMES, PROTOCOL, VALUES, published, verdict
+from benchmark.report.published import (
+    NAMES,
+    PROTOCOLS,
+    ROLES,
+    VALUES,
+    Published,
+    first,
+    published,
+    verdict,
+)
 from benchmark.report.rows import rows
-from benchmark.stats import Summary, difference
+from benchmark.stats import Summary, difference, equivalent
 from models.registry import MODELS
 
 
@@ -56,7 +67,6 @@ def text(row: Sequence[Cell]) -> list[str]:
     return [str(cell) for cell in row]
 
 
-PAPERS = tuple(DATASETS)
 ENDS = ("model", "other")
 
 
@@ -65,47 +75,105 @@ def row_of(table: Table, model: str) -> list[str]:
     return text(row)
 
 
+def value(digits: str, stderr: float | None = 0.002, **others) -> Published:
+    given = {"source": "s", "role": "paper", "verified": True, "stderr_verified": True} | others
+    return Published("m", "M", "NDCG@100", float(digits), digits, stderr, **given)
+
+
 @pytest.mark.parametrize(
-    ("mean", "stderr", "their_value", "their_stderr", "said"),
+    ("mean", "sd", "seeds", "seeded", "digits", "their_stderr", "said"),
     [
-        (0.395, 0.002, 0.395, 0.002, "agrees"),
-        (0.400, 0.002, 0.395, 0.002, "agrees"),  # .005 <= 2 sqrt(2) .002 = .00566
-        (0.401, 0.002, 0.395, 0.002, "differs"),
-        (0.389, 0.002, 0.395, 0.002, "differs"),
-        (0.401, 0.003, 0.395, 0.001, "agrees"),  # .006 <= 2 sqrt(9 + 1) .001 = .00632
-        (0.395, 0.002, 0.395, None, None),
+        # within .003 of the value, rounding (.0005) included, where no seed matters
+        (0.3974, None, 1, False, "0.395", 0.002, "equal"),
+        (0.3976, None, 1, False, "0.395", 0.002, "within sampling error"),
+        (0.3979, None, 1, False, "0.3950", 0.002, "equal"),
+        # five seeds: t(.95, 4) = 2.132, and the spread is that of our mean and of one run of theirs
+        (0.3955, 0.0008, 5, True, "0.395", 0.002, "equal"),  # .0010 + 2.132 x .0008 x 1.095
+        (0.3955, 0.0009, 5, True, "0.395", 0.002, "within sampling error"),
+        (0.3950, None, 1, True, "0.395", 0.002, "within sampling error"),  # one seed shows nothing
+        # .005 <= 2 sqrt(2) .002 = .00566
+        (0.4000, 0.0008, 5, True, "0.395", 0.002, "within sampling error"),
+        (0.4010, 0.0008, 5, True, "0.395", 0.002, "differs"),
+        (0.3890, 0.0008, 5, True, "0.395", 0.002, "differs"),
+        # without theirs ours stands for it
+        (0.4000, 0.0008, 5, True, "0.395", None, "within sampling error"),
+        (0.4010, 0.0008, 5, True, "0.395", None, "differs"),
     ],
 )
-def test_a_verdict_is_within_two_standard_errors_or_not(
-    mean, stderr, their_value, their_stderr, said
+def test_a_verdict_says_equal_only_where_the_seeds_show_it(
+    mean, sd, seeds, seeded, digits, their_stderr, said
 ):
-    theirs = published("ml20m")[0].__class__(
-        "m", "M", "NDCG@100", their_value, "", their_stderr, "s", verified=True
-    )
-    assert verdict(Summary(mean, None, stderr, 1), theirs) == said
+    ours = Summary(mean, sd, 0.002, seeds)
+    assert verdict(ours, value(digits, their_stderr), seeded) == said
+
+
+def test_equivalence_is_two_one_sided_tests():
+    """Against scipy: both tests reject a difference of the margin at level .05, or not."""
+    random = np.random.RandomState(0)
+    for _ in range(200):
+        ours = random.normal(0.4, 0.002, size=random.randint(2, 8))
+        theirs, sd, n = 0.4005, ours.std(ddof=1), len(ours)
+        error = sd * np.sqrt(1 + 1 / n)
+        rejected = [
+            student.sf((ours.mean() - theirs + 0.003) / error, n - 1) <= 0.05,
+            student.cdf((ours.mean() - theirs - 0.003) / error, n - 1) <= 0.05,
+        ]
+        assert equivalent(abs(ours.mean() - theirs), sd, n, 0.003) == all(rejected)
 
 
 def test_without_both_values_there_is_no_verdict():
-    assert verdict(None, published("ml20m")[0]) is None
-    assert verdict(Summary(0.4, None, 0.002, 1), None) is None
+    assert verdict(None, value("0.395"), seeded=True) is None
+    assert verdict(Summary(0.4, None, 0.002, 1), None, seeded=True) is None
+    assert verdict(Summary(0.4, None, None, 1), value("0.395"), seeded=True) is None
+
+
+def test_an_error_that_the_authors_printed_stands_for_one_that_is_remembered():
+    remembered = value("0.395", 0.002, stderr_verified=False)
+    printed, stranger = value("0.39535", 0.0027), value("0.40", 0.005, role="third party")
+    assert remembered.text == "0.395 ± 0.002†"
+    assert first([remembered, stranger, printed]).text == "0.395 ± 0.0027"
+    assert first([remembered, stranger]) == remembered
+    assert first([printed, remembered]) == printed
+    assert first([]) is None
+    assert value("0.395", None, verified=False).text == "0.395†"
 
 
 def test_only_the_same_protocol_is_published_and_the_papers_own_comes_first(tmp_path):
+    protocol, other = PROTOCOLS["strong generalisation"], PROTOCOLS["leave-one-out"]
     lines = [
-        "dataset,model,metric,value,stderr,protocol,source,seen",
-        f'ML-20M,Notebook,NDCG@100,.42592,.002,"{PROTOCOL}",their notebook,yes',
-        f'ML-20M,Paper,NDCG@100,0.420,.002,"{PROTOCOL}",Liang2018 Table 2,memory',
-        "ML-20M,Paper,NDCG@100,.5,.002,other split,Liang2018 Table 2,yes",
-        f'Netflix,Paper,NDCG@100,.6,.002,"{PROTOCOL}",Liang2018 Table 2,yes',
+        "dataset,model,metric,value,stderr,stderr_seen,protocol,role,source,seen",
+        f'ML-20M,Rerun,NDCG@100,.41,,,"{protocol}",third party,a blog,yes',
+        f'ML-20M,Notebook,NDCG@100,.42592,.002,yes,"{protocol}",later paper,their notebook,yes',
+        f'ML-20M,Paper,NDCG@100,0.420,.002,memory,"{protocol}",paper,Table 2,memory',
+        "ML-20M,Paper,NDCG@100,.5,.002,yes,other split,paper,Table 2,yes",
+        f'Netflix,Paper,NDCG@100,.6,.002,yes,"{protocol}",paper,Table 2,yes',
+        f'ML-1M,Paper,NDCG@10,.7,,,"{other}",paper,Table 3,yes',
     ]
     (tmp_path / "values.csv").write_text("\n".join(lines))
-    (tmp_path / "names.csv").write_text("published,model\nPaper,mult-vae\nNotebook,mult-vae\n")
-    both = published("ml20m", tmp_path / "values.csv", tmp_path / "names.csv")
-    assert [(one.model, one.name, one.text) for one in both] == [
-        ("mult-vae", "Paper", "0.420 ± 0.002†"),
-        ("mult-vae", "Notebook", ".42592 ± 0.002"),
+    names = ["published,model", "Paper,mult-vae", "Notebook,mult-vae", "Rerun,mult-vae"]
+    (tmp_path / "names.csv").write_text("\n".join(names))
+    files = tmp_path / "values.csv", tmp_path / "names.csv"
+    assert [
+        (one.name, one.text) for one in published("ml20m", "strong generalisation", *files)
+    ] == [
+        ("Paper", "0.420† ± 0.002†"),
+        ("Notebook", ".42592 ± 0.002"),
+        ("Rerun", ".41"),
     ]
-    assert published("ml1m", tmp_path / "values.csv", tmp_path / "names.csv") == []
+    assert published("ml1m", "strong generalisation", *files) == []
+    (sampled,) = published("ncf-ml1m", "leave-one-out", *files)
+    assert sampled.metric == "sampled NDCG@10"
+
+
+def test_every_published_number_says_who_published_it():
+    with VALUES.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert {line["role"] for line in lines} == set(ROLES)
+    for line in lines:
+        own = line["source"].startswith(("Liang2018", "dawenl/vae_cf"))
+        assert own == (line["role"] == "paper")
+        assert bool(line["stderr"]) == bool(line["stderr_seen"])
+        assert ("memory" in line["stderr_seen"]) or "stderr approximate" not in line["source"]
 
 
 def test_every_name_here_is_a_models_and_every_published_one_is_in_the_file():
@@ -118,21 +186,24 @@ def test_every_name_here_is_a_models_and_every_published_one_is_in_the_file():
 def test_table_2_has_published_values_verdicts_and_rows_not_run(found, finished):
     vae = [as_ml20m(r) for r in found if r.spec.model == "mult-vae"]
     ease = [as_ml20m(r) for r in found if r.spec.model == "ease"]
-    first, *others = paper.model_tables([*vae, *ease], finished, PAPERS)
-    assert [t.title.split(" (")[0] for t in [first, *others]] == [
+    table, *others = paper.model_tables([*vae, *ease], finished, absent=True)
+    assert [t.title.split(" (")[0] for t in [table, *others]] == [
         f"Table 2: {n}" for n in ("ml20m", "netflix", "msd")
     ]
     (table_row,) = rows(vae)
     per_user = table_row.per_user(HEADLINE, finished)[0]
-    bound = 2 * np.hypot(np.mean([standard_error(values) for values in per_user]), 0.002)
-    said = "agrees" if abs(per_user.mean() - 0.395) <= bound else "differs"
-    assert row_of(first, "mult-vae")[5] == f"0.395 ± 0.002, {said}"
-    assert row_of(first, "ease")[5] == "0.391"  # no standard error is published, so no verdict
-    assert row_of(first, "SLIM")[4:6] == ["not run", "0.370 ± 0.002"]
-    assert row_of(first, "gaussian-vae")[5].endswith("†")
+    away = per_user.mean() - 0.395
+    bound = 2 * np.hypot(np.mean([standard_error(values) for values in per_user]), 0.0027)
+    said = "within sampling error" if abs(away) <= bound else "differs"
+    assert row_of(table, "mult-vae")[5] == f"0.395 ± 0.0027, {away:+.4f}, {said}"
+    assert row_of(table, "ease")[5].startswith("0.391, ")
+    assert row_of(table, "slim")[4:6] == ["not run", "0.370 ± 0.002†"]
+    assert row_of(table, "gaussian-vae")[5] == "0.383† ± 0.002†"
     assert all(row[4] == "not run" for row in others[0].cells)
-    numbers = next(r for r in first.data if (r["model"], r["metric"]) == ("mult-vae", "Recall@20"))
+    numbers = next(r for r in table.data if (r["model"], r["metric"]) == ("mult-vae", "Recall@20"))
     assert (numbers["published"], numbers["verdict"], numbers["verified"]) == (0.395, said, True)
+    assert (numbers["role"], numbers["stderr_verified"]) == ("paper", True)
+    assert numbers["difference"] == pytest.approx(away)
     assert "0.39535 (Mult-VAE^PR (official notebook run))" in numbers["also_published"]
 
 
@@ -142,20 +213,20 @@ def test_two_splits_of_a_data_set_are_two_tables(found, finished):
         r.model_copy(update={"spec": r.spec.model_copy(update={"split_hash": "f" * 64})})
         for r in ease
     ]
-    titles = [table.title for table in paper.model_tables([*ease, *other], finished, PAPERS)]
+    titles = [table.title for table in paper.model_tables([*ease, *other], finished, absent=True)]
     assert [title.split(" (")[0][9:] for title in titles] == ["ml20m", "ml20m", "netflix", "msd"]
     assert titles[1].endswith("(split ffffffffffff)")
 
 
 def test_options_that_are_not_the_published_ones_are_not_compared(found, finished):
     other = [as_ml20m(r, latent=100) for r in found if r.spec.model == "mult-vae"]
-    first, *_ = paper.model_tables(other, finished, PAPERS)
-    assert row_of(first, "mult-vae[latent=100]")[5] == "-"
-    assert row_of(first, "mult-vae")[4:6] == ["not run", "0.395 ± 0.002"]
+    table, *_ = paper.model_tables(other, finished, absent=True)
+    assert row_of(table, "mult-vae[latent=100]")[5] == "-"
+    assert row_of(table, "mult-vae")[4:6] == ["not run", "0.395 ± 0.0027"]
 
 
 def test_table_4_has_the_likelihoods_alone(found, finished):
-    *published_tables, own = paper.likelihood_tables(found, finished, PAPERS)
+    *published_tables, own = paper.likelihood_tables(found, finished, absent=True)
     assert {row[0].split("[")[0] for row in own.cells} == {"mult-vae", "mult-dae"}
     names = {row[0] for row in published_tables[0].cells}
     assert names == {
@@ -164,7 +235,7 @@ def test_table_4_has_the_likelihoods_alone(found, finished):
 
 
 def test_table_1_counts_the_split(found, finished):
-    (table,) = paper.data_table(found, finished, PAPERS)
+    (table,) = sizes.data_table(found, finished, absent=True)
     data = found[0].data
     assert row_of(table, "ml20m")[1:] == [*["not run"] * 5, "136,677 / 20,108 / 9,990,682"]
     row = row_of(table, found[0].data_label)
@@ -337,7 +408,7 @@ def test_the_papers_tables_say_what_failed_and_what_was_left_out(found, finished
     spec = vae[0].spec.model_copy(update={"code": "other"})
     older = vae[0].model_copy(update={"spec": spec, "finished": "1999-01-01T00:00:00+00:00"})
     last = vae[1].model_copy(update={"best_epoch": len(vae[1].curve)})
-    table, *_ = paper.model_tables([failed, last, older], finished, PAPERS)
+    table, *_ = paper.model_tables([failed, last, older], finished, absent=True)
     assert table.notes == [
         f"{model_label(failed.spec)} seed {failed.spec.seed}: failed: no",
         "Unfinished, and compared with no row: mult-vae (best epoch 3 of 3).",
@@ -348,5 +419,5 @@ def test_the_papers_tables_say_what_failed_and_what_was_left_out(found, finished
 def test_the_papers_data_sets_stand_in_the_tables_only_where_asked(found, finished):
     (one,) = paper.model_tables(found, finished, [])
     assert one.title.startswith(f"Table 2: {found[0].data_label} (")
-    (table,) = paper.data_table(found, finished, [])
+    (table,) = sizes.data_table(found, finished, [])
     assert [row[0] for row in table.cells] == [found[0].data_label]
