@@ -50,13 +50,17 @@ TENTH = DatasetConfig(min_rating=4)
 """The options of data sets of which a tenth of the users is held out."""
 
 
-def _source(name: str, member: str, checksum: str, folder: str = "") -> Source:
-    """Return where the archive NAME.zip is had; its ``folder`` has that name too if not given."""
+def _source(name: str, member: str, checksum: str = "", folder: str = "") -> Source:
+    """Return where the archive NAME.zip is had; its ``folder`` has that name too if not given.
+
+    Without a ``checksum`` it is the one in NAME.zip.md5 beside the archive.
+    """
     return Source(
         url="https://files.grouplens.org/datasets/movielens/",
         files=(f"{name}.zip",),
         others=((f"{folder or name}/{member}",), (member,)),
-        checksums={f"{name}.zip": checksum},
+        checksums={f"{name}.zip": checksum} if checksum else {},
+        md5_beside=not checksum,
         licence="GroupLens: research use, no redistribution without permission",
         citation="Harper, Konstan, The MovieLens Datasets: History and Context, ACM TiiS 2015",
     )
@@ -129,6 +133,15 @@ class ML25M(OneFile):
     member: ClassVar[str] = "ratings.csv"
     layout: ClassVar[Layout] = STARS
     source: ClassVar[Source] = _source("ml-25m", member, "md5:6b51fb2759a8657d3bfcbfc42b592ada")
+
+
+@register("ml32m", TENTH, "ml-32m", "movielens-32m")
+class ML32M(OneFile):
+    """MovieLens-32M: 32 million ratings of 0.5 to 5 stars by 200,948 users; 4 and more count."""
+
+    member: ClassVar[str] = "ratings.csv"
+    layout: ClassVar[Layout] = STARS
+    source: ClassVar[Source] = _source("ml-32m", member)
 
 
 @register("ml-latest-small", TENTH, "movielens-latest-small")

@@ -143,6 +143,7 @@ WRITERS: dict[str, Writer] = {
     "ml10m": dat_of("ml-10M100K"),
     "ml20m": csv_of("ml-20m"),
     "ml25m": csv_of("ml-25m"),
+    "ml32m": csv_of("ml-32m"),
     "ml-latest-small": csv_of("ml-latest-small"),
     "netflix": netflix,
     "msd": msd,
@@ -150,7 +151,7 @@ WRITERS: dict[str, Writer] = {
     "lastfm-2k": lastfm,
     "synthetic": synthetic,
 }
-HALF_STARS = ("ml10m", "ml20m", "ml25m", "ml-latest-small")
+HALF_STARS = ("ml10m", "ml20m", "ml25m", "ml32m", "ml-latest-small")
 OTHER_FORMS: list[tuple[str, Writer]] = [("netflix", combined), ("gowalla", lightgcn)]
 
 

@@ -201,6 +201,7 @@ def test_defaults_are_the_papers():
         "ml10m": (4, 0, 5, None),
         "ml20m": (4, 0, 5, 10_000),
         "ml25m": (4, 0, 5, None),
+        "ml32m": (4, 0, 5, None),
         "ml-latest-small": (4, 0, 5, None),
         "netflix": (4, 0, 5, 40_000),
         "msd": (None, 200, 20, 50_000),

@@ -22,6 +22,7 @@ FILES = {
     "ml1m": ("ml-1m.zip", "ml-1m/", "ratings.dat"),
     "ml10m": ("ml-10m.zip", "ml-10M100K/", "ratings.dat"),
     "ml25m": ("ml-25m.zip", "ml-25m/", "ratings.csv"),
+    "ml32m": ("ml-32m.zip", "ml-32m/", "ratings.csv"),
     "lastfm-2k": ("hetrec2011-lastfm-2k.zip", "", "user_artists.dat"),
 }
 """The archive of each, its folder inside that archive, and the file there."""
@@ -31,6 +32,7 @@ CONTENT = {
     "ml1m": "7::10::3::978300760\n5::302::4::978302109\n7::2::5::0\n",
     "ml10m": "7::10::3.5::838985046\n5::302::4::838983525\n7::2::0.5::0\n",
     "ml25m": "userId,movieId,rating,timestamp\n7,10,3.5,1147880044\n5,302,4.0,0\n7,2,0.5,0\n",
+    "ml32m": "userId,movieId,rating,timestamp\n7,10,3.5,944249077\n5,302,4.0,0\n7,2,0.5,0\n",
     "lastfm-2k": "userID\tartistID\tweight\n7\t10\t13883\n5\t302\t1\n7\t2\t352698\n",
 }
 STARS = {
@@ -38,6 +40,7 @@ STARS = {
     "ml1m": [3, 4, 5],
     "ml10m": [3.5, 4, 0.5],
     "ml25m": [3.5, 4, 0.5],
+    "ml32m": [3.5, 4, 0.5],
     "lastfm-2k": None,
 }
 
@@ -147,15 +150,97 @@ def test_another_archive_than_the_published_is_refused_or_said_to_be_unverified(
     archive = FILES[name][0]
     source = DATASETS[name].dataset.source
     site.files[archive] = b"another archive"
+    site.files[f"{archive}.md5"] = b"0" * 32
     (tmp_path / "data").mkdir()
     with pytest.raises(DataError, match=rf"checksum (sha256|md5):\w+; put {archive} from https:.*"):
         fetch.download(source, tmp_path / "data")
     assert list((tmp_path / "data").iterdir()) == []
     path = packed(tmp_path / "own" / archive, name, CONTENT[name].encode())
+    if source.md5_beside:
+        path.with_name(f"{archive}.md5").write_bytes(site.files[f"{archive}.md5"])
     assert fetch.find(source, tmp_path / "own") == (path,)
     assert not fetch.verified(source, (path,))
     said = f"{archive} is not the published {archive} with its checksum: unverified"
     assert fetch.unverified(source, (path,)) == said
+
+
+WAYS = {"md5sum": "{}  ml-32m.zip\n", "BSD": "MD5 (ml-32m.zip) = {}\n", "alone": "{}"}
+"""How programs write a checksum; GroupLens has files of the first two."""
+
+
+def prepare_ml32m(data: Path, tmp_path: Path) -> tuple[str, ...]:
+    dataset = DATASETS["ml32m"].dataset(small("ml32m"))
+    return cache.prepare("ml32m", dataset, data, tmp_path / "cache", protocol=1).notes
+
+
+@pytest.fixture
+def ml32m(tmp_path) -> Path:
+    """A small ml-32m.zip, without repeats."""
+    found = rows(half=True).drop_duplicates(["user", "item"])
+    raw_files.WRITERS["ml32m"](tmp_path / "raw", found)
+    content = (tmp_path / "raw" / "ml-32m" / "ratings.csv").read_bytes()
+    return packed(tmp_path / "own" / "ml-32m.zip", "ml32m", content)
+
+
+def digest(path: Path) -> str:
+    return hashlib.md5(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("upper", [False, True])
+def test_ml32m_is_downloaded_and_verified_by_the_md5_file_beside_it(
+    way, upper, ml32m, tmp_path, site
+):
+    said = digest(ml32m).upper() if upper else digest(ml32m)
+    site.files |= {
+        "ml-32m.zip": ml32m.read_bytes(),
+        "ml-32m.zip.md5": WAYS[way].format(said).encode(),
+    }
+    assert prepare_ml32m(tmp_path / "data", tmp_path) == ()
+    url = "https://files.grouplens.org/datasets/movielens/ml-32m.zip"
+    assert site.asked == [f"{url}.md5", url]
+    names = sorted(path.name for path in (tmp_path / "data").iterdir())
+    assert names == ["ml-32m.zip", "ml-32m.zip.md5"]
+
+
+def test_ml32m_with_another_checksum_than_its_md5_file_is_refused(ml32m, tmp_path, site):
+    """Neither is kept, as the md5 file may be the wrong one: the same command gets both anew."""
+    site.files |= {"ml-32m.zip": ml32m.read_bytes() + b"x", "ml-32m.zip.md5": b"0" * 32}
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"published checksum md5:0{32}; put ml-32m.zip from"):
+            prepare_ml32m(tmp_path / "data", tmp_path)
+        assert list((tmp_path / "data").iterdir()) == []
+    assert len(site.asked) == 4
+
+
+@pytest.mark.parametrize("content", [None, b"<html>not found</html>", b"", b"0" * 40])
+def test_without_its_md5_file_ml32m_is_not_downloaded(content, ml32m, tmp_path, site):
+    site.files["ml-32m.zip"] = ml32m.read_bytes()
+    if content is not None:
+        site.files["ml-32m.zip.md5"] = content
+    why = "could not be downloaded" if content is None else "holds no MD5 checksum"
+    with pytest.raises(DataError, match=rf"ml-32m.zip.md5 .*{why}.* put ml-32m.zip from https:"):
+        prepare_ml32m(tmp_path / "data", tmp_path)
+    assert list((tmp_path / "data").iterdir()) == []
+    assert [url.rsplit("/", 1)[1] for url in site.asked] == ["ml-32m.zip.md5"]
+
+
+def test_an_own_ml32m_is_verified_where_its_md5_file_is_beside_it(ml32m, tmp_path, site):
+    unverified = "archive unverified, as that needs ml-32m.zip with ml-32m.zip.md5 beside it"
+    assert prepare_ml32m(tmp_path / "raw", tmp_path / "1") == (f"ratings.csv: {unverified}",)
+    assert prepare_ml32m(ml32m.parent, tmp_path / "2") == (f"ml-32m.zip: {unverified}",)
+    beside = ml32m.with_name("ml-32m.zip.md5")
+    beside.write_text(f"{digest(ml32m)}  ml-32m.zip\n")
+    assert prepare_ml32m(ml32m.parent, tmp_path / "3") == ()
+    beside.write_text("no checksum")
+    assert prepare_ml32m(ml32m.parent, tmp_path / "4") == (f"ml-32m.zip: {unverified}",)
+    assert site.asked == []
+
+
+def test_an_md5_file_counts_only_where_one_is_published(tmp_path):
+    path = packed(tmp_path / "ml-25m.zip", "ml25m", CONTENT["ml25m"].encode())
+    path.with_name("ml-25m.zip.md5").write_text(digest(path))
+    assert not fetch.verified(DATASETS["ml25m"].dataset.source, (path,))
 
 
 def test_the_published_checksums():
@@ -169,6 +254,7 @@ def test_the_published_checksums():
         "ml100k": [("ml-100k.zip", "md5:0e33842e24a9c977be4e0107933c0723")],
         "ml10m": [("ml-10m.zip", "md5:ce571fd55effeba0271552578f2648bd")],
         "ml25m": [("ml-25m.zip", "md5:6b51fb2759a8657d3bfcbfc42b592ada")],
+        "ml32m": [],
         "lastfm-2k": [("hetrec2011-lastfm-2k.zip", f"sha256:{lastfm}")],
     }
 
@@ -179,6 +265,7 @@ def test_the_published_checksums():
         ("movielens-100k", "ml100k"),
         ("ml-10m", "ml10m"),
         ("movielens-25m", "ml25m"),
+        ("movielens-32m", "ml32m"),
         ("hetrec2011-lastfm-2k", "lastfm-2k"),
     ],
 )
