@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ class Source:
     """
     checksums: Mapping[str, str] = field(default_factory=dict)
     """The published checksums by file name, as ``sha256:...`` or ``md5:...``."""
+    md5_beside: bool = False
+    """Whether the checksum of NAME is published beside it, in a file NAME.md5, instead."""
 
     def by_hand(self, data_dir: Path) -> str:
         """Return what a person without internet must do, as a part of a sentence."""
@@ -62,8 +65,25 @@ def _matching(data_dir: Path, pattern: str) -> list[Path]:
 
 def verified(source: Source | None, raw: tuple[Path, ...]) -> bool:
     """Return whether there are files and each of them has its published checksum."""
-    known = source.checksums if source else {}
+    known = checksums(source, raw[0].parent) if source and raw else {}
     return bool(raw) and all(path.name in known and _has(path, known[path.name]) for path in raw)
+
+
+def checksums(source: Source, folder: Path) -> Mapping[str, str]:
+    """Return the published checksums by file name; .md5 files are read if ``folder`` has them."""
+    if not source.md5_beside:
+        return source.checksums
+    found = {
+        Path(name).name: _digest_in(folder / f"{Path(name).name}.md5") for name in source.files
+    }
+    return {name: f"md5:{digest}" for name, digest in found.items() if digest}
+
+
+def _digest_in(path: Path) -> str | None:
+    """Return what a file of md5sum or of BSD's md5 says; None if it is absent or says nothing."""
+    said = path.read_text(errors="replace") if path.is_file() else ""
+    found = re.search(r"\b[0-9a-f]{32}\b", said.lower())
+    return found[0] if found else None
 
 
 def _has(path: Path, checksum: str) -> bool:
@@ -78,9 +98,10 @@ def name_of(raw: tuple[Path, ...]) -> str:
 
 def unverified(source: Source, raw: tuple[Path, ...]) -> str:
     """Return a note for files without a published checksum, or with another one."""
-    name = name_of(raw)
-    if not source.checksums:
-        files = " and ".join(source.files)
+    name, files = name_of(raw), " and ".join(source.files)
+    if not checksums(source, raw[0].parent):
+        if source.md5_beside:
+            return f"{name}: archive unverified, as that needs {files} with {files}.md5 beside it"
         return f"{name}: archive unverified, as no checksum of {files} is published"
     return f"{name} is not the published {source.files[0]} with its checksum: unverified"
 
@@ -97,12 +118,25 @@ def download(source: Source, data_dir: Path) -> tuple[Path, ...]:
         f"{', '.join(source.files)}: {source.licence}. To be cited: {source.citation}", flush=True
     )
     pooch.get_logger().setLevel("WARNING")
+    for name in source.files if source.md5_beside else ():
+        _download_md5(source, data_dir, name)
     return tuple(_download(source, data_dir, name) for name in source.files)
+
+
+def _download_md5(source: Source, data_dir: Path, name: str) -> None:
+    """Download the file with the checksum of ``name``; raise DataError if there is none in it."""
+    path = _download(source, data_dir, f"{name}.md5")
+    if not _digest_in(path):
+        path.unlink()
+        raise DataError(
+            f"the file from {source.url}{path.name} holds no MD5 checksum, so what is downloaded "
+            f"could not be verified; {source.by_hand(data_dir)}"
+        )
 
 
 def _download(source: Source, data_dir: Path, name: str) -> Path:
     path, by_hand = data_dir / name, source.by_hand(data_dir)
-    url, checksum = source.url + path.name, source.checksums.get(path.name)
+    url, checksum = source.url + path.name, checksums(source, path.parent).get(path.name)
     part = path.with_name(f".{path.name}.download") / "part"
     # without the lock two processes could write to the same part
     with atomic.lock(path.parent, path.name, wait=True):
@@ -120,6 +154,8 @@ def _download(source: Source, data_dir: Path, name: str) -> Path:
             ) from error
         # pooch raises it for a wrong checksum, after it has deleted the file
         except ValueError as error:
+            if source.md5_beside:  # it may be the wrong one of the two
+                path.with_name(f"{path.name}.md5").unlink(missing_ok=True)
             raise DataError(
                 f"the file from {url} does not have the published checksum {checksum}; {by_hand}"
             ) from error

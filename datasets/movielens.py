@@ -19,15 +19,63 @@ STARS = Layout(
 )
 
 
-def _source(name: str, member: str, sha256: str) -> Source:
+# polars separates columns at one character, so "::" leaves an empty column between two others
+COLONS = Layout(
+    {
+        "user": "whole",
+        "gap 1": "nothing",
+        "item": "whole",
+        "gap 2": "nothing",
+        "rating": "number",
+        "gap 3": "nothing",
+        "timestamp": "whole",
+    },
+    "user",
+    "item",
+    "rating",
+    separator=":",
+    quoted=False,
+    form="user::item::rating::timestamp, all of them numbers",
+)
+TABS = Layout(
+    {"user": "whole", "item": "whole", "rating": "number", "timestamp": "whole"},
+    "user",
+    "item",
+    "rating",
+    separator="\t",
+    quoted=False,
+    form="user, item, rating and timestamp, all of them numbers, between tabs",
+)
+TENTH = DatasetConfig(min_rating=4)
+"""The options of data sets of which a tenth of the users is held out."""
+
+
+def _source(name: str, member: str, checksum: str = "", folder: str = "") -> Source:
+    """Return where the archive NAME.zip is had; its ``folder`` has that name too if not given.
+
+    Without a ``checksum`` it is the one in NAME.zip.md5 beside the archive.
+    """
     return Source(
         url="https://files.grouplens.org/datasets/movielens/",
         files=(f"{name}.zip",),
-        others=((f"{name}/{member}",), (member,)),
-        checksums={f"{name}.zip": f"sha256:{sha256}"},
+        others=((f"{folder or name}/{member}",), (member,)),
+        checksums={f"{name}.zip": checksum} if checksum else {},
+        md5_beside=not checksum,
         licence="GroupLens: research use, no redistribution without permission",
         citation="Harper, Konstan, The MovieLens Datasets: History and Context, ACM TiiS 2015",
     )
+
+
+@register("ml100k", TENTH, "ml-100k", "movielens-100k")
+class ML100K(OneFile):
+    """MovieLens-100K: 100,000 ratings of 1 to 5 stars by 943 users; 4 stars and more count.
+
+    Its rows are in no order of users or time, and their order decides the split.
+    """
+
+    member: ClassVar[str] = "u.data"
+    layout: ClassVar[Layout] = TABS
+    source: ClassVar[Source] = _source("ml-100k", member, "md5:0e33842e24a9c977be4e0107933c0723")
 
 
 @register("ml1m", DatasetConfig(min_rating=4, held_out=600), "ml-1m", "movielens-1m")
@@ -35,26 +83,20 @@ class ML1M(OneFile):
     """MovieLens-1M: a million ratings of 1 to 5 stars by 6,040 users; 4 stars and more count."""
 
     member: ClassVar[str] = "ratings.dat"
-    # polars separates columns at one character, so "::" leaves an empty column between two others
-    layout: ClassVar[Layout] = Layout(
-        {
-            "user": "whole",
-            "gap 1": "nothing",
-            "item": "whole",
-            "gap 2": "nothing",
-            "rating": "number",
-            "gap 3": "nothing",
-            "timestamp": "whole",
-        },
-        "user",
-        "item",
-        "rating",
-        separator=":",
-        quoted=False,
-        form="user::item::rating::timestamp, all of them numbers",
-    )
+    layout: ClassVar[Layout] = COLONS
     source: ClassVar[Source] = _source(
-        "ml-1m", member, "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20"
+        "ml-1m", member, "sha256:a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20"
+    )
+
+
+@register("ml10m", TENTH, "ml-10m", "movielens-10m")
+class ML10M(OneFile):
+    """MovieLens-10M: 10 million ratings of 0.5 to 5 stars by 69,878 users; 4 and more count."""
+
+    member: ClassVar[str] = "ratings.dat"
+    layout: ClassVar[Layout] = COLONS
+    source: ClassVar[Source] = _source(
+        "ml-10m", member, "md5:ce571fd55effeba0271552578f2648bd", folder="ml-10M100K"
     )
 
 
@@ -68,7 +110,7 @@ class ML20M(OneFile):
     member: ClassVar[str] = "ratings.csv"
     layout: ClassVar[Layout] = STARS
     source: ClassVar[Source] = _source(
-        "ml-20m", member, "96f243c338a8665f6bcc89c53edf6ee39162a846940de6b7c8c48aeada765ff3"
+        "ml-20m", member, "sha256:96f243c338a8665f6bcc89c53edf6ee39162a846940de6b7c8c48aeada765ff3"
     )
     published: ClassVar[Published] = Published(
         ML20M_OPTIONS,
@@ -84,7 +126,25 @@ class ML20M(OneFile):
     )
 
 
-@register("ml-latest-small", DatasetConfig(min_rating=4), "movielens-latest-small")
+@register("ml25m", TENTH, "ml-25m", "movielens-25m")
+class ML25M(OneFile):
+    """MovieLens-25M: 25 million ratings of 0.5 to 5 stars by 162,541 users; 4 and more count."""
+
+    member: ClassVar[str] = "ratings.csv"
+    layout: ClassVar[Layout] = STARS
+    source: ClassVar[Source] = _source("ml-25m", member, "md5:6b51fb2759a8657d3bfcbfc42b592ada")
+
+
+@register("ml32m", TENTH, "ml-32m", "movielens-32m")
+class ML32M(OneFile):
+    """MovieLens-32M: 32 million ratings of 0.5 to 5 stars by 200,948 users; 4 and more count."""
+
+    member: ClassVar[str] = "ratings.csv"
+    layout: ClassVar[Layout] = STARS
+    source: ClassVar[Source] = _source("ml-32m", member)
+
+
+@register("ml-latest-small", TENTH, "movielens-latest-small")
 class MLLatestSmall(OneFile):
     """MovieLens latest-small of September 2018: 100,836 ratings by 610 users; 4 and more count.
 
@@ -96,5 +156,5 @@ class MLLatestSmall(OneFile):
     source: ClassVar[Source] = _source(
         "ml-latest-small",
         member,
-        "696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436",
+        "sha256:696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436",
     )

@@ -44,9 +44,18 @@ def write_lines(path: Path, lines: list[str]) -> None:
     path.write_bytes("".join(f"{line}\n" for line in lines).encode())
 
 
-def ml1m(folder: Path, found: pd.DataFrame) -> pd.DataFrame:
-    lines = [f"{u}::{i}::{r:.0f}::978300760" for u, i, r in found.itertuples(index=False)]
-    write_lines(folder / "ml-1m" / "ratings.dat", lines)
+def dat_of(name: str) -> Callable[[Path, pd.DataFrame], pd.DataFrame]:
+    def write(folder: Path, found: pd.DataFrame) -> pd.DataFrame:
+        lines = [f"{u}::{i}::{r:g}::978300760" for u, i, r in found.itertuples(index=False)]
+        write_lines(folder / name / "ratings.dat", lines)
+        return found
+
+    return write
+
+
+def ml100k(folder: Path, found: pd.DataFrame) -> pd.DataFrame:
+    lines = [f"{u}\t{i}\t{r:.0f}\t881250949" for u, i, r in found.itertuples(index=False)]
+    write_lines(folder / "ml-100k" / "u.data", lines)
     return found
 
 
@@ -96,6 +105,13 @@ def msd(folder: Path, found: pd.DataFrame) -> pd.DataFrame:
     lines = [f"{u}\t{i}\t{r:.0f}" for u, i, r in named.itertuples(index=False)]
     write_lines(folder / "train_triplets.txt", lines)
     return named
+
+
+def lastfm(folder: Path, found: pd.DataFrame) -> pd.DataFrame:
+    lines = [f"{u}\t{i}\t{r * 100:.0f}" for u, i, r in found.itertuples(index=False)]
+    path = folder / "hetrec2011-lastfm-2k" / "user_artists.dat"
+    write_lines(path, ["userID\tartistID\tweight", *lines])
+    return found
 
 
 def gowalla(folder: Path, found: pd.DataFrame) -> pd.DataFrame:
@@ -155,16 +171,22 @@ def ncf(name: str) -> Writer:
 
 
 WRITERS: dict[str, Writer] = {
-    "ml1m": ml1m,
+    "ml100k": ml100k,
+    "ml1m": dat_of("ml-1m"),
+    "ml10m": dat_of("ml-10M100K"),
     "ml20m": csv_of("ml-20m"),
+    "ml25m": csv_of("ml-25m"),
+    "ml32m": csv_of("ml-32m"),
     "ml-latest-small": csv_of("ml-latest-small"),
     "netflix": netflix,
     "msd": msd,
     "gowalla": gowalla,
+    "lastfm-2k": lastfm,
     "synthetic": synthetic,
     "ncf-ml1m": ncf("ml-1m"),
     "ncf-pinterest": ncf("pinterest-20"),
 }
+HALF_STARS = ("ml10m", "ml20m", "ml25m", "ml32m", "ml-latest-small")
 OTHER_FORMS: list[tuple[str, Writer]] = [("netflix", combined), ("gowalla", lightgcn)]
 
 

@@ -21,7 +21,7 @@ from datasets import cache, fetch, pro_sg
 from datasets.errors import DataError
 from datasets.registry import ALIASES, DATASETS
 from datasets.task import LEAVE_ONE_OUT
-from tests.raw_files import OTHER_FORMS, WRITERS, rows, small
+from tests.raw_files import HALF_STARS, OTHER_FORMS, WRITERS, rows, small
 from tests.slow_split import slow_files, slow_filter, slow_leave_one_out
 
 OURS = [
@@ -51,7 +51,7 @@ def made(name: str, folder) -> tuple[dict[str, str], list[str]]:
 @pytest.mark.parametrize(("name", "write"), FORMS, **named)
 @pytest.mark.parametrize("seed", range(3))
 def test_the_split_equals_a_plain_transcription(name, write, seed, tmp_path):
-    found = write(tmp_path, rows(seed, half=name in ("ml20m", "ml-latest-small")))
+    found = write(tmp_path, rows(seed, half=name in HALF_STARS))
     files, notes = made(name, tmp_path)
     assert files == expected(name, found)
     assert any("repeats" in note for note in notes) == (name not in ("synthetic", "netflix"))
@@ -199,13 +199,18 @@ def test_defaults_are_the_papers():
     }
     assert usual == {
         "synthetic": (None, 0, 5, None),
+        "ml100k": (4, 0, 5, None),
         "ml1m": (4, 0, 5, 600),
+        "ml10m": (4, 0, 5, None),
         "ml20m": (4, 0, 5, 10_000),
+        "ml25m": (4, 0, 5, None),
+        "ml32m": (4, 0, 5, None),
         "ml-latest-small": (4, 0, 5, None),
         "netflix": (4, 0, 5, 40_000),
         "msd": (None, 200, 20, 50_000),
         "gowalla": (None, 0, 5, 3_000),
         "ncf-ml1m": (None, 0, 0, None),
         "ncf-pinterest": (None, 0, 0, None),
+        "lastfm-2k": (None, 0, 5, None),
     }
     assert all(entry.config.split_seed == 98765 for entry in DATASETS.values())
