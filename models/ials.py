@@ -54,18 +54,14 @@ ROWS = 4096
 class IALSConfig(Config):
     """Options of iALS."""
 
-    factors: Annotated[PositiveInt, Search(32, 2048, log=True)] = 128
-    """K, the number of factors of a user and of an item (tuned on ml1m validation; paper: 2048 on
-    ML-20M, 8192 on MSD)."""
-    alpha0: Annotated[PositiveFloat, Search(0.01, 10, log=True)] = 1.0
-    """The weight of every pair; an observed pair weighs 1 more (tuned on ml1m validation; paper:
-    0.1 on ML-20M, 0.02 on MSD)."""
-    l2: Annotated[PositiveFloat, Search(0.0003, 0.1, log=True)] = 0.003
-    """The weight of the squared norms (tuned on ml1m validation; paper: 0.003 on ML-20M, 0.002 on
-    MSD)."""
+    factors: Annotated[PositiveInt, Search(32, 2048, log=True)] = 256
+    """K, the number of factors (tuned on ml1m validation; paper: 2048 on ML-20M, 8192 on MSD)."""
+    alpha0: Annotated[PositiveFloat, Search(0.01, 10, log=True)] = 0.3
+    """The weight of every pair (tuned on ml1m validation; paper: 0.1 on ML-20M, 0.02 on MSD)."""
+    l2: Annotated[PositiveFloat, Search(0.0003, 0.1, log=True)] = 0.007
+    """The weight of squared norms (tuned on ml1m; paper: 0.003 on ML-20M, 0.002 on MSD)."""
     nu: NonNegativeFloat = 1.0
-    """The exponent with which a user's or item's squared norm weighs more the more pairs are hers
-    (paper: 1); with 0, all weigh the same."""
+    """The exponent of the weights w of the squared norms (paper: 1); with 0, all of them are 1."""
     epochs: PositiveInt = 16
     """How many times both X and Y are solved for (paper: 16)."""
 
@@ -164,7 +160,7 @@ def blocks(size: Tensor, factors: int, most: int) -> Iterator[Tensor]:
 
 
 def padded(x: CSR) -> tuple[Tensor, Tensor]:
-    """Return ones where a row has an item, and the items, 0 where it has none: two (B, n)."""
+    """Return ones where rows have an item, and the items, with 0 for padding: two (B, n)."""
     there = torch.arange(int(x.size.max()), device=x.size.device) < x.size[:, None]
     own = torch.zeros(there.shape, dtype=torch.int64, device=x.size.device)
     own[there] = x.col
