@@ -3,3 +3,6 @@
 from models import als, bpr, linear, neumf, popularity, variants
 
 __all__ = ["als", "bpr", "linear", "neumf", "popularity", "variants"]
+from models import als, bpr, ials, item_knn, linear, popularity, variants
+
+__all__ = ["als", "bpr", "ials", "item_knn", "linear", "popularity", "variants"]
