@@ -1,51 +1,46 @@
-"""SLIM: sparse linear regression of every item on the others.
+"""SLIM: sparse, nonnegative linear regression of every item on the others.
 
 Objective: min_B ||X - X B||_F^2 / 2 + l2 ||B||_F^2 / 2 + l1 ||B||_1 with B >= 0 and diag(B) = 0.
-Its columns are one problem each. Scores: history x B, for a user never seen too.
+Scores: history x B, for users never seen too.
 
 Ning, Karypis 2011, "SLIM: Sparse Linear Methods for Top-N Recommender Systems", ICDM 2011.
 
-Differences from the paper: none in the mathematics. Only the solver is another. The paper descends
-along one coordinate at a time. Here a column b with the Gram matrix G = X'X is solved for by active
-sets (after Lawson, Hanson 1974, "Solving Least Squares Problems"), which is exact up to rounding:
-1. The gradient is g = G b - G_j + l2 b + l1. The items outside of the support on which it is most
-   negative enter the support; their number is that of the support at most, and START at least.
-2. On the support, b solves a linear system in float64; items whose weight would not be positive
-   leave until none does. The objective falls at each step, so no support comes twice.
-This ends when the optimality conditions hold: the largest |g_i| where b_i > 0 and -g_i elsewhere is
-at most TOLERANCE times what it is at b = 0, max(G_ij - l1). That scale is also the one of the
-rounding errors, for G b is a sum of positive numbers, which the conditions bound by it.
-
-An epoch solves for every n-th item, from another first one each time, so that all are solved for
-after n epochs and no weight is ever far from its optimum. Items not yet solved for score 0.
+Differences from the paper: none in the problem, which has one minimiser. The paper descends along
+one coordinate at a time. Here a column b of B, of item j, is solved for in rounds, with an active
+set (after Lawson, Hanson 1974, "Solving Least Squares Problems"). With G = X'X, the gradient of its
+objective is g = G b - G_j + l2 b + l1. In a round,
+1. of the items with b = 0 and g < 0, those with the smallest g enter: as many as b has weights, or
+   START if that is more;
+2. the weights of b and of these items are solved for in float64. Items whose weight would not be
+   positive leave, until there are none. This lowers the objective, so no set of items comes twice.
+It ends when the optimality conditions hold: neither |g_i| where b_i > 0, nor -g_i elsewhere, is
+more than TOLERANCE times the largest -g at b = 0, max_i G_ij - l1. Float32 can meet that on any
+data: G b is a sum of positive numbers, and at most this large where the conditions bind.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Annotated
 
 import numpy as np
 import torch
 from pydantic import NonNegativeFloat, PositiveFloat
 from scipy.linalg import cho_factor, cho_solve
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from models.base import Compute, Config, Log, Recommender, Search
 from models.batches import CSR
-from models.gram import BLOCK, gram
+from models.gram import BLOCK, blocks, gram
 from models.registry import register
 
-COLUMNS = 1024
-"""The most items that an epoch solves for."""
 TOLERANCE = 1e-5
-"""The largest violation of the optimality conditions, as a share of that at b = 0."""
+"""The largest violation of an optimality condition, as a share of the column's largest at b = 0."""
 START = 32
-"""The most items that enter an empty support."""
+"""The most items that enter a column without weights."""
 ROUNDS = 100
-"""The most times that items enter; about ten are usual."""
+"""The most rounds; about ten are usual."""
 DENSITY = 0.1
 """The share of weights that are not 0 in the forecast of memory."""
 
@@ -66,62 +61,44 @@ class SLIMConfig(Config):
     deterministic=True,
 )
 class SLIM(Recommender[SLIMConfig]):
-    """Sparse, nonnegative item-item regression, solved to a stated tolerance."""
+    """Sparse, nonnegative item-item regression, solved to a tolerance in a single epoch."""
 
     net: dict[str, Tensor]
 
     def __init__(self, config: SLIMConfig, shape: tuple[int, int], compute: Compute) -> None:
         super().__init__(config, shape, compute)
-        self.keep(csr_matrix((shape[1], shape[1]), dtype=np.float32))
+        self.net = {}
 
     @classmethod
     def memory(cls, config: SLIMConfig, shape: tuple[int, int]) -> int:
         items = shape[1]
-        # a sparse weight is four bytes, and its place another four
-        B = int(8 * DENSITY * items**2)
-        # B and its successor; the best and the next best; what a checkpoint is written from
-        held, best, checkpoint = 2, 2, 2
-        # the parts of the Gram matrix, or the gradient, the product in it and G's rows
-        work = 4 * 3 * max(BLOCK, COLUMNS) * items
-        return 4 * items**2 + work + B * (held + best + checkpoint)
-
-    @property
-    def planned(self) -> int:
-        return -(-self.shape[1] // COLUMNS)
+        # G, and blocks: first its parts, then pulls, violations and a copy
+        dense = 4 * items**2 + 3 * 4 * min(BLOCK, items) * items
+        # numbers and their places, in blocks, together and transposed
+        return dense + 3 * 8 * int(DENSITY * items**2)
 
     @property
     def B(self) -> csr_matrix:
-        """The weights: (I, I), where column j scores item j."""
+        """The weights, of which column j is for the scores of item j: (I, I) float32."""
         crow, col, value = (self.net[name].numpy() for name in ("crow", "col", "value"))
-        return csr_matrix((value, col, crow), shape=(self.shape[1], self.shape[1]))
+        return csr_matrix((value, col, crow), (self.shape[1], self.shape[1]))
 
-    def keep(self, B: csr_matrix) -> None:
-        """Set the weights to ``B``."""
+    def train_epoch(self, data: csr_matrix) -> Log:
+        G = gram(data, out=np.empty((self.shape[1], self.shape[1]), dtype=np.float32))
+        # more threads would slow down the linear systems, which are small
+        with threadpool_limits(1, "blas"):
+            solved = [Columns(G, block, self.config).solve() for block in blocks(len(G))]
+        rows, shares, rounds = zip(*solved, strict=True)
+        B = csr_matrix(vstack(rows).T)
         parts = {"crow": B.indptr, "col": B.indices, "value": B.data}
         self.net = {name: torch.from_numpy(part) for name, part in parts.items()}
-
-    def prepare(self, train: csr_matrix) -> Tensor:
-        # torch allocates aligned memory
-        G = torch.empty(self.shape[1], self.shape[1])
-        gram(train, out=G.numpy())
-        return G
-
-    def train_epoch(self, data: Tensor) -> Log:
-        columns = Columns(data, range(self.epoch, len(data), self.planned), self.config)
-        with threadpool_limits(1, "blas"), ThreadPoolExecutor(self.compute.threads) as pool:
-            optimality = columns.solve(pool)
-        self.keep((self.B + columns.weights()).tocsr())
-        return {
-            "loss": self.loss(data.numpy()),
-            "optimality": optimality,
-            "density": self.B.nnz / len(data) ** 2,
-            "rounds": columns.rounds,
-        }
+        solution = {"optimality": max(shares), "rounds": max(rounds)}
+        return {"loss": self.loss(G), "density": B.nnz / len(G) ** 2} | solution
 
     def loss(self, G: np.ndarray) -> float:
         """Return the objective divided by the number of users.
 
-        Where b solves its problem, ||x_j - X b||^2 + l2 ||b||^2 + 2 l1 sum(b) = n_j - b'(G_j - l1).
+        A minimiser b has ||x_j - X b||^2 + l2 ||b||^2 + 2 l1 sum(b) = G_jj - b'(G_j - l1).
         """
         B = self.B.tocoo()
         explained = B.data @ (G[B.row, B.col] - self.config.l1).astype(np.float64)
@@ -132,92 +109,74 @@ class SLIM(Recommender[SLIMConfig]):
 
 
 class Columns:
-    """Some columns b of B, numbered from 0, that are solved for side by side."""
+    """A block of C columns b of B, which are solved for side by side."""
 
-    def __init__(self, G: Tensor, items: range, config: SLIMConfig) -> None:
-        """Start at b = 0 for each of the ``items``; ``G`` is (I, I)."""
+    def __init__(self, G: np.ndarray, block: slice, config: SLIMConfig) -> None:
+        """Start at b = 0 for each item of the ``block``; ``G`` is (I, I)."""
         self.G = G
-        self.items = np.array(items)
         self.l2 = config.l2
-        self.support = [np.empty(0, dtype=np.int64) for _ in items]
-        self.weight = [np.empty(0) for _ in items]
-        self.rounds = 0
-        self.pull = (G[items.start :: items.step] - config.l1).numpy()
-        """-g at b = 0, in the float32 that all gradients are computed in: (columns, I)."""
-        self.pull[np.arange(len(items)), self.items] = 0.0
+        self.item = np.arange(block.start, block.stop)
+        self.support = [np.empty(0, dtype=np.int64)] * len(self.item)
+        self.weight = [np.empty(0)] * len(self.item)
+        self.pull = G[block] - np.float32(config.l1)
+        """What -g is at b = 0; and 0 for the item itself: (C, I) float32."""
+        self.pull[np.arange(len(self.item)), self.item] = 0.0
 
-    def solve(self, pool: Executor) -> float:
-        """Solve for all columns, and return their largest violation as a share of that at b = 0.
+    def solve(self) -> tuple[csr_matrix, float, int]:
+        """Return the columns as rows (C, I), the largest violation, and the rounds it took.
 
-        Raises ArithmeticError if they are not within TOLERANCE after ROUNDS.
+        It is a share of the column's largest at b = 0. Raises ArithmeticError after ROUNDS.
         """
-        left = np.arange(len(self.items))
+        left = np.arange(len(self.item))
         scale = np.maximum(self.pull.max(axis=1), np.finfo(np.float32).tiny)
         share = np.ones(len(left), dtype=np.float32)
-        for self.rounds in range(ROUNDS):
-            violations = self.violations(left)
-            share[left] = violations.max(axis=1) / scale[left]
+        for rounds in range(ROUNDS + 1):
+            violation = self.violation(left)
+            share[left] = violation.max(axis=1) / scale[left]
             wrong = share[left] > TOLERANCE
             if not wrong.any():
-                return float(share.max())
+                return self.rows(np.arange(len(self.item))), float(share.max()), rounds
+            for row in np.flatnonzero(wrong):
+                self.improve(left[row], violation[row])
             left = left[wrong]
-            list(pool.map(self.improve, left, violations[wrong]))
-        raise ArithmeticError(
-            f"SLIM has not met the optimality conditions after {ROUNDS} rounds; use a larger l2"
-        )
+        raise ArithmeticError(f"SLIM is not solved after {ROUNDS} rounds; use a larger l2")
 
     def rows(self, columns: np.ndarray) -> csr_matrix:
-        """Return the weights of some columns, each as a row: (columns,) -> (columns, I) float32."""
-        weight = np.concatenate([self.weight[column] for column in columns])
-        support = np.concatenate([self.support[column] for column in columns])
-        ends = np.cumsum([0, *(len(self.support[column]) for column in columns)])
-        rows = csr_matrix((weight.astype(np.float32), support, ends), (len(columns), len(self.G)))
+        """Return the weights of some columns as the rows of a matrix (columns, I) float32."""
+        support = [self.support[column] for column in columns]
+        weight = np.concatenate([self.weight[column] for column in columns]).astype(np.float32)
+        ends = np.cumsum([0, *map(len, support)])
+        rows = csr_matrix((weight, np.concatenate(support), ends), (len(columns), len(self.G)))
         rows.sort_indices()
         return rows
 
-    def weights(self) -> csr_matrix:
-        """Return a matrix B that has these columns, and zeros in all others: (I, I)."""
-        rows = self.rows(np.arange(len(self.items))).tocoo()
-        return csr_matrix((rows.data, (rows.col, self.items[rows.row])), self.G.shape)
-
-    def violations(self, columns: np.ndarray) -> np.ndarray:
-        """Return by how much each weight violates its condition: (columns,) -> (columns, I).
-
-        That is |g_i| where b_i > 0, and -g_i elsewhere, which is a violation only if it is
-        positive. For the item itself it is 0.
-        """
+    def violation(self, columns: np.ndarray) -> np.ndarray:
+        """Return |g_i| where b_i > 0, nothing positive for j itself, else -g_i: (columns, I)."""
         b = self.rows(columns)
-        Gb = (CSR.of(b).sparse(torch.from_numpy(b.data)) @ self.G).numpy()
+        Gb = (CSR.of(b).sparse(torch.from_numpy(b.data)) @ torch.from_numpy(self.G)).numpy()
         found = np.subtract(self.pull[columns], Gb, out=Gb)
         row = np.repeat(np.arange(len(columns)), np.diff(b.indptr))
         found[row, b.indices] = np.abs(found[row, b.indices] - self.l2 * b.data)
-        found[np.arange(len(columns)), self.items[columns]] = 0.0
         return found
 
-    def improve(self, column: int, violations: np.ndarray) -> None:
-        """Let the items with the largest ``violations`` (I,) enter a column's support; solve there.
-
-        ``violations`` is overwritten.
-        """
+    def improve(self, column: int, violation: np.ndarray) -> None:
+        """Do a round for a column with this ``violation`` (I,), which is changed."""
         old = self.support[column]
-        violations[old] = 0.0
-        entering = np.flatnonzero(violations > 0)
+        violation[old] = 0.0
+        entering = np.flatnonzero(violation > 0)
         if len(entering) > (most := max(START, len(old))):
-            entering = entering[np.argpartition(-violations[entering], most)[:most]]
-        support = np.concatenate([old, entering])
-        A = self.G.numpy()[np.ix_(support, support)].astype(np.float64)
-        A[np.diag_indices_from(A)] += self.l2
-        q = self.pull[column, support].astype(np.float64)
+            entering = entering[np.argpartition(-violation[entering], most)[:most]]
+        items = np.concatenate([old, entering])
+        A = self.G[np.ix_(items, items)] + self.l2 * np.eye(len(items))
         start = np.concatenate([self.weight[column], np.zeros(len(entering))])
-        kept, self.weight[column] = nonnegative(A, q, start)
-        self.support[column] = support[kept]
+        kept, self.weight[column] = nonnegative(A, self.pull[column, items], start)
+        self.support[column] = items[kept]
 
 
 def nonnegative(A: np.ndarray, q: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Minimise x'Ax / 2 - q'x over x >= 0 from a start ``x`` where it is known to be positive or 0.
+    """Return indices, and the positive values there that minimise x'Ax / 2 - q'x with 0 elsewhere.
 
-    Returns the indices that are not 0 at the end, and x there. The end is the minimum on these
-    indices, and below the start, but others might still have to enter.
+    The search starts at ``x`` >= 0, and its objective falls from there: (n, n), (n,), (n,).
     """
     kept = np.arange(len(x))
     while True:
@@ -231,16 +190,11 @@ def nonnegative(A: np.ndarray, q: np.ndarray, x: np.ndarray) -> tuple[np.ndarray
 def step(
     A: np.ndarray, q: np.ndarray, x: np.ndarray, z: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Go from ``x`` >= 0 towards the minimum ``z`` as far as no element becomes negative.
-
-    Returns the new x and which elements may still change. If it lowers the objective, which it
-    mostly does, all that are negative in z become 0 at once.
-    """
+    """Return an x >= 0 between ``x`` and the minimum ``z``, and which of its elements may stay."""
     clipped = np.maximum(z, 0)
     if clipped @ (A @ clipped) / 2 - q @ clipped < x @ (A @ x) / 2 - q @ x:
         return clipped, clipped > 0
-    # the objective falls on the whole way to z; an element of z that is not positive ends it
+    # rarely: but up to where a first element becomes 0 the objective falls for certain
     reach = np.divide(x, x - z, out=np.zeros_like(x), where=x > z)
     reach[z > 0] = np.inf
-    first = reach.min()
-    return np.maximum(x + first * (z - x), 0), reach > first
+    return np.maximum(x + reach.min() * (z - x), 0), reach > reach.min()
