@@ -6,3 +6,6 @@ __all__ = ["als", "bpr", "linear", "neumf", "popularity", "variants"]
 from models import als, bpr, ials, item_knn, linear, popularity, variants
 
 __all__ = ["als", "bpr", "ials", "item_knn", "linear", "popularity", "variants"]
+from models import als, bpr, linear, popularity, slim, variants
+
+__all__ = ["als", "bpr", "linear", "popularity", "slim", "variants"]
