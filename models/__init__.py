@@ -9,3 +9,6 @@ __all__ = ["als", "bpr", "ials", "item_knn", "linear", "popularity", "variants"]
 from models import als, bpr, linear, popularity, slim, variants
 
 __all__ = ["als", "bpr", "linear", "popularity", "slim", "variants"]
+from models import als, bpr, cdae, linear, popularity, recvae, variants
+
+__all__ = ["als", "bpr", "cdae", "linear", "popularity", "recvae", "variants"]

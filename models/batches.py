@@ -70,14 +70,19 @@ class CSR:
             self.crow, self.col, values, (len(self), self.items), check_invariants=False
         )
 
-    def shuffled(self, batch: int) -> Iterator[CSR]:
-        """Yield batches of ``batch`` users, each user once; the last batch may be smaller.
+    def numbered(self, batch: int) -> Iterator[tuple[Tensor, CSR]]:
+        """Yield the row numbers (B,) and the rows of batches of ``batch`` users, each user once.
 
-        The order is drawn from torch's global generator.
+        The last batch may be smaller. The order is drawn from torch's global generator.
         """
         order = torch.randperm(len(self))
         sizes = self.size.cpu()[order]
         for users, size in zip(
             order.to(self.crow.device).split(batch), sizes.split(batch), strict=True
         ):
-            yield self.take(users, int(size.sum()))
+            yield users, self.take(users, int(size.sum()))
+
+    def shuffled(self, batch: int) -> Iterator[CSR]:
+        """Yield the batches of ``numbered`` without their row numbers."""
+        for _, x in self.numbered(batch):
+            yield x

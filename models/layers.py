@@ -39,6 +39,18 @@ class Dense(nn.Module):
         return Product.apply(x.to(number), self.weight.to(number), multiply).float().add_(self.bias)
 
 
+class TorchDense(Dense):
+    """The same layer with the initial weights and biases of torch's ``nn.Linear``.
+
+    All are uniform between plus and minus 1 / sqrt(inputs).
+    """
+
+    def __init__(self, inputs: int, outputs: int, compute: Compute | None = None) -> None:
+        super().__init__(inputs, outputs, compute)
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -(inputs**-0.5), inputs**-0.5)
+
+
 class Product(torch.autograd.Function):
     """The product x W, with ``multiply`` used for the product and for its gradients.
 
@@ -53,14 +65,14 @@ class Product(torch.autograd.Function):
         return multiply(x, W)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         (gradient,), (x, W) = gradients, ctx.saved_tensors
         # addmm_ on zeros makes no copy of its result, as torch.mm does
         if x.layout == torch.sparse_csr:
             return None, torch.zeros_like(W).addmm_(x.t().to_sparse_csr(), gradient), None
         return (
             ctx.multiply(gradient, W.T) if ctx.needs_input_grad[0] else None,
-            ctx.multiply(x.T, gradient),
+            ctx.multiply(x.T, gradient) if ctx.needs_input_grad[1] else None,
             None,
         )
 
