@@ -11,21 +11,17 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmark import labels, plugins, suite
+from benchmark import listing, plugins, suite
 from benchmark.conduct import check_out, conduct, prepare, prepared, train
 from benchmark.errors import UsageError
 from benchmark.evaluation.metrics import Metric
 from benchmark.paths import ROOT
-from benchmark.plan import choose, dry_run, options, study
+from benchmark.plan import choose, dry_run, study
 from benchmark.plan import plan as plans
 from benchmark.plan.plan import ChosenData, Plan
 from benchmark.plan.study import Study
 from benchmark.records.record import Record
 from benchmark.text import say
-from datasets import own
-from datasets.registry import DATASETS
-from models.registry import MODELS
-from models.variants import LIKELIHOODS
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -163,26 +159,8 @@ def ranking_all(data: ChosenData) -> ChosenData:
 
 
 def list_all(arguments: argparse.Namespace) -> int:
-    """Print every data set and model with its options, their defaults and meanings, and each
-    likelihood.
-    """
-    data = {
-        entry.name: (entry, entry.dataset)
-        for entry in (*DATASETS.values(), own.entry(Path("PATH")))
-    }
-    models = {name: (entry, *entry.kinds) for name, entry in MODELS.items()}
-    for title, entries in (("data sets", data), ("models", models)):
-        say(f"{title}:")
-        for name, (entry, *kinds) in entries.items():
-            say(f"  {name}: {entry.about}{plugins.origin(*kinds)}")
-            meanings = options.descriptions(entry.config)
-            for option, value in labels.flat(entry.config).items():
-                say(f"    {option} = {value!r:<8} {meanings[option]}")
-        say("")
-    say("likelihoods, each with models NAME-vae and NAME-dae:")
-    for name, likelihood in LIKELIHOODS.items():
-        about = (likelihood.__doc__ or "not described").splitlines()[0]
-        say(f"  {name}: {about}{plugins.origin(likelihood)}")
+    """Print every data set, model and likelihood, with options and their meanings."""
+    say(*listing.lines())
     return 0
 
 
