@@ -15,8 +15,8 @@ Differences from the paper:
 1. Conjugate gradients solve each least-squares problem, from 0 and to a relative residual of 1e-6,
    as exactly as float32 can. The authors use Cholesky. The library implicit takes three steps.
 2. After each solve the factors are rotated so that Y'Y, or X'X, is diagonal. That changes neither
-   scores nor objective, and it makes the part that all users share a diagonal preconditioner, with
-   which the condition number is at most 1 + 1 / alpha0 for every user.
+   scores nor objective, and makes the part that all users share a diagonal preconditioner, with
+   which the condition number is at most 1 + 1 / alpha0.
 3. The starting values of X are not drawn, since X is solved for first.
 """
 
@@ -30,6 +30,7 @@ import torch
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from scipy.sparse import csr_matrix
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from models.base import Compute, Config, Device, Log, Recommender, Search
 from models.batches import CSR
@@ -54,18 +55,14 @@ ROWS = 4096
 class IALSConfig(Config):
     """Options of iALS."""
 
-    factors: Annotated[PositiveInt, Search(32, 2048, log=True)] = 128
-    """K, the number of factors of a user and of an item (tuned on ml1m validation; paper: 2048 on
-    ML-20M, 8192 on MSD)."""
-    alpha0: Annotated[PositiveFloat, Search(0.01, 10, log=True)] = 1.0
-    """The weight of every pair; an observed pair weighs 1 more (tuned on ml1m validation; paper:
-    0.1 on ML-20M, 0.02 on MSD)."""
-    l2: Annotated[PositiveFloat, Search(0.0003, 0.1, log=True)] = 0.003
-    """The weight of the squared norms (tuned on ml1m validation; paper: 0.003 on ML-20M, 0.002 on
-    MSD)."""
+    factors: Annotated[PositiveInt, Search(32, 2048, log=True)] = 256
+    """K, the number of factors (tuned on ml1m validation; paper: 2048 on ML-20M, 8192 on MSD)."""
+    alpha0: Annotated[PositiveFloat, Search(0.01, 10, log=True)] = 0.3
+    """The weight of every pair (tuned on ml1m validation; paper: 0.1 on ML-20M, 0.02 on MSD)."""
+    l2: Annotated[PositiveFloat, Search(0.0003, 0.1, log=True)] = 0.007
+    """The weight of squared norms (tuned on ml1m; paper: 0.003 on ML-20M, 0.002 on MSD)."""
     nu: NonNegativeFloat = 1.0
-    """The exponent with which a user's or item's squared norm weighs more the more pairs are hers
-    (paper: 1); with 0, all weigh the same."""
+    """The exponent of the weights w of the squared norms (paper: 1); with 0, all of them are 1."""
     epochs: PositiveInt = 16
     """How many times both X and Y are solved for (paper: 16)."""
 
@@ -130,7 +127,7 @@ class IALS(Recommender[IALSConfig]):
         for block in blocks(x.size, fixed.shape[1], NUMBERS[self.compute.device]):
             there, own = padded(x.take(block))
             diagonal = shared + penalty[block, None]
-            solution[block], gain[block] = minimiser(fixed[own], there, diagonal)
+            solution[block], gain[block] = minimiser(embedding(own, fixed), there, diagonal)
         return solution, gain
 
 
@@ -150,10 +147,9 @@ def rotate(factors: Tensor) -> Tensor:
 
 
 def blocks(size: Tensor, factors: int, most: int) -> Iterator[Tensor]:
-    """Yield rows of about the same ``size`` (B,), each row once.
+    """Yield blocks of rows of about the same ``size`` (B,), each row once.
 
-    With the longest row's padding and the vectors of conjugate gradients, a block has at most
-    ``most`` numbers, unless it is a single row.
+    A block takes at most ``most`` numbers, padding included, unless it is a single row.
     """
     longest_first = size.argsort(stable=True, descending=True)
     sizes, start = size[longest_first].tolist(), 0
@@ -164,7 +160,7 @@ def blocks(size: Tensor, factors: int, most: int) -> Iterator[Tensor]:
 
 
 def padded(x: CSR) -> tuple[Tensor, Tensor]:
-    """Return ones where a row has an item, and the items, 0 where it has none: two (B, n)."""
+    """Return ones where rows have an item, and the items, with 0 for padding: two (B, n)."""
     there = torch.arange(int(x.size.max()), device=x.size.device) < x.size[:, None]
     own = torch.zeros(there.shape, dtype=torch.int64, device=x.size.device)
     own[there] = x.col

@@ -43,7 +43,7 @@ class ItemKNNConfig(Config):
 
     k: Annotated[PositiveInt, Search(10, 1000, log=True)] = 100
     """The number of neighbours that an item keeps (tuned on ml1m validation)."""
-    shrink: Annotated[NonNegativeFloat, Search(1, 500, log=True)] = 10.0
+    shrink: Annotated[NonNegativeFloat, Search(1, 500, log=True)] = 20.0
     """The number of users that is added to the denominator (tuned on ml1m validation)."""
 
 
@@ -92,7 +92,7 @@ class ItemKNN(Recommender[ItemKNNConfig]):
     def score(self, history: csr_matrix, users: np.ndarray | None = None) -> Tensor:
         parts = (self.net[name].numpy() for name in ("values", "col", "crow"))
         similarity = csr_matrix(tuple(parts), shape=(self.shape[1], self.shape[1]))
-        return torch.from_numpy((history.astype(np.float32) @ similarity).toarray())
+        return torch.from_numpy(csr_matrix(history @ similarity).toarray()).float()
 
 
 def similarities(X: csr_matrix, shrink: float) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
