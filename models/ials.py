@@ -15,8 +15,8 @@ Differences from the paper:
 1. Conjugate gradients solve each least-squares problem, from 0 and to a relative residual of 1e-6,
    as exactly as float32 can. The authors use Cholesky. The library implicit takes three steps.
 2. After each solve the factors are rotated so that Y'Y, or X'X, is diagonal. That changes neither
-   scores nor objective, and it makes the part that all users share a diagonal preconditioner, with
-   which the condition number is at most 1 + 1 / alpha0 for every user.
+   scores nor objective, and makes the part that all users share a diagonal preconditioner, with
+   which the condition number is at most 1 + 1 / alpha0.
 3. The starting values of X are not drawn, since X is solved for first.
 """
 
@@ -30,6 +30,7 @@ import torch
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from scipy.sparse import csr_matrix
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from models.base import Compute, Config, Device, Log, Recommender, Search
 from models.batches import CSR
@@ -126,7 +127,7 @@ class IALS(Recommender[IALSConfig]):
         for block in blocks(x.size, fixed.shape[1], NUMBERS[self.compute.device]):
             there, own = padded(x.take(block))
             diagonal = shared + penalty[block, None]
-            solution[block], gain[block] = minimiser(fixed[own], there, diagonal)
+            solution[block], gain[block] = minimiser(embedding(own, fixed), there, diagonal)
         return solution, gain
 
 
@@ -146,10 +147,9 @@ def rotate(factors: Tensor) -> Tensor:
 
 
 def blocks(size: Tensor, factors: int, most: int) -> Iterator[Tensor]:
-    """Yield rows of about the same ``size`` (B,), each row once.
+    """Yield blocks of rows of about the same ``size`` (B,), each row once.
 
-    With the longest row's padding and the vectors of conjugate gradients, a block has at most
-    ``most`` numbers, unless it is a single row.
+    A block takes at most ``most`` numbers, padding included, unless it is a single row.
     """
     longest_first = size.argsort(stable=True, descending=True)
     sizes, start = size[longest_first].tolist(), 0
