@@ -103,7 +103,7 @@ class Split:
     @property
     def weak(self) -> bool:
         """Whether a user of a fold is the training user of the same row."""
-        return self.test.history.user_ids is self.train.user_ids
+        return self.validation.history.user_ids is self.train.user_ids
 
     @property
     def parts(self) -> dict[str, Interactions]:

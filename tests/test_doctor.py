@@ -36,7 +36,7 @@ def wrong(lines: list[str]) -> list[str]:
 def test_missing_data_is_named_with_where_to_get_it(tmp_path, capsys):
     code, lines = examine_here(capsys, "--data-dir", str(tmp_path))
     assert code == 1
-    (line,) = [line for line in wrong(lines) if "ml1m" in line]
+    (line,) = [line for line in wrong(lines) if line.startswith("WRONG ml1m")]
     assert f"no raw file in {tmp_path}: a run will download https://files.grouplens.org" in line
 
 

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+from sklearn import linear_model
 
 from benchmark.cli import main
 from benchmark.evaluation.metrics import SELECTION
@@ -60,7 +61,6 @@ def violations(x: csr_matrix, B: np.ndarray, l1: float, l2: float) -> list[float
 @settings
 def test_slim_equals_scikit_learns_elastic_net(x, l1, l2):
     """That divides its squared error by the number of users, and so alpha by it too."""
-    linear_model = pytest.importorskip("sklearn.linear_model")
     dense, users = x.toarray().astype(np.float64), x.shape[0]
     oracle = linear_model.ElasticNet(
         alpha=(l1 + l2) / users,

@@ -159,7 +159,9 @@ def test_a_model_trains_on_all_training_users_and_is_chosen_on_validation_users(
 
 def test_selection_compares_unrounded_values(small_split, tmp_path, monkeypatch):
     values = iter([0.41230, 0.41234, 0.41233, 0.41231])
-    monkeypatch.setattr(training, "SELECTION", lambda hit, targets: np.array([next(values)]))
+    monkeypatch.setattr(
+        training, "selection", lambda task: lambda hit, targets: np.array([next(values)])
+    )
     assert run(trial_of(Toy, ToyConfig(), small_split), tmp_path).best_epoch == 2
 
 
@@ -305,7 +307,7 @@ def test_a_record_tells_the_size_of_its_data(small_split, tmp_path):
     everything += [
         len(part)
         for fold in (small_split.validation, small_split.test)
-        for part in vars(fold).values()
+        for part in (fold.history, fold.target)
     ]
     assert (told.users, told.training_users, told.items) == (users + 60, users, items)
     assert (told.interactions, told.training_interactions) == (sum(everything), everything[0])
