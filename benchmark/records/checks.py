@@ -23,6 +23,7 @@ from benchmark.records.record import Record
 from benchmark.spec import code_hash
 from datasets import own
 from datasets.registry import DATASETS
+from datasets.task import STRONG_GENERALISATION
 from models.base import Recommender
 from models.registry import MODELS, Entry
 
@@ -132,14 +133,16 @@ def _data(record: Record) -> Iterator[str]:
 
 
 def _options(record: Record) -> Iterator[str]:
-    """Yield what is wrong with the options of a data set that is known here."""
-    name, options = record.spec.dataset, record.data.options
+    """Yield what is wrong with the task and the options of a data set that is known here."""
+    name, options, task = record.spec.dataset, record.data.options, STRONG_GENERALISATION
     if name.startswith(own.PREFIX):
         config: BaseModel = own.FileConfig() if "user_column" in options else own.SplitConfig()
     elif entry := DATASETS.get(name):
-        config = entry.config
+        config, task = entry.config, entry.dataset.task
     else:
         return
+    if record.data.task != task.name:
+        yield f"its task {record.data.task!r} is not that of {name}, {task.name!r}"
     # an older checkout may have had options that this one has not
     known = {option: options[option] for option in options if option in type(config).model_fields}
     try:
