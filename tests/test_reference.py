@@ -88,7 +88,7 @@ def test_none_failed_and_every_planned_epoch_ran():
         assert len(record.curve) == record.spec.config.get("epochs", 1)
 
 
-@pytest.mark.parametrize("folder", ["", "rehearsal", "sweep", "output-bias"])
+@pytest.mark.parametrize("folder", ["", "rehearsal", "sweep", "output-bias", "tuning"])
 def test_they_are_of_this_code(folder):
     for record in store.read_all(REFERENCE / folder):
         assert record.spec.protocol == PROTOCOL
