@@ -77,13 +77,14 @@ class Tower(nn.Module):
     def above(self, first: Tensor) -> Tensor:
         """Return the MLP's part of f from the first layer before its ReLU: (N, 4K) -> (N,)."""
         h = F.relu(first)
-        for layer in self.layers[1:]:
+        _, *others = self.layers
+        for layer in others:
             h = F.relu(layer(h))
         return self.output(h)[:, 0]
 
     def all_items(self, user: Tensor) -> Tensor:
         """Return the MLP's part of f for all items: (B,) -> (B, I)."""
-        W, bias = self.layers[0].weight, self.layers[0].bias
+        W, bias = (self.layers.get_parameter(f"0.{name}") for name in ("weight", "bias"))
         # the first layer is linear in user and item, so each is multiplied once
         of_user, of_item = W.chunk(2, dim=1)
         users, items = self.user(user) @ of_user.T + bias, self.item.weight @ of_item.T
@@ -115,7 +116,8 @@ class NeuMF(Recommender[NeuMFConfig]):
 
     def __init__(self, config: NeuMFConfig, shape: tuple[int, int], compute: Compute) -> None:
         super().__init__(config, shape, compute)
-        self.net = network(config, shape).to(compute.device)
+        self.gmf, self.mlp = parts(config, shape)
+        self.net = nn.ModuleDict({"gmf": self.gmf, "mlp": self.mlp}).to(compute.device)
         for name, parameter in self.net.named_parameters():
             nn.init.zeros_(parameter) if "bias" in name else nn.init.normal_(parameter, std=0.01)
         parameters = list(self.net.parameters())
@@ -127,7 +129,7 @@ class NeuMF(Recommender[NeuMFConfig]):
     @classmethod
     def memory(cls, config: NeuMFConfig, shape: tuple[int, int]) -> int:
         with torch.device("meta"):
-            parameters = sum(p.numel() for p in network(config, shape).parameters())
+            parameters = sum(p.numel() for part in parts(config, shape) for p in part.parameters())
         scored = 4 * SCORES * 8 * config.factors
         return trained_bytes(parameters) + scored
 
@@ -150,20 +152,21 @@ class NeuMF(Recommender[NeuMFConfig]):
         optimizer = self.optimizers["sgd" if fine_tuned else "adam"]
         total, pairs = torch.zeros((), device=self.compute.device), 0
         for user, item, target in draws(data, self.config.negatives, self.config.batch):
-            parts = [part(user, item) for part in self.net.values()]
-            outputs = parts if self.alone else [sum(parts)]
-            loss = sum(F.binary_cross_entropy_with_logits(f, target) for f in outputs)
+            gmf, mlp = self.gmf(user, item), self.mlp(user, item)
+            outputs = [gmf, mlp] if self.alone else [gmf + mlp]
+            losses = [F.binary_cross_entropy_with_logits(f, target) for f in outputs]
+            loss = torch.stack(losses).sum()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            total += loss.detach() / len(outputs) * len(user)
+            total += loss.detach() / len(losses) * len(user)
             pairs += len(user)
         return {"loss": float(total) / pairs}
 
     @torch.no_grad()
     def halve_outputs(self) -> None:
         """Make f the mean of what GMF and MLP have learned alone."""
-        for part in self.net.values():
+        for part in (self.gmf, self.mlp):
             for parameter in part.output.parameters():
                 parameter /= 2
 
@@ -173,14 +176,12 @@ class NeuMF(Recommender[NeuMFConfig]):
             raise ValueError("NeuMF scores only users whom it has trained on; give their rows")
         rows = torch.from_numpy(np.asarray(users, dtype=np.int64)).to(self.compute.device)
         step = max(1, SCORES // self.shape[1])
-        return torch.cat([sum(p.all_items(u) for p in self.net.values()) for u in rows.split(step)])
+        return torch.cat([self.gmf.all_items(u) + self.mlp.all_items(u) for u in rows.split(step)])
 
 
-def network(config: NeuMFConfig, shape: tuple[int, int]) -> nn.ModuleDict:
-    """Return the two parts of the network with torch's own initialisation."""
-    return nn.ModuleDict(
-        {"gmf": Factors(*shape, config.factors), "mlp": Tower(*shape, config.factors)}
-    )
+def parts(config: NeuMFConfig, shape: tuple[int, int]) -> tuple[Factors, Tower]:
+    """Return GMF and the MLP with torch's own initialisation."""
+    return Factors(*shape, config.factors), Tower(*shape, config.factors)
 
 
 def draws(data: CSR, negatives: int, batch: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
