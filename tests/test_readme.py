@@ -40,7 +40,8 @@ def test_every_part_that_can_be_made_is_on_a_page():
 
 
 def test_the_readme_is_short():
-    assert len(TEXT.splitlines()) < 200
+    """The table grows with the models."""
+    assert len([line for line in TEXT.splitlines() if not line.startswith("| ")]) < 180
 
 
 @pytest.mark.parametrize(
