@@ -18,6 +18,7 @@ from datasets import cache, pro_sg
 from datasets.errors import DataError
 from datasets.ncf import NCFML1M, NCFConfig
 from datasets.split import Interactions, Split
+from tests.conftest import small_file
 from tests.raw_files import WRITERS, rows
 
 
@@ -215,9 +216,9 @@ def test_what_ranks_all_items_refuses_the_data_set(words, capsys):
 
 
 def test_a_model_of_training_users_is_not_available_under_strong_generalisation(tmp_path, capsys):
-    words = ["--datasets", "synthetic", "--models", "neumf", "--seeds", "0", "--out", str(tmp_path)]
-    assert main([*words, "--set", "synthetic.users=240", "synthetic.items=60"]) == 1
-    (record,) = (r for r in store.read_all(tmp_path) if r.spec.model == "neumf")
+    data, out = small_file(tmp_path), tmp_path / "out"
+    assert main(["--datasets", data, "--models", "neumf", "--seeds", "0", "--out", str(out)]) == 1
+    (record,) = store.read_all(out)
     assert record.sentence == (
         "neumf is not available under strong generalisation: it scores only users whom it has "
         "trained on"

@@ -103,6 +103,7 @@ def reviews(tmp_path, monkeypatch):
     monkeypatch.setenv("BENCH_DATA_DIR", str(tmp_path))
 
 
+@pytest.mark.slow
 def test_the_examples_keep_the_contract_and_a_model_that_breaks_it_is_told_so(tmp_path, reviews):
     """All in one run, so that the tests are collected once."""
     broken = EXAMPLE.replace('"cooccurrence"', '"broken"').replace(

@@ -52,6 +52,7 @@ def on_a_terminal(*words: str) -> str:
     return shown.decode()
 
 
+@pytest.mark.slow
 def test_a_run_fits_a_terminal(tmp_path):
     words = ["--models", "mult-vae", "popularity", "--seeds", "0", "--set", "mult-vae.epochs=60"]
     shown = on_a_terminal(*DATA, *words, "mult-vae.latent=8", "--out", str(tmp_path))
