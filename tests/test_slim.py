@@ -182,6 +182,8 @@ def test_slim_needs_the_memory_that_it_says():
     assert run.returncode == 0, run.stderr
     said = SLIM.memory(SLIMConfig(), (20_000, 5_000))
     assert said / 3 < int(run.stdout) < said
+    # G, and three times a number and a place for a fifth of as many weights
+    assert SLIM.memory(SLIMConfig(), (20_000, 100_000)) > (4 + 3 * 8 * 0.2) * 100_000**2
 
 
 @pytest.mark.slow
