@@ -22,7 +22,7 @@ def lines() -> Iterator[str]:
         yield f"  {data.name}: {data.about}{plugins.origin(data.dataset)}"
         meanings = options.descriptions(data.config)
         for option, value in flat(data.config).items():
-            yield _option(option, value, meanings[option])
+            yield _option(option, repr(value), meanings[option])
     yield from ("", "models:")
     families: dict[type, list[Entry]] = defaultdict(list)
     for entry in MODELS.values():
@@ -54,8 +54,9 @@ def _family(members: list[Entry]) -> Iterator[str]:
         said = entry.about if alone else own_options
         yield f"  {'' if alone else '  '}{entry.name}: {said}{plugins.origin(*entry.kinds)}"
     for option, meaning in meanings.items():
-        yield _option(option, values[0][option] if option in shared else "as above", meaning)
+        value = repr(values[0][option]) if option in shared else "as above"
+        yield _option(option, value, meaning)
 
 
-def _option(option: str, value: object, meaning: str) -> str:
-    return f"    {option} = {value if value == 'as above' else repr(value):<8} {meaning}"
+def _option(option: str, value: str, meaning: str) -> str:
+    return f"    {option} = {value:<8} {meaning}"

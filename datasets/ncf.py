@@ -11,21 +11,13 @@ from datasets import fetch, leave_one_out, table, text
 from datasets.base import Dataset, UnfilteredConfig
 from datasets.errors import DataError
 from datasets.fetch import Source
+from datasets.movielens import TABS
 from datasets.preprocess import Ratings, first_of_pair
 from datasets.registry import register
 from datasets.split import Interactions, Split
 from datasets.table import Kind, Layout
 from datasets.task import LEAVE_ONE_OUT, Task
 
-RATINGS = Layout(
-    {"user": "whole", "item": "whole", "rating": "number", "timestamp": "whole"},
-    "user",
-    "item",
-    "rating",
-    separator="\t",
-    quoted=False,
-    form="user, item, rating and time between tabs, all of them numbers",
-)
 SAMPLED: dict[str, Kind] = {f"item {n}": "whole" for n in range(1, leave_one_out.SAMPLED + 1)}
 NEGATIVES = Layout(
     {"pair": "id", **SAMPLED},
@@ -63,7 +55,7 @@ class NCF(Dataset[NCFConfig]):
 
     def read(self, raw: tuple[Path, ...]) -> Ratings:
         train, _, _ = raw
-        return table.read(train, train, RATINGS)
+        return table.read(train, train, TABS)
 
     def split(self, raw: tuple[Path, ...] = ()) -> tuple[Split, list[str]]:
         _, targets, negatives = raw
@@ -100,7 +92,7 @@ class NCF(Dataset[NCFConfig]):
 
 def _targets(path: Path) -> np.ndarray:
     """Return the users and the items, (2, rows) int64, of a file of test targets."""
-    return table.parse(path, path, RATINGS)["user", "item"].to_numpy().T
+    return table.parse(path, path, TABS)["user", "item"].to_numpy().T
 
 
 def _sampled(path: Path) -> tuple[np.ndarray, np.ndarray]:

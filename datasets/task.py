@@ -17,6 +17,8 @@ class Task:
     """The metrics of its tables, as "Recall@20" or "sampled HR@10"."""
     selection: str
     """The one of them by which the best epoch is chosen, on the validation rows."""
+    weak: bool = False
+    """Whether other rows of the training users are held out, and not whole users."""
     sampled: bool = False
     """Whether targets are ranked among a sample of items, and not among all."""
 
@@ -26,7 +28,11 @@ STRONG_GENERALISATION = Task(
 )
 """Whole users are held out (Liang et al. 2018)."""
 LEAVE_ONE_OUT = Task(
-    "leave-one-out", ("sampled HR@10", "sampled NDCG@10"), "sampled NDCG@10", sampled=True
+    "leave-one-out",
+    ("sampled HR@10", "sampled NDCG@10"),
+    "sampled NDCG@10",
+    weak=True,
+    sampled=True,
 )
 """One item of each training user is held out and ranked among sampled ones (He et al. 2017)."""
 TASKS: dict[Name, Task] = {task.name: task for task in (STRONG_GENERALISATION, LEAVE_ONE_OUT)}

@@ -35,7 +35,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
-from models.autoencoder import normalize
+from models.autoencoder import ARRAYS, normalize
 from models.base import Compute, Config, Log, Recommender, Search, trained_bytes
 from models.batches import CSR
 from models.layers import TorchDense
@@ -50,8 +50,6 @@ ENCODER_PASSES = 3
 STANDARD, OLD, WIDE = 3 / 20, 3 / 4, 1 / 10
 """The weights in the prior of N(0, 1), of q_old and of N(0, e^WIDE_LOGVAR)."""
 WIDE_LOGVAR = 10.0
-ARRAYS = 6
-"""The most (batch, I) arrays in memory at a time: f, results inside the loss, and gradients."""
 
 
 class RecVAEConfig(Config):

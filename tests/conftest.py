@@ -15,6 +15,7 @@ import torch
 
 from benchmark.cli import main
 from benchmark.plan import study
+from benchmark.records import store
 from datasets import atomic
 from datasets.registry import ALIASES, DATASETS
 from datasets.split import Split
@@ -70,6 +71,15 @@ def small_file(folder: Path) -> str:
         rows = (f"{u},{i}\n" for u, i in zip(user, item, strict=True))
         path.write_text("".join(["user,item\n", *rows]))
     return f"file:{path}"
+
+
+def reached_on_ml1m(model: str, data_dir: Path, out: Path, *more: str) -> float:
+    """Return the test NDCG@100 of one trial of a model on ml1m, with seed 0 if it takes one."""
+    words = ["--datasets", "ml1m", "--data-dir", str(data_dir), "--models", model, "--seeds", "0"]
+    assert main([*words, "--out", str(out), *more]) == 0
+    (record,) = store.read_all(out)
+    assert record.tested is not None
+    return record.tested
 
 
 def made_once(request: pytest.FixtureRequest, name: str, make: Callable[[Path], str]) -> Path:
@@ -140,6 +150,15 @@ def small_split() -> Split:
     """Return a split with about 180 training users and 60 items."""
     config = SyntheticConfig(users=240, items=60, density=0.15, types=4, held_out=30)
     return Synthetic(config).split()[0]
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Let torch compute with one thread during the test."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,30 @@ def score(model: Recommender[Any], matrix: csr_matrix, rows: slice = slice(None)
     (unseen,) = {entry.unseen_users for entry in MODELS.values() if entry.model is type(model)}
     users = None if unseen else np.arange(len(matrix.indptr) - 1)[rows]
     return model.score(matrix[rows], users)
+
+
+def check_first_adam_step(
+    before: dict[str, np.ndarray],
+    after: dict[str, np.ndarray],
+    loss: Callable[[dict[str, np.ndarray]], float],
+) -> None:
+    """Assert that Adam's first step of 1e-3 led from ``before`` to ``after``, float64.
+
+    The gradient is that of ``loss`` by finite differences.
+    """
+    for name, value in before.items():
+        gradient = np.zeros_like(value)
+        for place in np.ndindex(value.shape):
+            low, high = ({**before, name: value.copy()} for _ in range(2))
+            low[name][place] -= 1e-5
+            high[name][place] += 1e-5
+            gradient[place] = (loss(high) - loss(low)) / 2e-5
+        # Adam's first step: both moments, corrected for their start at zero, are the gradient and
+        # its square
+        want = value - 1e-3 * gradient / (np.sqrt(gradient**2) + 1e-8)
+        sure = np.abs(gradient) > 1e-4
+        np.testing.assert_allclose(after[name][sure], want[sure], atol=2e-6)
+        assert sure.mean() > 0.5
 
 
 def checkerboard(users: int, items: int) -> csr_matrix:

@@ -11,13 +11,11 @@ import torch
 import torch.nn.functional as F
 from scipy.sparse import csr_matrix
 
-from benchmark.cli import main
-from benchmark.evaluation.metrics import SELECTION
-from benchmark.records import store
 from models.base import Compute, trained_bytes
 from models.cdae import ARRAYS, CDAE, CDAEConfig
 from models.likelihoods import Gaussian
-from tests.fit import train
+from tests.conftest import reached_on_ml1m
+from tests.fit import check_first_adam_step, train
 
 USERS, ITEMS, LATENT = 12, 9, 3
 C0, C1 = 0.7, 4.0
@@ -106,17 +104,7 @@ def test_one_training_step(x, l2):
     after = parameters(model)
     data_term = loss(before) - l2 * squares(before)
     assert log["loss"] == pytest.approx(data_term + l2 * squares(after), rel=1e-5)
-    for name, value in before.items():
-        gradient = np.zeros_like(value)
-        for place in np.ndindex(value.shape):
-            low, high = ({**before, name: value.copy()} for _ in range(2))
-            low[name][place] -= 1e-5
-            high[name][place] += 1e-5
-            gradient[place] = (loss(high) - loss(low)) / 2e-5
-        want = value - 1e-3 * gradient / (np.sqrt(gradient**2) + 1e-8)
-        sure = np.abs(gradient) > 1e-4
-        np.testing.assert_allclose(after[name][sure], want[sure], atol=2e-6)
-        assert sure.mean() > 0.5
+    check_first_adam_step(before, after, loss)
 
 
 def test_the_gradients_of_a_batch_reach_its_users_alone(x):
@@ -199,8 +187,4 @@ def test_gpu_losses_and_gradients_are_the_cpus(x, gpu):
 @pytest.mark.realdata
 def test_what_it_reaches_on_ml1m(data_dir, tmp_path):
     """Far above what its weakest decay reached, .42 on validation; seen: .4322."""
-    command = ["--datasets", "ml1m", "--data-dir", str(data_dir), "--models", "cdae"]
-    assert main([*command, "--seeds", "0", "--out", str(tmp_path)]) == 0
-    (record,) = store.read_all(tmp_path)
-    assert record.metrics is not None
-    assert 0.426 <= record.metrics[str(SELECTION)].mean <= 0.439
+    assert 0.426 <= reached_on_ml1m("cdae", data_dir, tmp_path) <= 0.439

@@ -10,24 +10,16 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
-from benchmark.cli import main
-from benchmark.evaluation.metrics import SELECTION
-from benchmark.records import store
 from benchmark.run.training import train_epoch
 from models import bpr
 from models.als import ALS, ALSConfig
 from models.base import Compute
 from models.batches import CSR
 from models.bpr import BPR, TOLERANCE, BPRConfig
+from tests.conftest import reached_on_ml1m
 from tests.fit import checkerboard, make, train
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
@@ -351,8 +343,4 @@ def test_what_they_reach_on_ml1m(name, low, high, data_dir, tmp_path):
     """ALS within the noise of what implicit reached by itself; BPR half as much again as
     popularity, below ALS.
     """
-    command = ["--datasets", "ml1m", "--data-dir", str(data_dir), "--models", name, "--seeds", "0"]
-    assert main([*command, "--out", str(tmp_path)]) == 0
-    (record,) = store.read_all(tmp_path)
-    assert record.metrics is not None
-    assert low <= record.metrics[str(SELECTION)].mean <= high
+    assert low <= reached_on_ml1m(name, data_dir, tmp_path) <= high

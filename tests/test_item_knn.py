@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix, random_array
 
-from benchmark.cli import main
-from benchmark.evaluation.metrics import SELECTION
-from benchmark.records import store
 from models import item_knn
 from models.base import Compute
 from models.item_knn import ItemKNN, ItemKNNConfig
+from tests.conftest import reached_on_ml1m
 
 
 @pytest.fixture
@@ -118,8 +116,5 @@ def test_a_block_is_no_larger_than_it_may_be(monkeypatch):
 def test_what_it_reaches_on_ml1m(options, known, data_dir, tmp_path):
     """What a float64 computation by another hand reached; it draws no random numbers."""
     given = [f"item-knn.k={options[0]}", f"item-knn.shrink={options[1]}"]
-    command = ["--datasets", "ml1m", "--data-dir", str(data_dir), "--models", "item-knn"]
-    assert main([*command, "--set", *given, "--out", str(tmp_path)]) == 0
-    (record,) = store.read_all(tmp_path)
-    assert record.metrics is not None
-    assert record.metrics[str(SELECTION)].mean == pytest.approx(known, abs=0.0005)
+    reached = reached_on_ml1m("item-knn", data_dir, tmp_path, "--set", *given)
+    assert reached == pytest.approx(known, abs=0.0005)

@@ -13,12 +13,11 @@ import torch.nn.functional as F
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
-from benchmark.cli import main
-from benchmark.evaluation.metrics import SELECTION
-from benchmark.records import store
+from models.autoencoder import ARRAYS
 from models.base import Compute, trained_bytes
 from models.batches import CSR
-from models.recvae import ARRAYS, RecVAE, RecVAEConfig
+from models.recvae import RecVAE, RecVAEConfig
+from tests.conftest import reached_on_ml1m
 
 USERS, ITEMS, HIDDEN, LATENT = 12, 9, 7, 3
 OPTIONS: dict[str, Any] = {"hidden": HIDDEN, "latent": LATENT, "batch": 5, "epochs": 4}
@@ -356,8 +355,4 @@ def test_an_epoch_on_a_gpu_starts_as_on_the_cpu(x, gpu):
 @pytest.mark.realdata
 def test_what_it_reaches_on_ml1m(data_dir, tmp_path):
     """Within the noise of what its authors' code reached: .4209."""
-    command = ["--datasets", "ml1m", "--data-dir", str(data_dir), "--models", "recvae"]
-    assert main([*command, "--seeds", "0", "--out", str(tmp_path)]) == 0
-    (record,) = store.read_all(tmp_path)
-    assert record.metrics is not None
-    assert 0.416 <= record.metrics[str(SELECTION)].mean <= 0.428
+    assert 0.416 <= reached_on_ml1m("recvae", data_dir, tmp_path) <= 0.428

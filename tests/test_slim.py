@@ -10,16 +10,14 @@ import pytest
 from scipy.sparse import csr_matrix
 from sklearn import linear_model
 
-from benchmark.cli import main
-from benchmark.evaluation.metrics import SELECTION
 from benchmark.paths import ROOT
 from benchmark.plan.options import searches
-from benchmark.records import store
 from datasets.synthetic import SyntheticConfig, generate
 from models import gram, slim
 from models.base import Compute
 from models.registry import MODELS
 from models.slim import SLIM, TOLERANCE, SLIMConfig, nonnegative, step
+from tests.conftest import reached_on_ml1m
 
 settings = pytest.mark.parametrize(("l1", "l2"), [(0.1, 0.1), (2.0, 5.0), (5.0, 0.5), (9.0, 300.0)])
 
@@ -189,8 +187,4 @@ def test_slim_needs_the_memory_that_it_says():
 @pytest.mark.slow
 @pytest.mark.realdata
 def test_what_slim_reaches_on_ml1m(data_dir, tmp_path):
-    command = ["--datasets", "ml1m", "--data-dir", str(data_dir), "--models", "slim"]
-    assert main([*command, "--out", str(tmp_path)]) == 0
-    (record,) = store.read_all(tmp_path)
-    assert record.metrics is not None
-    assert 0.412 <= record.metrics[str(SELECTION)].mean <= 0.424
+    assert 0.412 <= reached_on_ml1m("slim", data_dir, tmp_path) <= 0.424

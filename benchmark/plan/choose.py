@@ -14,7 +14,6 @@ from benchmark.plan import options
 from benchmark.plan.plan import C, Chosen, ChosenData, ChosenModel, E, Lineup, Plan
 from benchmark.suite import Setting, Suite
 from datasets.registry import Entry as DataEntry
-from datasets.task import STRONG_GENERALISATION
 from models.registry import MODELS
 from models.registry import Entry as ModelEntry
 
@@ -68,8 +67,8 @@ def plan(
 
 def fitting(data: DataEntry, models: Mapping[str, ModelEntry]) -> list[ModelEntry]:
     """Return those ``models`` that can score the users of a data set."""
-    unseen = data.dataset.task == STRONG_GENERALISATION
-    return [entry for entry in models.values() if entry.unseen_users or not unseen]
+    weak = data.dataset.task.weak
+    return [entry for entry in models.values() if weak or entry.unseen_users]
 
 
 def _lineup(

@@ -23,7 +23,7 @@ from benchmark.records.record import Record
 from benchmark.spec import code_hash
 from datasets import own
 from datasets.registry import DATASETS
-from datasets.task import STRONG_GENERALISATION
+from datasets.task import STRONG_GENERALISATION, TASKS
 from models.base import Recommender
 from models.registry import MODELS, Entry
 
@@ -113,8 +113,7 @@ def _data(record: Record) -> Iterator[str]:
     if record.record_version > 1 and None in (data.users, data.interactions):
         yield "it lacks the numbers of users and interactions of its data set"
     parts = (data.training_users, data.validation_users, data.test_users)
-    # one item of each training user is left out, or other users are
-    least = max(parts) if data.task == "leave-one-out" else sum(parts)
+    least = max(parts) if TASKS[data.task].weak else sum(parts)
     if data.users is not None and data.users < least:
         yield f"its data set has {data.users} users, fewer than its parts, {least}"
     if data.interactions is not None and data.interactions <= data.training_interactions:
