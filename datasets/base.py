@@ -22,9 +22,7 @@ from datasets.task import STRONG_GENERALISATION, Task
 class DatasetConfig(BaseModel):
     """Options that every data set has: which rows count, and how many users are held out."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     min_rating: float | None = None
     """The smallest rating that counts as an interaction; with None every row counts."""

@@ -28,9 +28,7 @@ class Config(BaseModel):
     The docstring of each field says its meaning, its unit and where its default comes from.
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True)

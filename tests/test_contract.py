@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from scipy.sparse import csr_matrix, save_npz
 
 from benchmark.paths import ROOT
-from benchmark.plan.options import configured, flat, searches
+from benchmark.plan.options import configured, descriptions, flat, searches
 from models.registry import MODELS
 from tests.fit import checkerboard, make, score, train
 
@@ -151,7 +151,7 @@ def test_finds_the_missing_item_of_a_checkerboard(name):
 
 def test_options_are_frozen_documented_and_closed(name, matrix):
     config = MODELS[name].config
-    assert all(field.description for field in type(config).model_fields.values())
+    assert all(descriptions(config).values())
     with pytest.raises(ValidationError):
         type(config)(no_such_option=1)
     for option in type(config).model_fields:

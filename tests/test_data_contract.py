@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from benchmark.catalog import data_sets
 from benchmark.paths import ROOT
 from benchmark.plan import choose
+from benchmark.plan.options import descriptions
 from datasets import cache, fetch, pro_sg
 from datasets.errors import DataError
 from datasets.registry import ALIASES, DATASETS
@@ -130,7 +131,7 @@ def test_what_is_read_again_is_the_same_split(name, tmp_path):
 @pytest.mark.parametrize("name", DATASETS)
 def test_options_are_documented_frozen_and_closed(name):
     config = DATASETS[name].config
-    assert all(field.description for field in type(config).model_fields.values())
+    assert all(descriptions(config).values())
     with pytest.raises(ValidationError):
         type(config)(no_such_option=1)
     with pytest.raises(ValidationError):

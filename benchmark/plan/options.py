@@ -6,9 +6,13 @@ A config may hold another (a model's likelihood); its options are written with d
 
 from __future__ import annotations
 
+import ast
+import inspect
 import itertools
 import json
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -28,12 +32,33 @@ B = TypeVar("B", bound=BaseModel)
 def descriptions(config: BaseModel) -> dict[str, str]:
     """Return what each option of ``flat`` means, in one line."""
     found: dict[str, str] = {}
+    docstrings = _docstrings(type(config))
     for key, field in type(config).model_fields.items():
         value = getattr(config, key)
         if isinstance(value, BaseModel):
             found |= {f"{key}.{inner}": about for inner, about in descriptions(value).items()}
         else:
-            found[key] = " ".join((field.description or "").split())
+            found[key] = " ".join((field.description or docstrings.get(key, "")).split())
+    return found
+
+
+def _docstrings(config: type[BaseModel]) -> dict[str, str]:
+    """Return the docstring below each field of a config's class and of the classes above it.
+
+    Pydantic's ``use_attribute_docstrings`` finds the same, but whenever a class is made: a fifth of
+    the time in which a trial starts.
+    """
+    found: dict[str, str] = {}
+    for kind in reversed(config.__mro__):
+        if not issubclass(kind, BaseModel) or kind is BaseModel:
+            continue
+        with suppress(OSError):  # a class that no class statement made, VAEConfig[Gaussian] for one
+            (made,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+            assert isinstance(made, ast.ClassDef)
+            for field, text in itertools.pairwise(made.body):
+                match field, text:
+                    case ast.AnnAssign(target=ast.Name(key)), ast.Expr(ast.Constant(str(about))):
+                        found[key] = about
     return found
 
 
