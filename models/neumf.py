@@ -150,6 +150,8 @@ class NeuMF(Recommender[NeuMFConfig]):
             self.halve_outputs()
         fine_tuned = self.config.pretrained and not self.alone
         optimizer = self.optimizers["sgd" if fine_tuned else "adam"]
+        for embedding in (self.gmf.user, self.gmf.item, self.mlp.user, self.mlp.item):
+            embedding.sparse = fine_tuned  # SGD moves the rows of a batch only, Adam all of them
         total, pairs = torch.zeros((), device=self.compute.device), 0
         for user, item, target in draws(data, self.config.negatives, self.config.batch):
             gmf, mlp = self.gmf(user, item), self.mlp(user, item)
