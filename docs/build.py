@@ -100,9 +100,7 @@ def tried() -> str:
     numbers = [f"{len(points)} of `{model}`{_edges(points)}" for model, points in most_first]
     return (
         f"The chances were not equal. Settings tried on ml1m's validation users: "
-        f"{', '.join(numbers)}. Those of `edlae`, `rlae`, `rdlae`, `lae`, `dlae`, `item-knn`, "
-        "`slim`, `ials` and `cdae` were chosen there too, in small grids whose records are not "
-        "stored yet. The others have the paper's settings or, in EASE, its authors'."
+        f"{', '.join(numbers)}. The others have their papers' or authors' settings."
     )
 
 
