@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from benchmark.evaluation.metrics import HEADLINE
 from benchmark.evaluation.ranking import evaluate
-from models.autoencoder import DAE, VAE, DAEConfig, VAEConfig
+from models.autoencoder import DAE, VAE, DAEConfig, VAEConfig, normalize
 from models.base import Compute
 from models.batches import CSR
+from models.cdae import CDAE, CDAEConfig
 from models.likelihoods import Multinomial
+from models.recvae import RecVAE, RecVAEConfig
 from tests.perf import plain
 from tests.perf.interactions import fold, interactions
 
@@ -52,6 +57,70 @@ def test_losses_and_gradients_of_the_papers_networks_equal_the_plain_steps(
             (layer.bias.grad, layers[name].bias.grad),
         ):
             assert (got - want).norm() <= 1e-5 * want.norm()
+
+
+def copy(ours: nn.Module, plain_net: nn.Module) -> None:
+    """Give a plain network the weights of ours, whose layers have the same names."""
+    weights = {
+        name: value.T if value.ndim == 2 and "user" not in name else value
+        for name, value in ours.state_dict().items()
+    }
+    plain_net.load_state_dict(weights)
+
+
+def noisy(loss: Callable[[], Tensor]) -> Tensor:
+    """Return a loss with the same noise every time, after its gradient is taken."""
+    torch.manual_seed(2)
+    value = loss()
+    value.backward()
+    return value.detach()
+
+
+def test_loss_and_gradients_of_cdae_equal_the_plain_step():
+    torch.manual_seed(1)
+    x, users = interactions(USERS, ITEMS, per_user=30), torch.randperm(USERS)
+    ours = CDAE(CDAEConfig(dropout=0, l2=0.01), x.shape, Compute())
+    torch.nn.init.normal_(ours.net["user"].weight, std=0.1)
+    theirs = plain.PlainCDAE(*x.shape)
+    copy(ours.net, theirs)
+    rows = torch.from_numpy(x[users.numpy()].toarray())
+    got = noisy(lambda: ours.loss(CSR.of(x[users.numpy()]), users)) + ours.regularizer()
+    want = noisy(lambda: theirs.loss(rows, users, l2=0.01, dropout=0))
+    torch.testing.assert_close(got, want, rtol=1e-5, atol=0)
+    for name, layer in ours.net.items():
+        gradient = layer.weight.grad + 2 * 0.01 * layer.weight  # the optimiser adds the second
+        expected = getattr(theirs, name).weight.grad
+        gradient = gradient if name == "user" else gradient.T
+        assert (gradient - expected).norm() <= 1e-5 * expected.norm()
+
+
+def test_losses_and_gradients_of_recvae_equal_the_plain_steps():
+    torch.manual_seed(1)
+    x = interactions(USERS, ITEMS, per_user=30)
+    ours, theirs = RecVAE(RecVAEConfig(dropout=0), x.shape, Compute()), plain.PlainRecVAE(ITEMS)
+    copy(ours.net, theirs)
+    data, rows = CSR.of(x), torch.from_numpy(x.toarray())
+    encoded = ours.net["encoder"](data.sparse(normalize(data))).detach()
+    for part, got, want in (
+        (
+            "encoder",
+            lambda: ours.encoder_loss(data, ours.posteriors(data))["loss"],
+            lambda: theirs.encoder_loss(rows, dropout=0),
+        ),
+        (
+            "decoder",
+            lambda: ours.decoder_loss(data, encoded)["loss"],
+            lambda: theirs.decoder_loss(rows),
+        ),
+    ):
+        ours.net.zero_grad()
+        theirs.zero_grad()
+        torch.testing.assert_close(noisy(got), noisy(want), rtol=1e-5, atol=0)
+        expected = dict(getattr(theirs, part).named_parameters())
+        for name, parameter in ours.net[part].named_parameters():
+            gradient = parameter.grad.T if parameter.ndim == 2 else parameter.grad
+            want_gradient = expected[name].grad
+            assert (gradient - want_gradient).norm() <= 1e-4 * want_gradient.norm()
 
 
 def test_metrics_equal_the_plain_evaluators():

@@ -16,7 +16,17 @@ from tests.perf.growth import growth
 from tests.perf.interactions import ML20M
 from tests.perf.measured import Measured, table
 from tests.perf.test_overhead import CACHED, FIRST, OVERHEAD, TRIAL
-from tests.perf.test_perf import CLOSED, DAE, EVALUATOR, FAMILIES, GROWTH_GROUP, PLAIN, VAE
+from tests.perf.test_perf import (
+    CLOSED,
+    DAE,
+    EVALUATOR,
+    FACTORS,
+    FAMILIES,
+    GROWTH_GROUP,
+    OTHER_NETWORKS,
+    PLAIN,
+    VAE,
+)
 from tests.perf.work import BATCH
 
 DOCS = ROOT / "docs"
@@ -28,7 +38,7 @@ is measured in a process of its own, on generated interactions of ML-20M's size:
 """
 STEP = """\
 A step is an update on 500 users. *Plain* is what one writes first in PyTorch: dense batches, nn.Linear, log_softmax,
-the default Adam. The roof is what no step can do without: the output layer's three products by the fastest library,
+the default Adam; RecVAE's also computes the last encoder's output for each batch anew. The roof is what no step can do without: the output layer's three products by the fastest library,
 and one pass over memory for what Adam reads and writes."""
 GPU = """\
 ## GPU
@@ -84,6 +94,20 @@ def step(network: str, measured: list[Measured]) -> str:
                 "same numbers at no gain; there is no roof to compare with.\n"
             )
     return "\n".join(parts)
+
+
+def other_step(network: str, measured: list[Measured]) -> str:
+    """Return the table of a network that is not the paper's own."""
+    return f"### {network}\n\n{timings([m for m in measured if m.group == network], PLAIN)}"
+
+
+def factors(measured: list[Measured]) -> str:
+    """Return the seconds that an epoch of each factor model takes."""
+    group = [m for m in measured if m.group == FACTORS]
+    return (
+        f"## {FACTORS}\n\nAn epoch of 256 factors after the first: implicit's ALS with its three "
+        f"steps of conjugate gradients, and iALS with exact solves.\n\n{timings(group, 'als')}"
+    )
 
 
 def likelihoods(measured: list[Measured]) -> str:
@@ -165,9 +189,11 @@ def main(*paths: Path) -> None:
         machine(files[0]["datetime"], measured),
         f"## Training step\n\n{STEP}\n",
         *(step(network, measured) for network in (VAE, DAE)),
+        *(other_step(network, measured) for network in OTHER_NETWORKS),
         likelihoods(measured),
         evaluator(measured),
         closed(measured),
+        factors(measured),
         overhead(measured),
         GPU,
         growth(measured, DOCS / "growth.png")

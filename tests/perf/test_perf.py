@@ -44,11 +44,17 @@ class Case:
     """The number of equal pieces in the work; the page gives the time of one of them."""
 
 
-def step(group: str, name: str, kind: str, precision: Any = "fp32", tuned: bool = True) -> Case:
-    """Return the case of an update on 500 users, a quarter of an epoch of 2,000."""
-    return Case(
-        group, name, Work(kind, precision, THREADS if tuned else None), tuned, warm=3, pieces=4
-    )
+def step(
+    group: str,
+    name: str,
+    kind: str,
+    precision: Any = "fp32",
+    tuned: bool = True,
+    updates: int = 4,
+) -> Case:
+    """Return the case of an update on 500 users, where an epoch of 2,000 has ``updates``."""
+    work = Work(kind, precision, THREADS if tuned else None)
+    return Case(group, name, work, tuned, warm=3, pieces=updates)
 
 
 def roof(group: str, inner: int, parameters: int) -> list[Case]:
@@ -88,15 +94,35 @@ LIKELIHOODS = [
     for kind, group in FAMILIES.items()
     for name in variants.LIKELIHOODS
 ]
-EVALUATOR, CLOSED, GROWTH_GROUP = (
+OTHER_NETWORKS = {
+    "CDAE, I-200-I": ("cdae", 4),
+    "RecVAE, I-600-600-600-600-600-200-I": ("recvae", 16),
+}
+"""Other networks, and the updates in their epochs of 2,000 users: RecVAE makes four passes."""
+OTHER_STEPS = [
+    case
+    for group, (kind, updates) in OTHER_NETWORKS.items()
+    for case in (
+        step(group, PLAIN, f"plain-{kind}", tuned=False, updates=updates),
+        step(group, "plain, fp32, in a trial's environment", f"plain-{kind}", updates=updates),
+        step(group, "ours, fp32", kind, updates=updates),
+        step(group, "ours, bf16", kind, "bf16", updates=updates),
+    )
+]
+EVALUATOR, CLOSED, FACTORS, GROWTH_GROUP = (
     "Evaluator, 10,000 users x 20,108 items",
     "Closed form, 116,677 users x 20,108 items",
+    "Factor models, 116,677 users x 20,108 items",
     "Growth",
 )
 OTHERS = [
     Case(EVALUATOR, "the authors'", Work("authors-evaluator", users=10_000), tuned=False, rounds=3),
     Case(EVALUATOR, "ours", Work("evaluator", threads=THREADS, users=10_000), rounds=5),
     Case(CLOSED, "EASE", Work("ease", threads=THREADS, users=ML20M[0]), rounds=1, warm=0),
+    *(
+        Case(FACTORS, name, Work(name, threads=THREADS, users=ML20M[0]), rounds=1)
+        for name in ("als", "ials")
+    ),
 ]
 BASE = {"users": 5_000, "items": 5_000, "per_user": 40}
 GROWN = {
@@ -157,7 +183,9 @@ class Worker:
 
 
 @pytest.mark.parametrize(
-    "case", [*STEPS, *LIKELIHOODS, *OTHERS, *GROWTH], ids=lambda case: f"{case.group}: {case.name}"
+    "case",
+    [*STEPS, *OTHER_STEPS, *LIKELIHOODS, *OTHERS, *GROWTH],
+    ids=lambda case: f"{case.group}: {case.name}",
 )
 def test_work(case: Case, benchmark: Any) -> None:
     benchmark.group, benchmark.name = case.group, case.name

@@ -67,10 +67,17 @@ def model(work: Work) -> Piece:
 
 def plain_model(work: Work) -> Piece:
     """Return an epoch of a plain network."""
-    network = {"plain-vae": plain.PlainVAE, "plain-dae": plain.PlainDAE}[work.kind]
-    return plain.trainer(
-        network(work.items), interactions(work.users, work.items, work.per_user), BATCH
-    )
+    matrix = interactions(work.users, work.items, work.per_user)
+    match work.kind:
+        case "plain-recvae":
+            return plain.recvae_trainer(plain.PlainRecVAE(work.items), matrix, BATCH)
+        case "plain-cdae":
+            net = plain.PlainCDAE(work.users, work.items)
+        case "plain-vae":
+            net = plain.PlainVAE(work.items)
+        case _:
+            net = plain.PlainDAE(work.items)
+    return plain.trainer(net, matrix, BATCH)
 
 
 def products(work: Work) -> Piece:
@@ -127,6 +134,8 @@ def authors_evaluator(work: Work) -> Piece:
 KINDS: dict[str, Callable[[Work], Piece]] = {
     "plain-vae": plain_model,
     "plain-dae": plain_model,
+    "plain-cdae": plain_model,
+    "plain-recvae": plain_model,
     "products": products,
     "products-numpy": products_by_numpy,
     "traffic": traffic,
