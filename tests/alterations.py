@@ -519,6 +519,10 @@ ALTERATIONS: dict[str, tuple[Callable[[Path], Any], str]] = {
         copied(both(field("spec", "model", to="mine"), field("spec", "code", to="0" * 16))),
         "what its per-user file holds is that of",
     ),
+    "a copy under another model of one file": (
+        copied(field("spec", "model", to="mine")),
+        "what its per-user file holds is that of",
+    ),
     "a copied curve": (
         lambda f: changed(field("curve", to=json.loads(of(f, seed=1).read_text())["curve"]))(f),
         "best",
