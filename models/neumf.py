@@ -21,7 +21,7 @@ Differences from the paper:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -59,13 +59,49 @@ class NeuMFConfig(Config):
     """The step size of SGD after pre-training (ours; it is not published)."""
 
 
+class Rows(torch.autograd.Function):
+    """The rows of a table, whose gradient is added to the table's own array of gradients.
+
+    torch's own embedding makes an array of zeros of the table's size for each batch.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, index: Tensor) -> Tensor:
+        ctx.weight, ctx.index = weight, index
+        return weight[index]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None]:
+        if ctx.weight.grad is None:
+            ctx.weight.grad = torch.zeros_like(ctx.weight)
+        ctx.weight.grad.index_add_(0, ctx.index, gradients[0])
+        return None, None
+
+
+class Embedding(nn.Module):
+    """A vector for each row number."""
+
+    def __init__(self, rows: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(rows, width))
+
+    def forward(self, index: Tensor) -> Tensor:
+        """Return the vectors of rows: (B,) -> (B, width)."""
+        return Rows.apply(self.weight, index)
+
+    def clear(self, index: Tensor) -> None:
+        """Set the gradient of these rows to 0."""
+        if self.weight.grad is not None:
+            self.weight.grad[index] = 0
+
+
 class Tower(nn.Module):
     """The MLP: the embeddings of user and item side by side, through layers with ReLU."""
 
     def __init__(self, users: int, items: int, factors: int) -> None:
         super().__init__()
-        self.user = nn.Embedding(users, 4 * factors)
-        self.item = nn.Embedding(items, 4 * factors)
+        self.user = Embedding(users, 4 * factors)
+        self.item = Embedding(items, 4 * factors)
         widths = [8 * factors, 4 * factors, 2 * factors, factors]
         self.layers = nn.ModuleList(map(nn.Linear, widths, widths[1:]))
         self.output = nn.Linear(factors, 1)
@@ -96,8 +132,8 @@ class Factors(nn.Module):
 
     def __init__(self, users: int, items: int, factors: int) -> None:
         super().__init__()
-        self.user = nn.Embedding(users, factors)
-        self.item = nn.Embedding(items, factors)
+        self.user = Embedding(users, factors)
+        self.item = Embedding(items, factors)
         self.output = nn.Linear(factors, 1)
 
     def forward(self, user: Tensor, item: Tensor) -> Tensor:
@@ -150,20 +186,27 @@ class NeuMF(Recommender[NeuMFConfig]):
             self.halve_outputs()
         fine_tuned = self.config.pretrained and not self.alone
         optimizer = self.optimizers["sgd" if fine_tuned else "adam"]
-        for embedding in (self.gmf.user, self.gmf.item, self.mlp.user, self.mlp.item):
-            embedding.sparse = fine_tuned  # SGD moves the rows of a batch only, Adam all of them
         total, pairs = torch.zeros((), device=self.compute.device), 0
         for user, item, target in draws(data, self.config.negatives, self.config.batch):
             gmf, mlp = self.gmf(user, item), self.mlp(user, item)
             outputs = [gmf, mlp] if self.alone else [gmf + mlp]
             losses = [F.binary_cross_entropy_with_logits(f, target) for f in outputs]
             loss = torch.stack(losses).sum()
-            optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            self.clear(user, item)
             total += loss.detach() / len(losses) * len(user)
             pairs += len(user)
         return {"loss": float(total) / pairs}
+
+    def clear(self, user: Tensor, item: Tensor) -> None:
+        """Set all gradients to 0; those of embeddings are not 0 in the rows of a batch only."""
+        for part in (self.gmf, self.mlp):
+            part.user.clear(user)
+            part.item.clear(item)
+        for layer in self.net.modules():
+            if isinstance(layer, nn.Linear):
+                layer.zero_grad()
 
     @torch.no_grad()
     def halve_outputs(self) -> None:
@@ -182,7 +225,7 @@ class NeuMF(Recommender[NeuMFConfig]):
 
 
 def parts(config: NeuMFConfig, shape: tuple[int, int]) -> tuple[Factors, Tower]:
-    """Return GMF and the MLP with torch's own initialisation."""
+    """Return GMF and the MLP, whose weights are not those to start from."""
     return Factors(*shape, config.factors), Tower(*shape, config.factors)
 
 
