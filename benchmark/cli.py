@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None, imported: Callable[[], object] = lambda:
         from benchmark import doctor
 
         return doctor.examine(arguments.data_dir, arguments.out)
-    if arguments.verb != "run":
+    if arguments.verb not in ("run", "tune"):
         return do(arguments, imported)
     arguments.threads = arguments.threads or max(1, (os.cpu_count() or 1) // arguments.jobs)
     with nullcontext() if arguments.dry_run else launch.ahead(arguments.threads):

@@ -11,6 +11,7 @@ from benchmark.labels import flat
 from benchmark.plan import options
 from datasets import own
 from datasets.registry import DATASETS
+from models.base import Search
 from models.registry import MODELS, Entry
 from models.variants import LIKELIHOODS
 
@@ -39,8 +40,10 @@ def _family(members: list[Entry]) -> Iterator[str]:
     """Yield the lines of models of one class: what tells them apart, then what they share."""
     values = [flat(entry.config) for entry in members]
     meanings: dict[str, str] = {}
+    ranges: dict[str, Search] = {}
     for entry in members:
         meanings |= options.descriptions(entry.config)
+        ranges |= options.searches(entry.config)
     shared = {
         option
         for option in meanings
@@ -55,7 +58,8 @@ def _family(members: list[Entry]) -> Iterator[str]:
         yield f"  {'' if alone else '  '}{entry.name}: {said}{plugins.origin(*entry.kinds)}"
     for option, meaning in meanings.items():
         value = repr(values[0][option]) if option in shared else "as above"
-        yield _option(option, value, meaning)
+        tuned = f" Tuning: {ranges[option]}." if option in ranges else ""
+        yield _option(option, value, meaning + tuned)
 
 
 def _option(option: str, value: str, meaning: str) -> str:

@@ -29,6 +29,7 @@ examples:
   python run_all.py --datasets ml20m netflix        all models with their published settings
   python run_all.py --datasets ml1m --models ease   one model on MovieLens-1M, downloaded if need be
   python run_all.py --datasets ml1m --models mult-vae --set mult-vae.latent=100 --seeds 0 1 2
+  python run_all.py tune --datasets ml1m --models ease mult-dae --trials 16
   python run_all.py report --metrics Recall@10 MRR@10      tables from the stored records
   python run_all.py list                            data sets and models with their options
 
@@ -48,20 +49,67 @@ def parser() -> Parser:
         allow_abbrev=False,
     )
     top.set_defaults(verb="run")
-    add_trials(top)
+    add_run(top)
     add_studies(top)
+    add_verbs(top)
+    add_tune(top)
+    return top
+
+
+def add_run(to: argparse.ArgumentParser) -> None:
+    """Add the options that a run and a search share."""
+    add_trials(to)
     about = (
         "an option of a model or data set; OPTION=VALUE sets it for every chosen model that has it"
     )
-    add_set(top, about)
-    add_plugin(top)
-    add_data_dir(top)
-    add_out(top)
-    add_verbose(top)
-    add_process(top)
-    add_which(top)
-    add_verbs(top)
-    return top
+    add_set(to, about)
+    add_plugin(to)
+    add_data_dir(to)
+    add_out(to)
+    add_verbose(to)
+    add_process(to)
+    add_which(to)
+
+
+def add_tune(top: Parser) -> None:
+    """Add the verb that searches the options of models."""
+    assert top.verbs is not None
+    about = (
+        "search the options of each model, with the same budget for each; such trials score the "
+        "validation users only"
+    )
+    made = top.verbs.add_parser("tune", help=about, description=about, allow_abbrev=False)
+    made.set_defaults(verb="tune")
+    add_run(made)
+    add = made.add_argument
+    budget = made.add_mutually_exclusive_group()
+    budget.add_argument(
+        "--trials",
+        type=whole(1),
+        default=16,
+        metavar="N",
+        help="trials of each model (default: 16); the first has the options of a plain run",
+    )
+    budget.add_argument(
+        "--seconds",
+        type=number,
+        metavar="N",
+        help="instead: begin trials of a model until they have taken so long in all",
+    )
+    add(
+        "--sampler",
+        choices=["random", "tpe"],
+        default="random",
+        help="tpe (Optuna's) looks near the best trials so far (default: random)",
+    )
+    add("--search-seed", type=whole(0), default=0, metavar="N", help="of the search (default: 0)")
+    add(
+        "--patience",
+        type=whole(1),
+        metavar="EPOCHS",
+        help="stop a trial after so many epochs without a better score; a VAE not before beta is "
+        "at its cap (default: all epochs run)",
+    )
 
 
 def add_trials(to: argparse.ArgumentParser) -> None:

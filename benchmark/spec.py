@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from datasets.task import Name
 from models.base import Device, Precision
@@ -61,6 +63,23 @@ class TrialSpec(Strict):
     """The device; None for what is not trained here: bounds and lists made elsewhere."""
     precision: Precision | None
     """The precision of matrix products; None where ``device`` is None."""
+    patience: PositiveInt | None = None
+    """The epochs without a better validation score after which the trial ends; None: all epochs
+    run. Only trials of stage "validation" may have it."""
+
+    def ends(self, curve: Sequence[Mapping[str, float]]) -> bool:
+        """Return whether the trial ends at the end of this ``curve`` though epochs are left.
+
+        It does once ``patience`` epochs were no better than the best one. Where beta rises, they
+        count from the epoch at which it has reached its cap, since scores may rise until then.
+        """
+        if self.patience is None or not curve:
+            return False
+        scores, cap = [point["validation"] for point in curve], self.config.get("beta_cap")
+        known = cap if isinstance(cap, int | float) else -math.inf
+        rising = [point for point in curve if point.get("beta", math.inf) < known]
+        since = max(scores.index(max(scores)), len(rising))
+        return len(curve) - 1 - since >= self.patience
 
     @property
     def id(self) -> str:

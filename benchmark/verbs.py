@@ -16,11 +16,14 @@ from benchmark.conduct import check_out, conduct, prepare, prepared, train
 from benchmark.errors import UsageError
 from benchmark.evaluation.metrics import Metric
 from benchmark.paths import ROOT
-from benchmark.plan import choose, dry_run, study
+from benchmark.plan import choose, dry_run, search, study
 from benchmark.plan import plan as plans
 from benchmark.plan.plan import ChosenData, Plan
+from benchmark.plan.samplers import SAMPLERS
+from benchmark.plan.search import Budget
 from benchmark.plan.study import Study
 from benchmark.records.record import Record
+from benchmark.suite import Suite
 from benchmark.text import say
 
 
@@ -32,6 +35,22 @@ def run(arguments: argparse.Namespace) -> int:
     study = study_of(arguments, partial(prepared, data_dir=arguments.data_dir, written=written))
     if arguments.dry_run:
         return dry_run.show(next(study), arguments)
+    return carry_out(study, arguments, written)
+
+
+def tune(arguments: argparse.Namespace) -> int:
+    """Search the options of each model, as ``run`` trains it."""
+    plan, _ = plan_of(arguments, arguments.seeds or [0])
+    trials = None if arguments.seconds is not None else arguments.trials
+    budget = Budget(trials, arguments.seconds or 0.0, arguments.patience)
+    if arguments.dry_run:
+        return dry_run.show_search(plan, budget, arguments)
+    sampler = SAMPLERS[arguments.sampler](arguments.search_seed)
+    return carry_out(search.tune(plan, sampler, budget), arguments, [])
+
+
+def carry_out(study: Study, arguments: argparse.Namespace, written: list[Path]) -> int:
+    """Run a study's trials, print the tables and what was ``written``; 1 if a trial failed."""
     check_out(arguments.out)
     selected = conduct(study, partial(train, arguments=arguments, written=written))
     from benchmark.report import files, screen  # not before the first trial has started
@@ -46,21 +65,25 @@ def run(arguments: argparse.Namespace) -> int:
     return int(any(record.status != "ok" for record in selected))
 
 
-def study_of(arguments: argparse.Namespace, prepare: Callable[[Plan], Plan]) -> Study:
-    """The study that a run is asked for; without a suite, data sets or models, what
-    suites/demo.toml says.
-    """
+def plan_of(arguments: argparse.Namespace, seeds: list[int] | None) -> tuple[Plan, Suite | None]:
+    """Return the plan that is asked for, and its suite, which is the demo if nothing is named."""
     name = arguments.suite or (None if arguments.datasets else "demo")
     named = suite.load(name) if name else None
     plan = choose.plan(
         arguments.datasets,
         arguments.models,
-        arguments.seeds,
+        seeds,
         arguments.set,
         arguments.device,
         arguments.precision,
         named,
     )
+    return plan, named
+
+
+def study_of(arguments: argparse.Namespace, prepare: Callable[[Plan], Plan]) -> Study:
+    """Return the study that a run is asked for."""
+    plan, named = plan_of(arguments, arguments.seeds)
     if arguments.grid:
         return study.grid(plan, arguments.grid)
     if arguments.beta_heuristic:

@@ -43,6 +43,20 @@ class Search:
     high: float | None = None
     log: bool = False
     """Whether the logarithm, not the number itself, is drawn uniformly."""
+    values: tuple[Any, ...] = ()
+    """The values of an option without bounds, which its ``Literal`` has."""
+
+    def __str__(self) -> str:
+        if self.values:
+            return " or ".join(map(str, self.values))
+        return f"{self.low:,g} to {self.high:,g}{' on a log scale' if self.log else ''}"
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """``low`` and ``high`` of an option that has them."""
+        if self.low is None or self.high is None:
+            raise ValueError(f"{self} has values and no bounds")
+        return self.low, self.high
 
 
 @dataclass(frozen=True)

@@ -519,6 +519,10 @@ ALTERATIONS: dict[str, tuple[Callable[[Path], Any], str]] = {
         copied(both(field("spec", "model", to="mine"), field("spec", "code", to="0" * 16))),
         "what its per-user file holds is that of",
     ),
+    "patience of a trial that scores the test users": (
+        respecified(field("spec", "patience", to=3)),
+        "patience 3 does not go with stage test",
+    ),
     "a copy under another model of one file": (
         copied(field("spec", "model", to="mine")),
         "what its per-user file holds is that of",

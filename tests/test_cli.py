@@ -194,7 +194,10 @@ def test_dry_run_says_what_is_done(tmp_path, capsys):
         (["--sedes", "1"], "a run has no option --sedes, did you mean '--seeds'?"),
         (["--dataset", "ml1m"], "a run has no option --dataset, did you mean '--datasets'?"),
         (["--metrics", "NDCG@10"], "a run has no option --metrics; it is an option of report;"),
-        (["report", "--seeds", "0"], "report has no option --seeds; it is an option of a run;"),
+        (
+            ["report", "--seeds", "0"],
+            "report has no option --seeds; it is an option of a run and tune;",
+        ),
         (["ml1m"], "there is no verb 'ml1m'; the verbs are report, verify,"),
         (["--force", "ml1m"], "there is no verb 'ml1m'; the verbs are report, verify,"),
         (["--datasets", "clicks.csv"], "your own data is named file:clicks.csv"),

@@ -52,7 +52,7 @@ def test_no_measured_number_stands_outside_the_generated_tables(page):
     assert not re.findall(r"\d*\.\d{3,}|\d+ ?(?:ms|seconds|s|MB)\b|\d+ times", prose)
 
 
-@pytest.mark.parametrize("words", [c for c in COMMANDS if re.match(r" --(?!plugin)", c)])
+@pytest.mark.parametrize("words", [c for c in COMMANDS if re.match(r" (tune|--(?!plugin))", c)])
 def test_commands_that_train_say_what_they_would_do(
     words, tmp_path, monkeypatch, capsys, finished, ratings
 ):
@@ -70,7 +70,7 @@ def test_commands_that_train_say_what_they_would_do(
         assert "leave --dry-run out" in capsys.readouterr().err
     else:
         assert main([*given, "--dry-run", "--out", str(tmp_path)]) == 0
-        assert ": to run" in capsys.readouterr().out
+        assert " to run" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", [c for c in COMMANDS if c.startswith((" report", " verify"))])
@@ -119,7 +119,8 @@ def test_every_command_is_run_by_a_test():
     ]
     plugins = (ROOT / "tests" / "test_plugins.py").read_text()
     assert all(word in plugins for word in ('"contract"', '"--plugin"', '"cooccurrence"'))
-    known = re.compile(r" --(?!plugin)| (report|verify|list|export-split|doctor|selftest|evaluate)")
+    verbs = "tune|report|verify|list|export-split|doctor|selftest|evaluate"
+    known = re.compile(rf" --(?!plugin)| ({verbs})")
     assert [command for command in COMMANDS if not known.match(command)] == elsewhere
 
 

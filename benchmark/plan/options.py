@@ -13,8 +13,9 @@ import json
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -70,7 +71,8 @@ def searches(config: BaseModel) -> dict[str, Search]:
             found |= {f"{key}.{name}": search for name, search in searches(inner).items()}
         for search in field.metadata:
             if isinstance(search, Search):
-                found[key] = search
+                values = get_args(field.annotation) if search.low is None else ()
+                found[key] = replace(search, values=values)
     return found
 
 

@@ -78,7 +78,9 @@ class Plan:
     precision: str
     """"auto", or one of Precision."""
     stage: Literal["test", "validation"] = "test"
-    """"validation": points of a grid, which never see the test users."""
+    """"validation": trials of a grid or search, which never see the test users."""
+    patience: int | None = None
+    """As in TrialSpec."""
 
     def with_models(self, change: Callable[[Lineup, ChosenModel], Iterable[ChosenModel]]) -> Plan:
         """Return the plan with what ``change`` gives in place of each model, without repeats."""
@@ -184,6 +186,7 @@ def spec_of(
         stage=plan.stage,
         device=device,
         precision=precision_for(model.entry, plan.precision, device),
+        patience=plan.patience,
     )
 
 

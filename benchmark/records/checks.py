@@ -64,6 +64,8 @@ def _spec(record: Record) -> Iterator[str]:
         yield f"its split_hash {spec.split_hash!r} is not 64 hex digits"
     if spec.protocol < 1 or (spec.seed is not None and spec.seed < 0):
         yield f"protocol {spec.protocol} is below 1, or seed {spec.seed} below 0"
+    if spec.patience and spec.stage != "validation":
+        yield f"patience {spec.patience} does not go with stage {spec.stage}, whose epochs all run"
     without = spec.stage == "external" or spec.model in BOUNDS
     if without != (spec.device is None) or without != (spec.precision is None):
         yield (
@@ -155,9 +157,8 @@ def _results(record: Record) -> Iterator[str]:
     due = ok and stage != "validation"
     if due != (record.metrics is not None) or due != (record.per_user is not None):
         yield (
-            f"status {record.status} does not go with metrics and per-user results: they are "
-            "there if a trial is ok, "
-            f"but for stage validation, and this one is of stage {stage}"
+            f"status {record.status} does not go with metrics and per-user results: they are there "
+            f"if a trial is ok, but for stage validation, and this one is of stage {stage}"
         )
     if ok == bool((record.reason or "").strip()):
         yield f"status {record.status} does not go with the reason {record.reason!r} of a failure"
@@ -176,12 +177,13 @@ def _curve(record: Record) -> Iterator[str]:
     if [point.get("epoch") for point in curve] != list(range(1, len(curve) + 1)):
         yield "the epochs of its curve are not 1, 2, 3, ..."
     planned = _planned(record)
-    if planned is not None and (len(curve) > planned or (trained and len(curve) < planned)):
-        yield f"its curve has {len(curve)} epochs, and {planned} are planned"
     validation = [point.get("validation", math.nan) for point in curve]
     if not all(0 <= value <= 1 for value in validation):
         yield "a validation score of its curve is missing or not from 0 to 1"
         return
+    short = trained and not record.spec.ends(curve) and len(curve) < (planned or 0)
+    if (planned is not None and len(curve) > planned) or short:
+        yield f"its curve has {len(curve)} epochs, and {planned} are planned"
     if trained and not curve:
         yield "its curve is empty, though a model was trained"
     if trained != (record.best_epoch is not None) or trained != (
@@ -198,13 +200,11 @@ def _curve(record: Record) -> Iterator[str]:
                 f"best epoch {record.best_epoch} ({record.best_validation}) is not the first best "
                 "of its curve"
             )
-    if _is_ours(record.spec.model) and len({frozenset(point) for point in curve}) > 1:
+    entry = MODELS.get(record.spec.model)
+    # a plugin's model may log other things each epoch
+    ours = entry is not None and entry.model.__module__.startswith("models.")
+    if ours and len({frozenset(point) for point in curve}) > 1:
         yield "the epochs of its curve do not all have the same quantities"
-
-
-def _is_ours(model: str) -> bool:
-    """Return whether a model is this project's own; a plugin's may log other things each epoch."""
-    return model in MODELS and MODELS[model].model.__module__.startswith("models.")
 
 
 def _planned(record: Record) -> int | None:

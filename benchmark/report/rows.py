@@ -113,15 +113,16 @@ def rows(group: Iterable[Record]) -> list[Row]:
     A row has the records of the newest version of code and protocol only. Rows stand in the
     registry's order, then by the values of their options; bounds stand last.
     """
-    by_key: dict[tuple[str, str | None, str | None], list[Record]] = defaultdict(list)
+    by_key: dict[tuple[str, str | None, str | None, int | None], list[Record]] = defaultdict(list)
     for record in sorted(group, key=lambda r: r.finished):
         spec = record.spec
-        by_key[labels.model_label(spec), spec.device, spec.precision].append(record)
+        key = labels.model_label(spec), spec.device, spec.precision, spec.patience
+        by_key[key].append(record)
     table_rows = []
-    for key, records in by_key.items():
+    for (label, device, precision, _), records in by_key.items():
         current = [r for r in records if _version(r) == _version(records[-1])]
         current.sort(key=lambda r: r.spec.seed or 0)
-        table_rows.append(Row(*key, current, older=len(records) - len(current)))
+        table_rows.append(Row(label, device, precision, current, older=len(records) - len(current)))
     return sorted(table_rows, key=_place)
 
 
@@ -141,6 +142,7 @@ def _place(row: Row) -> tuple[Any, ...]:
         options,
         row.device or "",
         row.precision or "",
+        row.spec.patience or 0,
     )
 
 

@@ -1,4 +1,4 @@
-"""The tuning table: every point of a grid with its validation score, the best first."""
+"""The tuning table: every point of a grid or search with its validation score, the best first."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _table(group: list[Record]) -> Table:
 
 def _points(table_rows: Sequence[Row]) -> Iterator[Point]:
     """Yield the points of one model's grid, the best first."""
-    configs = [flat_values(row.spec.config) for row in table_rows]
+    configs = [flat_values(row.spec.config) | {"patience": row.spec.patience} for row in table_rows]
     varied = _varied(configs)
     summaries = [_summary(row) for row in table_rows]
     means = [summary.mean if summary else 0.0 for summary in summaries]

@@ -104,15 +104,16 @@ def train_epoch(model: Recommender[Any], data: Any, seed: int | None) -> Log:
 
 
 def train(model: Recommender[Any], trial: Trial, progress: Progress, notify: Notify) -> None:
-    """Run every planned epoch; after each, score the validation users and keep the best weights so
-    far.
+    """Run every planned epoch, or as many as the spec's patience allows; after each, score the
+    validation users and keep the best weights so far.
     """
     clock, saved, metric = progress.clock, time.monotonic(), selection(trial.job.data.task)
+    spec = trial.job.spec
     with clock("preparation"):
         data = model.prepare(trial.split.train.matrix)
-    while model.epoch < model.planned:
-        with clock("training"), tf32(trial.job.spec.precision == "tf32"):
-            log = train_epoch(model, data, trial.job.spec.seed)
+    while model.epoch < model.planned and not spec.ends(progress.curve):
+        with clock("training"), tf32(spec.precision == "tf32"):
+            log = train_epoch(model, data, spec.seed)
         log = checked(log, model.epoch)
         check_loss(log, progress.curve)
         with clock("validation"):

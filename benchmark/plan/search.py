@@ -1,0 +1,96 @@
+"""Tuning: the study that searches the options of each model on the validation users."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import fmean
+
+from benchmark.plan.options import searches
+from benchmark.plan.plan import ChosenModel, Plan
+from benchmark.plan.samplers import Sampler, Tried
+from benchmark.plan.study import Study
+from benchmark.records.record import Record
+
+Key = tuple[str, str]
+"""What a search is of: a data set, by its label, and a model, by its name."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the search of each model may take: so many trials, or else so many seconds of them."""
+
+    trials: int | None
+    seconds: float = 0.0
+    patience: int | None = None
+    """The epochs without a better score after which a trial stops; with None it runs them all."""
+
+
+@dataclass
+class Progress:
+    """How far the search of one model on one data set has come."""
+
+    tried: list[Tried] = field(default_factory=list)
+    """The trials that have ended, in the order of their numbers."""
+    seconds: float = 0.0
+    """What they took: preparation, training and validation, or the whole process if it died."""
+
+    def add(self, model: ChosenModel, records: Sequence[Record]) -> None:
+        """Count a trial that has ended, with a record for each seed."""
+        costs = [record.cost for record in records]
+        self.seconds += sum(cost.process_seconds or cost.total_seconds for cost in costs)
+        scores = [record.best_validation for record in records if record.status == "ok"]
+        known = [score for score in scores if score is not None]
+        self.tried.append(Tried(model, fmean(known) if len(known) == len(records) else None))
+
+
+def tune(plan: Plan, sampler: Sampler, budget: Budget) -> Study:
+    """Yield trials of each model until its budget is spent: first the model as it is asked for.
+
+    All are scored on the validation users alone, and one that fails counts.
+    """
+    plan = replace(plan, stage="validation", patience=budget.patience)
+    searched: dict[Key, Progress] = defaultdict(Progress)
+    while True:
+        asked = {
+            (lineup.data_label, model.entry.name): model
+            for lineup in plan.lineups
+            for model in lineup.models
+        }
+        tried = {key: trials(model, searched[key], sampler, budget) for key, model in asked.items()}
+        if not any(tried.values()):
+            return
+        records = yield with_trials(plan, tried)
+        for (data, name), models in tried.items():
+            for model in models:
+                ran = data, name, model.config.model_dump(mode="json")
+                searched[data, name].add(
+                    model,
+                    [r for r in records if (r.data_label, r.spec.model, r.spec.config) == ran],
+                )
+
+
+def with_trials(plan: Plan, tried: Mapping[Key, list[ChosenModel]]) -> Plan:
+    """Return the plan with what is tried in place of each model of each data set."""
+    return plan.with_models(lambda lineup, model: tried[lineup.data_label, model.entry.name])
+
+
+def trials(
+    model: ChosenModel, progress: Progress, sampler: Sampler, budget: Budget
+) -> list[ChosenModel]:
+    """Return what the search of a model tries next; nothing once its budget is spent.
+
+    That is one trial, or all of them if their number is given and none waits for another's score.
+    A model without search ranges has the first trial only.
+    """
+    number = len(progress.tried)
+    if number and not searches(model.config):
+        return []
+    if budget.trials is None:
+        count = int(progress.seconds < budget.seconds or not number)
+    elif sampler.independent:
+        count = budget.trials - number
+    else:
+        count = min(1, budget.trials - number)
+    return [sampler.sample(model, n, progress.tried) for n in range(number, number + count)]
