@@ -233,6 +233,8 @@ def test_bf16_ranks_as_well_as_fp32():
     """What lets ``auto`` mean bf16 on CPUs that have it."""
     found = sorted(compared(FOUND), key=lambda r: r.model)
     assert [(r.model, r.precision, r.seeds) for r in found] == [
+        ("gaussian-dae", "bf16", 5),
+        ("logistic-dae", "bf16", 5),
         ("mult-dae", "bf16", 10),
         ("mult-vae", "bf16", 10),
     ]

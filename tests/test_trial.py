@@ -487,6 +487,7 @@ def test_the_id_holds_everything_that_numbers_depend_on(toy):
         "device": "cuda",
         "precision": "bf16",
         "stage": "external",
+        "patience": 3,
     }
     assert set(changes) == set(TrialSpec.model_fields)
     ids = {spec.model_copy(update={key: value}).id for key, value in changes.items()}
