@@ -14,7 +14,7 @@ from benchmark.arguments import (
     number,
     whole,
 )
-from benchmark.verb_parsers import add_verbs
+from benchmark.verb_parsers import add_verb, add_verbs
 
 DESCRIPTION = """\
 Train recommenders on data sets under the strong-generalisation protocol of Liang et al. (WWW 2018),
@@ -73,13 +73,11 @@ def add_run(to: argparse.ArgumentParser) -> None:
 
 def add_tune(top: Parser) -> None:
     """Add the verb that searches the options of models."""
-    assert top.verbs is not None
     about = (
         "search the options of each model, with the same budget for each; such trials score the "
         "validation users only"
     )
-    made = top.verbs.add_parser("tune", help=about, description=about, allow_abbrev=False)
-    made.set_defaults(verb="tune")
+    made = add_verb(top, "tune", about)
     add_run(made)
     add = made.add_argument
     budget = made.add_mutually_exclusive_group()

@@ -15,10 +15,7 @@ def add_verbs(top: Parser) -> None:
     )
 
     def verb(name: str, about: str, function: str | None = None) -> Parser:
-        assert top.verbs is not None
-        made = top.verbs.add_parser(name, help=about, description=about, allow_abbrev=False)
-        made.set_defaults(verb=function or name)
-        return made
+        return add_verb(top, name, about, function)
 
     add_report(verb("report", "rebuild the tables from the stored records, without training"))
     made = verb(
@@ -48,6 +45,14 @@ def add_verbs(top: Parser) -> None:
     )
     add_plugin(made)
     add_data_dir(made)
+
+
+def add_verb(top: Parser, name: str, about: str, function: str | None = None) -> Parser:
+    """Add a verb, done by the function of verbs.py with its name or a given one; return its parser."""
+    assert top.verbs is not None
+    made = top.verbs.add_parser(name, help=about, description=about, allow_abbrev=False)
+    made.set_defaults(verb=function or name)
+    return made
 
 
 def add_export_split(to: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""A fully connected layer, initialised as in the paper, and its matrix product."""
+"""A fully connected layer, initialised as in the paper, its matrix product, and an embedding."""
 
 from __future__ import annotations
 
@@ -75,6 +75,42 @@ class Product(torch.autograd.Function):
             ctx.multiply(x.T, gradient) if ctx.needs_input_grad[1] else None,
             None,
         )
+
+
+class Rows(torch.autograd.Function):
+    """The rows of a table, whose gradient is added to the table's own array of gradients.
+
+    torch's own embedding makes an array of zeros of the table's size for each batch.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, index: Tensor) -> Tensor:
+        ctx.weight, ctx.index = weight, index
+        return weight[index]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None]:
+        if ctx.weight.grad is None:
+            ctx.weight.grad = torch.zeros_like(ctx.weight)
+        ctx.weight.grad.index_add_(0, ctx.index, gradients[0])
+        return None, None
+
+
+class Embedding(nn.Module):
+    """A vector for each row number."""
+
+    def __init__(self, rows: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(rows, width))
+
+    def forward(self, index: Tensor) -> Tensor:
+        """Return the vectors of rows: (B,) -> (B, width)."""
+        return Rows.apply(self.weight, index)
+
+    def clear(self, index: Tensor) -> None:
+        """Set the gradient of these rows to 0."""
+        if self.weight.grad is not None:
+            self.weight.grad[index] = 0
 
 
 def by_numpy(a: Tensor, b: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ Differences from the paper:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ from torch import Tensor, nn
 
 from models.base import Compute, Config, Log, Recommender, Search, trained_bytes
 from models.batches import CSR
+from models.layers import Embedding
 from models.registry import register
 
 SCORES = 2**19
@@ -57,42 +58,6 @@ class NeuMFConfig(Config):
     """Whether GMF and MLP are first trained alone, each with its own loss."""
     fine_tuning_rate: Annotated[PositiveFloat, Search(1e-4, 1e-1, log=True)] = 1e-3
     """The step size of SGD after pre-training (ours; it is not published)."""
-
-
-class Rows(torch.autograd.Function):
-    """The rows of a table, whose gradient is added to the table's own array of gradients.
-
-    torch's own embedding makes an array of zeros of the table's size for each batch.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, index: Tensor) -> Tensor:
-        ctx.weight, ctx.index = weight, index
-        return weight[index]
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None]:
-        if ctx.weight.grad is None:
-            ctx.weight.grad = torch.zeros_like(ctx.weight)
-        ctx.weight.grad.index_add_(0, ctx.index, gradients[0])
-        return None, None
-
-
-class Embedding(nn.Module):
-    """A vector for each row number."""
-
-    def __init__(self, rows: int, width: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(rows, width))
-
-    def forward(self, index: Tensor) -> Tensor:
-        """Return the vectors of rows: (B,) -> (B, width)."""
-        return Rows.apply(self.weight, index)
-
-    def clear(self, index: Tensor) -> None:
-        """Set the gradient of these rows to 0."""
-        if self.weight.grad is not None:
-            self.weight.grad[index] = 0
 
 
 class Tower(nn.Module):

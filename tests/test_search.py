@@ -17,7 +17,6 @@ from benchmark.plan.samplers import TPE, Random, Tried
 from benchmark.plan.search import Budget
 from benchmark.records import store
 from benchmark.records.verify import Verdict, verify
-from benchmark.spec import TrialSpec
 from models.registry import MODELS
 from tests.conftest import small_file
 
@@ -38,7 +37,7 @@ def answered(plan, score=lambda model: 0.5, status="ok", seconds=10.0):
             ),
             status=status,
             best_validation=score(model) if status == "ok" else None,
-            cost=SimpleNamespace(process_seconds=None, total_seconds=seconds),
+            cost=SimpleNamespace(spent_seconds=seconds),
         )
         for lineup in plan.lineups
         for model in lineup.models
@@ -142,44 +141,6 @@ def test_without_optuna_tpe_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(UsageError, match=r"pip install -r requirements-optuna\.txt"):
         TPE(0)
-
-
-def spec(patience: int | None, **config: float) -> TrialSpec:
-    return TrialSpec(
-        protocol=1,
-        model="mult-vae",
-        config=config,
-        code="",
-        dataset="ml1m",
-        split_hash="",
-        seed=0,
-        stage="validation",
-        device="cpu",
-        precision="fp32",
-        patience=patience,
-    )
-
-
-def curve(*scores: float, beta: tuple[float, ...] = ()) -> list[dict[str, float]]:
-    points = [{"epoch": n, "validation": score} for n, score in enumerate(scores, start=1)]
-    return [point | ({"beta": beta[n]} if beta else {}) for n, point in enumerate(points)]
-
-
-def test_patience_counts_epochs_that_are_no_better():
-    ends = spec(2).ends
-    assert not ends([])
-    assert not ends(curve(0.3, 0.2))
-    assert ends(curve(0.3, 0.2, 0.3))
-    assert not ends(curve(0.3, 0.2, 0.4, 0.1))
-    assert ends(curve(0.3, 0.2, 0.4, 0.1, 0.2))
-    assert not spec(None).ends(curve(0.3, 0.2, 0.1, 0.1, 0.1))
-
-
-def test_patience_waits_until_beta_is_at_its_cap():
-    ends = spec(2, beta_cap=0.2).ends
-    rising = (0.05, 0.1, 0.15, 0.2, 0.2, 0.2)
-    scores = (0.3, 0.2, 0.2, 0.2, 0.2, 0.2)
-    assert [ends(curve(*scores[:n], beta=rising[:n])) for n in range(1, 7)] == [False] * 5 + [True]
 
 
 def test_a_search_scores_no_test_user_stops_early_and_is_not_run_twice(tmp_path, capsys):

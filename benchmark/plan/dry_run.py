@@ -87,7 +87,7 @@ def forecast(
     said = f"{trials} trials, {left} of them to run"
     if not stored:
         return f"{said}; how long they take is known after the first"
-    typical = median(r.cost.process_seconds or r.cost.total_seconds for r in stored)
+    typical = median(record.cost.spent_seconds for record in stored)
     return f"{said}, in about {left * typical / jobs / 60:.1f} min"
 
 

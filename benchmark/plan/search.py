@@ -38,8 +38,7 @@ class Progress:
 
     def add(self, model: ChosenModel, records: Sequence[Record]) -> None:
         """Count a trial that has ended, with a record for each seed."""
-        costs = [record.cost for record in records]
-        self.seconds += sum(cost.process_seconds or cost.total_seconds for cost in costs)
+        self.seconds += sum(record.cost.spent_seconds for record in records)
         scores = [record.best_validation for record in records if record.status == "ok"]
         known = [score for score in scores if score is not None]
         self.tried.append(Tried(model, fmean(known) if len(known) == len(records) else None))

@@ -71,6 +71,11 @@ class Cost(Strict):
         )
         return sum(part or 0.0 for part in parts)
 
+    @property
+    def spent_seconds(self) -> float:
+        """What the trial took of a budget; of a process that died only its whole time is known."""
+        return self.process_seconds or self.total_seconds
+
 
 class Library(Strict):
     """A library with threads of its own that a trial's process had loaded."""

@@ -38,8 +38,9 @@ is measured in a process of its own, on generated interactions of ML-20M's size:
 """
 STEP = """\
 A step is an update on 500 users. *Plain* is what one writes first in PyTorch: dense batches, nn.Linear, log_softmax,
-the default Adam; RecVAE's also computes the last encoder's output for each batch anew. The roof is what no step can do without: the output layer's three products by the fastest library,
-and one pass over memory for what Adam reads and writes."""
+the default Adam; RecVAE's also computes the last encoder's output for each batch anew. The roof is what no step can do
+without: the output layer's three products by the fastest library, and one pass over memory for what Adam reads and
+writes."""
 GPU = """\
 ## GPU
 
