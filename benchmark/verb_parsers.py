@@ -48,7 +48,7 @@ def add_verbs(top: Parser) -> None:
 
 
 def add_verb(top: Parser, name: str, about: str, function: str | None = None) -> Parser:
-    """Add a verb, done by the function of verbs.py with its name or a given one; return its parser."""
+    """Add a verb, done by the function of its name in verbs.py unless another is named."""
     assert top.verbs is not None
     made = top.verbs.add_parser(name, help=about, description=about, allow_abbrev=False)
     made.set_defaults(verb=function or name)
