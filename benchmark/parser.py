@@ -133,7 +133,15 @@ def add_trials(to: argparse.ArgumentParser) -> None:
 
 
 def add_studies(to: argparse.ArgumentParser) -> None:
-    """Add the options that study beta, or a grid of options."""
+    """Add the options that study beta, a grid of options, the outcome of a search, or splits."""
+    to.add_argument(
+        "--split-seeds",
+        nargs="+",
+        type=whole(0),
+        default=[],
+        metavar="N",
+        help="train on the splits with these seeds (default: the authors' split, 98765)",
+    )
     many = to.add_mutually_exclusive_group()
     many.add_argument(
         "--beta-sweep",
@@ -157,6 +165,12 @@ def add_studies(to: argparse.ArgumentParser) -> None:
         metavar="NAME.OPTION=VALUE,VALUE",
         help="tune: try every combination of the values; such trials score validation users "
         "only, never test users",
+    )
+    many.add_argument(
+        "--tuned",
+        action="store_true",
+        help="train each model with the options that did best in its search (the verb tune), whose "
+        "records are in --out",
     )
 
 

@@ -1,4 +1,4 @@
-"""Text that others wrote, such as a record's names or a plugin's error, made safe to show."""
+"""Text to show; what others wrote, a record's names or a plugin's error, is made safe."""
 
 from __future__ import annotations
 
@@ -42,6 +42,11 @@ def broken(name: str, width: int) -> str:
     if len(name) <= width:
         return name
     return fill(name.replace(",", ", "), width, break_on_hyphens=False)
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with ``what`` in the singular or plural, as "1 trial" or "2 trials"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def say(*lines: object, to: TextIO | None = None) -> None:

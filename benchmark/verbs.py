@@ -22,6 +22,7 @@ from benchmark.plan.plan import ChosenData, Plan
 from benchmark.plan.samplers import SAMPLERS
 from benchmark.plan.search import Budget
 from benchmark.plan.study import Study
+from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.suite import Suite
 from benchmark.text import say
@@ -84,6 +85,10 @@ def plan_of(arguments: argparse.Namespace, seeds: list[int] | None) -> tuple[Pla
 def study_of(arguments: argparse.Namespace, prepare: Callable[[Plan], Plan]) -> Study:
     """Return the study that a run is asked for."""
     plan, named = plan_of(arguments, arguments.seeds)
+    if arguments.tuned:
+        plan = search.tuned(plan, store.read_all(arguments.out))
+    if arguments.split_seeds:
+        plan = choose.on_splits(plan, arguments.split_seeds)
     if arguments.grid:
         return study.grid(plan, arguments.grid)
     if arguments.beta_heuristic:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from benchmark import suite
 from benchmark.catalog import data_sets, look_up
 from benchmark.errors import UsageError
 from benchmark.plan import options
-from benchmark.plan.plan import C, Chosen, ChosenData, ChosenModel, E, Lineup, Plan
+from benchmark.plan.plan import C, Chosen, ChosenData, E, Lineup, Plan
 from benchmark.suite import Setting, Suite
 from datasets.registry import Entry as DataEntry
 from models.registry import MODELS
@@ -107,10 +108,24 @@ def data_set(name: str, settings: Iterable[str] = ()) -> ChosenData:
     return lineup.data
 
 
-def changed(model: ChosenModel, why: str, values: Mapping[str, Any]) -> ChosenModel:
-    """Return ``model`` with other options; raises UsageError for values that it does not take."""
-    config = options.configured(model.entry.name, model.config, values)
-    return Chosen(model.entry, config, model.origins | dict.fromkeys(values, why))
+def changed(chosen: Chosen[E, C], why: str, values: Mapping[str, Any]) -> Chosen[E, C]:
+    """Return a model or data set with other options; raises UsageError for wrong values."""
+    config = options.configured(chosen.entry.name, chosen.config, values)
+    return Chosen(chosen.entry, config, chosen.origins | dict.fromkeys(values, why))
+
+
+def on_splits(plan: Plan, seeds: Iterable[int]) -> Plan:
+    """Return the plan with each data set on the splits with these seeds.
+
+    Raises UsageError for a data set whose split has no seed.
+    """
+    seeds = list(dict.fromkeys(seeds))
+    lineups = [
+        replace(lineup, data=changed(lineup.data, "--split-seeds", {"split_seed": seed}))
+        for lineup in plan.lineups
+        for seed in seeds
+    ]
+    return replace(plan, lineups=lineups)
 
 
 def check_device(device: str, precision: str) -> None:

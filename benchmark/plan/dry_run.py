@@ -15,12 +15,13 @@ from benchmark.evaluation import truth
 from benchmark.labels import flat
 from benchmark.plan import plan as plans
 from benchmark.plan.options import searches
-from benchmark.plan.plan import ChosenData, ChosenModel, Plan
+from benchmark.plan.plan import ChosenData, ChosenModel, Lineup, Plan
 from benchmark.plan.search import Budget
 from benchmark.records import store
 from benchmark.records.record import Record
+from benchmark.records.searched import searched
 from benchmark.spec import PROTOCOL, TrialSpec
-from benchmark.text import say
+from benchmark.text import counted, say
 from datasets import cache
 
 
@@ -29,6 +30,7 @@ def show(plan: Plan, arguments: argparse.Namespace) -> int:
     or run.
     """
     stored = store.read_all(arguments.out)
+    forecast = Forecast(stored, arguments.jobs)
     for lineup in plan.lineups:
         data = lineup.data
         with plugins.blamed(data.entry.dataset):
@@ -42,53 +44,88 @@ def show(plan: Plan, arguments: argparse.Namespace) -> int:
         options = data.config.model_dump(mode="json")
         of_data = [record for record in stored if record.data.options == options]
         for model in lineup.models:
-            say(f"  {lineup.label(model)}")
-            for spec in plans.specs_of(model, plan, lineup.dataset, split):
+            specs = plans.specs_of(model, plan, lineup.dataset, split)
+            stages = [stage_of(spec, of_data, arguments) for spec in specs]
+            said = forecast.of(lineup, model, len(specs), stages.count(TO_RUN))
+            say(f"  {lineup.label(model)}: {said}")
+            for spec, stage in zip(specs, stages, strict=True):
                 seed = "" if spec.seed is None else f"seed {spec.seed}, "
-                where = f"{seed}{spec.device}, {spec.precision}"
-                say(f"    {where}: {stage_of(spec, of_data, arguments)}")
+                say(f"    {seed}{spec.device}, {spec.precision}: {stage}")
             say(*settings(model))
         for row in truth.ROWS if made and made.split.truth and plan.stage == "test" else ():
             spec = plans.truth_spec(row, lineup.dataset, split)
             say(f"  {row}: {stage_of(spec, of_data, arguments)}")
+    say(forecast.whole)
     return 0
 
 
 def show_search(plan: Plan, budget: Budget, arguments: argparse.Namespace) -> int:
-    """Print what is searched of each model, by how many trials, and about how long they take.
-
-    The time is known from the stored trials of the model on this machine.
-    """
-    stored = [r for r in store.read_all(arguments.out) if r.environment.cpu == cpu_model()]
+    """Print what is searched of each model, by how many trials, and about how long they take."""
+    stored = store.read_all(arguments.out)
+    forecast = Forecast(stored, arguments.jobs)
     for lineup in plan.lineups:
         say(lineup.data_label)
         for model in lineup.models:
-            ran = lineup.data_label, model.entry.name
-            of_model = [r for r in stored if (r.data_label, r.spec.model) == ran]
-            seeds = 1 if model.entry.deterministic else len(plan.seeds)
-            said = forecast(model, budget, seeds, of_model, arguments.jobs)
+            said = f"trials to run until they have taken {budget.seconds:g} s"
+            if budget.trials is not None:
+                seeds = 1 if model.entry.deterministic else len(plan.seeds)
+                trials = (budget.trials if searches(model.config) else 1) * seeds
+                found = searched(of_model(stored, lineup, model))
+                search = found.get((lineup.data_label, model.entry.name))
+                done = sum(len(attempt.records) for attempt in search.attempts) if search else 0
+                said = forecast.of(lineup, model, trials, max(0, trials - done))
             say(f"  {lineup.label(model)}: {said}")
             for option, search in searches(model.config).items():
                 say(f"      {option}: {search}")
+    if budget.trials is not None:
+        say(forecast.whole)
     return 0
 
 
-def forecast(
-    model: ChosenModel, budget: Budget, seeds: int, stored: Sequence[Record], jobs: int
-) -> str:
-    """Return how many trials the search of a model has, and how long those to come will take.
+class Forecast:
+    """How long trials will take: as long as the median of the model's stored trials of any kind.
 
-    They are expected to take as long as the ``stored`` ones of the model, of any kind.
+    Only trials of this machine on the same data set count, on whichever of its splits.
     """
-    if budget.trials is None:
-        return f"trials to run until they have taken {budget.seconds:g} s"
-    trials = (budget.trials if searches(model.config) else 1) * seeds
-    left = trials - min(trials, sum(record.spec.stage == "validation" for record in stored))
-    said = f"{trials} trials, {left} of them to run"
-    if not stored:
-        return f"{said}; how long they take is known after the first"
-    typical = median(record.cost.spent_seconds for record in stored)
-    return f"{said}, in about {left * typical / jobs / 60:.1f} min"
+
+    def __init__(self, stored: Sequence[Record], jobs: int) -> None:
+        here = cpu_model()
+        self.stored = [record for record in stored if record.environment.cpu == here]
+        self.jobs = jobs
+        self.seconds = 0.0
+        self.trials = 0
+        self.unknown = 0
+
+    def of(self, lineup: Lineup, model: ChosenModel, trials: int, left: int) -> str:
+        """Return how many trials a model has and how long those that are ``left`` will take."""
+        said = f"{counted(trials, 'trial')}, {left} of them to run"
+        self.trials += left
+        if not left:
+            return said
+        ran = of_model(self.stored, lineup, model)
+        if not ran:
+            self.unknown += left
+            return f"{said}; how long they take is known after the first"
+        seconds = left * median(record.cost.spent_seconds for record in ran) / self.jobs
+        self.seconds += seconds
+        return f"{said}, in about {seconds / 60:.1f} min"
+
+    @property
+    def whole(self) -> str:
+        """The sum of all that was forecast."""
+        known = f"{counted(self.trials, 'trial')} to run, in about {self.seconds / 3600:.1f} h"
+        if not self.unknown:
+            return known
+        return f"{known} without {self.unknown} of which it is not known yet"
+
+
+def of_model(stored: Sequence[Record], lineup: Lineup, model: ChosenModel) -> list[Record]:
+    """Return the ``stored`` records of a model on a data set, with any options and split seed."""
+    ran = lineup.dataset, model.entry.name
+    return [record for record in stored if (record.spec.dataset, record.spec.model) == ran]
+
+
+TO_RUN = "to run"
 
 
 def stage_of(spec: TrialSpec, stored: list[Record], arguments: argparse.Namespace) -> str:
@@ -98,7 +135,7 @@ def stage_of(spec: TrialSpec, stored: list[Record], arguments: argparse.Namespac
     blank = {"split_hash": ""} if not spec.split_hash else {}
     found = [record for record in stored if record.spec.model_copy(update=blank) == spec]
     if not found or arguments.force or (arguments.retry and found[-1].status != "ok"):
-        return "to run"
+        return TO_RUN
     return "done" if found[-1].status == "ok" else found[-1].status
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import fmean
 
+from benchmark.errors import UsageError
+from benchmark.evaluation.truth import code_of
+from benchmark.labels import flat_values
+from benchmark.plan.choose import changed
 from benchmark.plan.options import searches
-from benchmark.plan.plan import ChosenModel, Plan
+from benchmark.plan.plan import ChosenModel, Lineup, Plan
 from benchmark.plan.samplers import Sampler, Tried
 from benchmark.plan.study import Study
 from benchmark.records.record import Record
+from benchmark.records.searched import score_of, searched, seconds_of
+from benchmark.spec import PROTOCOL
 
 Key = tuple[str, str]
 """What a search is of: a data set, by its label, and a model, by its name."""
@@ -38,10 +43,8 @@ class Progress:
 
     def add(self, model: ChosenModel, records: Sequence[Record]) -> None:
         """Count a trial that has ended, with a record for each seed."""
-        self.seconds += sum(record.cost.spent_seconds for record in records)
-        scores = [record.best_validation for record in records if record.status == "ok"]
-        known = [score for score in scores if score is not None]
-        self.tried.append(Tried(model, fmean(known) if len(known) == len(records) else None))
+        self.seconds += seconds_of(records)
+        self.tried.append(Tried(model, score_of(records)))
 
 
 def tune(plan: Plan, sampler: Sampler, budget: Budget) -> Study:
@@ -93,3 +96,36 @@ def trials(
     else:
         count = min(1, budget.trials - number)
     return [sampler.sample(model, n, progress.tried) for n in range(number, number + count)]
+
+
+def tuned(plan: Plan, stored: Iterable[Record]) -> Plan:
+    """Return the plan with the options that did best in the search of each model on each data set.
+
+    Options that were given by --set keep their values, and a model without search ranges stays as
+    it is. Raises UsageError if ``stored`` has no trial of a model's search by the present code, or
+    if all have failed.
+    """
+    found = searched(record for record in stored if is_current(record))
+
+    def chosen(lineup: Lineup, model: ChosenModel) -> Iterator[ChosenModel]:
+        search = found.get((lineup.data_label, model.entry.name))
+        if search and search.chosen:
+            asked = {option for option, origin in model.origins.items() if origin == "--set"}
+            values = flat_values(search.chosen)
+            yield changed(model, "--tuned", {o: values[o] for o in values.keys() - asked})
+        elif search or searches(model.config):
+            what = "every trial failed in" if search else "there is no trial yet of"
+            raise UsageError(
+                f"--tuned: {what} the search of {model.entry.name} on {lineup.data_label}; run "
+                f"`run_all.py tune` with the same --datasets, --models and --out first"
+            )
+        else:
+            yield model
+
+    return plan.with_models(chosen)
+
+
+def is_current(record: Record) -> bool:
+    """Return whether a record is of the present code of its model."""
+    spec = record.spec
+    return (spec.protocol, spec.code) == (PROTOCOL, code_of(spec.model))

@@ -93,8 +93,3 @@ class Table:
     """What the words and numbers in the table mean; it is printed once for tables that share it."""
     data: Sequence[dict[str, Any]] = field(default_factory=list)
     """The rows of the CSV file, with the same numbers in full precision; None is an empty field."""
-
-
-def counted(number: int, what: str) -> str:
-    """Return a number with ``what`` in the singular or plural, as "1 trial" or "2 trials"."""
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -15,9 +15,9 @@ from benchmark.errors import UsageError
 from benchmark.evaluation.metrics import standard_error
 from benchmark.records import store
 from benchmark.records.record import Record
-from benchmark.report.cells import counted
 from benchmark.report.curves import WIDEST, color_of, in_legend
 from benchmark.report.rows import Row, by_split, is_number, names, rows
+from benchmark.text import counted
 
 FIFTHS = 5
 """The number of parts that test users are divided into by activity, as in the paper."""

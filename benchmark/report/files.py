@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from benchmark.records.store import SPECS
 from benchmark.report import render
-from benchmark.report.cells import Table, counted
+from benchmark.report.cells import Table
+from benchmark.text import counted
 from datasets import atomic
 from datasets.names import file_name
 

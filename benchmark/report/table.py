@@ -15,9 +15,10 @@ import numpy as np
 from benchmark.evaluation.metrics import MEANINGS, Metric, standard_error
 from benchmark.evaluation.truth import ROWS as BOUNDS
 from benchmark.records.record import Record
-from benchmark.report.cells import Cell, Table, UserMean, counted
+from benchmark.report.cells import Cell, Table, UserMean
 from benchmark.report.rows import Row, metrics_of, models, names, outside_grids, rows, title
 from benchmark.stats import ALPHA, COARSE, Leaders, Summary, leaders, summarize
+from benchmark.text import counted
 
 CELLS = (
     "Cells: mean over seeds ± standard deviation over seeds (ddof=1; - for one run), and in "

@@ -16,8 +16,9 @@ from statistics import median
 from typing import Any
 
 from benchmark.records.record import Record
-from benchmark.report.cells import Cell, Number, Table, counted
+from benchmark.report.cells import Cell, Number, Table
 from benchmark.report.rows import by_split, rows, title
+from benchmark.text import counted
 
 SIDES = {"cpu": "CPU", "cuda": "GPU"}
 """The devices whose costs stand side by side, each with the name of its column."""

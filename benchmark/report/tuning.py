@@ -11,9 +11,10 @@ from typing import Any
 
 from benchmark.labels import flat_values, named
 from benchmark.records.record import Record
-from benchmark.report.cells import Cell, Mean, Table, counted
+from benchmark.report.cells import Cell, Mean, Table
 from benchmark.report.rows import Row, by_split, rows
 from benchmark.stats import Summary, summarize
+from benchmark.text import counted
 
 STAGE = "validation"
 """The stage of the trials that are points of a grid."""
