@@ -138,6 +138,47 @@ def difference(first: np.ndarray, second: np.ndarray) -> Difference:
     return Difference(float(paired.mean()), math.sqrt(variance), freedom)
 
 
+def over_splits(differences: Sequence[float], share: float) -> Difference:
+    """Return the mean of two models' difference over splits of the data, of each of which it is
+    given.
+
+    ``share`` is the number of test users divided by that of training users. It makes up for
+    training users that splits share, as if it were so much of a variance more (Nadeau, Bengio 2003,
+    "Inference for the Generalization Error"). Needs two splits or more.
+    """
+    count = len(differences)
+    variance = (1 / count + share) * float(np.var(differences, ddof=1))
+    return Difference(fmean(differences), math.sqrt(variance), count - 1)
+
+
+@dataclass(frozen=True)
+class Best:
+    """What the best score of several trials is expected to be."""
+
+    mean: float
+    sd: float
+    interval: tuple[float, float]
+    """It holds the best score in 95 % of cases."""
+
+
+def best_of(first: float, scores: Sequence[float], draws: int) -> Best:
+    """Return what the best is of the score ``first`` and of so many ``draws`` from ``scores``.
+
+    Scores are drawn with replacement (Dodge et al. 2019, "Show Your Work", there without a first
+    one).
+    """
+    if not draws:
+        return Best(first, 0.0, (first, first))
+    values = np.maximum(np.sort(scores), first)
+    # the best of the draws is at most the n-th lowest score with the probability (n / count)^draws
+    below = (np.arange(1, len(values) + 1) / len(values)) ** draws
+    probability = np.diff(below, prepend=0.0)
+    mean = float(probability @ values)
+    sd = math.sqrt(float(probability @ (values - mean) ** 2))
+    low, high = values[np.searchsorted(below, [ALPHA / 2, 1 - ALPHA / 2])].tolist()
+    return Best(mean, sd, (low, high))
+
+
 def holm(p: Sequence[float]) -> list[float]:
     """Return p values adjusted for their number, so that any false finding stays below alpha.
 

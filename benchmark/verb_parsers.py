@@ -80,6 +80,11 @@ def add_report(to: argparse.ArgumentParser) -> None:
     )
     add("--figure", nargs="+", choices=["1", "3"], default=[], help="the paper's figures instead")
     add(
+        "--contest",
+        action="store_true",
+        help="the models that were tuned, compared over splits: tables and figures",
+    )
+    add(
         "--metrics",
         nargs="+",
         metavar="KIND@CUTOFF",

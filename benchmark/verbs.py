@@ -118,6 +118,8 @@ def report(arguments: argparse.Namespace) -> int:
     records = select.of(select.stored(arguments.out), arguments.datasets, arguments.models)
     if arguments.table or arguments.figure:
         written = report_paper(records, arguments)
+    elif arguments.contest:
+        written = report_contest(records, arguments)
     else:
         whole = Report(records, arguments.out, metrics)
         screen.show(whole.shown)
@@ -143,6 +145,26 @@ def report_paper(records: list[Record], arguments: argparse.Namespace) -> list[P
     if arguments.to:
         return files.write(arguments.to, tables, figures, drawn=True)
     return files.write(arguments.out / "report", {}, figures)
+
+
+def report_contest(records: list[Record], arguments: argparse.Namespace) -> list[Path]:
+    """Print the tables of contests, and write them with their figures; returns the paths written.
+
+    Raises UsageError if there is no contest in the records.
+    """
+    from benchmark.report import contest_figures, contest_tables, files, screen
+    from benchmark.report.contest import contests
+
+    if not (held := contests(records, arguments.out)):
+        raise UsageError(
+            f"{arguments.out} holds no contest; search the options of two models or more with the "
+            "verb tune, then run them with --tuned and the same --out"
+        )
+    tables = contest_tables.tables(held)
+    screen.show(tables)
+    figures = {f"contest-budget-{each.label}": contest_figures.budgets(each) for each in held}
+    figures["contest-forest"] = contest_figures.forest(held)
+    return files.write(arguments.to or arguments.out / "report", {"contest": tables}, figures)
 
 
 def verify(arguments: argparse.Namespace) -> int:

@@ -20,6 +20,14 @@ FEWEST_ITEMS = 5
 """A held-out user with fewer of the training items has no target, and no metric counts her."""
 
 
+def order(users: int, seed: int) -> np.ndarray:
+    """Return the places, among users sorted by id, of the permuted users: (users,).
+
+    The first are training users, then come the validation users and, as many, the test users.
+    """
+    return np.random.RandomState(seed).permutation(users)
+
+
 def split(ratings: Ratings, held_out: int, seed: int = AUTHORS_SEED) -> Split:
     """Return the split with ``held_out`` users for validation and as many for test.
 
@@ -31,7 +39,7 @@ def split(ratings: Ratings, held_out: int, seed: int = AUTHORS_SEED) -> Split:
             f"held_out = {held_out} takes {2 * held_out} of the {len(users)} users left after the "
             "filters, but some must train; set held_out lower"
         )
-    permuted = users[np.random.RandomState(seed).permutation(len(users))]
+    permuted = users[order(len(users), seed)]
     first_validation, first_test = len(users) - 2 * held_out, len(users) - held_out
     uid = _places(permuted, len(ratings.user_ids))[ratings.user]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from benchmark.labels import flat_values, usual_options
 from benchmark.records.record import Record
 from benchmark.spec import TrialSpec
 
@@ -54,6 +55,27 @@ class Searched:
     def chosen(self) -> dict[str, Any] | None:
         """The options of the best attempt; None if all failed."""
         return self.best.spec.config if self.best else None
+
+    @property
+    def default(self) -> Attempt | None:
+        """The attempt with the usual value of every option in which attempts differ, if any."""
+        configs = [flat_values(attempt.spec.config) for attempt in self.attempts]
+        varied = {o for c in configs for o in c if c[o] != configs[0].get(o)}
+        spec = self.attempts[0].spec
+        usual = usual_options(spec.model, spec.dataset)
+        for attempt, config in zip(self.attempts, configs, strict=True):
+            if all(config.get(option) == usual.get(option) for option in varied):
+                return attempt
+        return None
+
+    @property
+    def scores(self) -> tuple[float, list[float]]:
+        """The score of the default attempt and those of the others; 0 for an attempt that failed.
+
+        Without a default attempt the first score is 0, so that it is never the best.
+        """
+        others = [each.score or 0.0 for each in self.attempts if each is not self.default]
+        return (self.default.score or 0.0) if self.default else 0.0, others
 
 
 def score_of(records: Sequence[Record]) -> float | None:

@@ -12,7 +12,16 @@ import numpy as np
 from benchmark.evaluation.metrics import Metric, selection
 from benchmark.records.record import Record
 from benchmark.report.cells import Cell, Number, Table
-from benchmark.report.rows import Row, metrics_of, models, names, outside_grids, rows, title
+from benchmark.report.rows import (
+    Row,
+    metrics_of,
+    models,
+    names,
+    one_seed_each,
+    outside_grids,
+    rows,
+    title,
+)
 from benchmark.stats import difference
 from datasets.task import TASKS, Name
 
@@ -95,11 +104,12 @@ RANKS = (
 def standings(records: Sequence[Record], folder: Path) -> list[Table]:
     """Return a table of each model's mean rank over several data sets, and of its wins over others.
 
-    There is one for each task of the data sets. Only the rows that every data set and split of the
-    task has are ranked; there is no table for a task of one split only, or with fewer than two rows
-    on all. Raises DataError if a per-user file is not its record's.
+    There is one for each task of the data sets. Of splits of a data set that differ in their seed,
+    those with the authors' seed count, or else the first seed. Only the rows that every data
+    set of the task has are ranked; there is no table for a task of one data set only, or with fewer
+    than two rows on all. Raises DataError if a per-user file is not its record's.
     """
-    groups = outside_grids(records)
+    groups = one_seed_each(outside_grids(records))
     return [
         table
         for task in TASKS
@@ -116,7 +126,7 @@ def _standings_of(task: Name, groups: Sequence[list[Record]], folder: Path) -> l
     means = np.array([_means([split[key] for key in common], folder, metric) for split in splits])
     data_sets = [next(iter(split.values())).records[0].data_label for split in splits]
     row_names = names([splits[0][key] for key in common])
-    return [_standings(f"Standings over {', '.join(data_sets)}", row_names, means, metric)]
+    return [ranked(f"Standings over {', '.join(data_sets)}", row_names, means, metric)]
 
 
 def _by_key(group: Sequence[Record]) -> dict[tuple[str, str | None, str | None], Row]:
@@ -129,7 +139,7 @@ def _means(table_rows: Sequence[Row], folder: Path, metric: Metric) -> list[floa
     return [float(row.per_user([metric], folder).mean()) for row in table_rows]
 
 
-def _standings(heading: str, row_names: Sequence[str], means: np.ndarray, metric: Metric) -> Table:
+def ranked(heading: str, row_names: Sequence[str], means: np.ndarray, metric: Metric) -> Table:
     """Return the table of the named rows from their ``means`` (splits, rows) of a metric."""
     from scipy.stats import rankdata
 

@@ -19,6 +19,7 @@ from benchmark.records.record import Record
 from benchmark.records.together import of_one_split
 from benchmark.spec import TrialSpec
 from datasets.errors import DataError
+from datasets.strong_generalization import AUTHORS_SEED
 from models.registry import MODELS
 
 FINISHED = 0.98
@@ -105,6 +106,26 @@ def by_split(records: Iterable[Record]) -> list[list[Record]]:
 def outside_grids(records: Iterable[Record]) -> list[list[Record]]:
     """Return the groups of ``by_split`` without points of grids, which never saw a test user."""
     return by_split(record for record in records if record.spec.stage != "validation")
+
+
+def one_seed_each(groups: Sequence[list[Record]]) -> list[list[Record]]:
+    """Return those groups of ``by_split`` whose split has the first seed of their data set.
+
+    The authors' seed comes first, then the others in order.
+    """
+
+    def label(group: list[Record]) -> str:
+        options = group[0].data.options | {"split_seed": AUTHORS_SEED}
+        return labels.dataset_label(group[0].spec.dataset, options)
+
+    def place(group: list[Record]) -> tuple[bool, int]:
+        seed = group[0].data.options.get("split_seed") or 0
+        return seed != AUTHORS_SEED, seed
+
+    first: dict[str, tuple[bool, int]] = {}
+    for group in groups:
+        first[label(group)] = min(place(group), first.get(label(group), place(group)))
+    return [group for group in groups if place(group) == first[label(group)]]
 
 
 def rows(group: Iterable[Record]) -> list[Row]:

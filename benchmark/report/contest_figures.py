@@ -1,0 +1,91 @@
+"""The figures of contests: what a search brings, and the differences with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmark.records.searched import Searched
+from benchmark.report.contest import Contest
+from benchmark.report.curves import color_of, in_legend
+from benchmark.stats import Best, best_of
+
+
+def budgets(contest: Contest) -> Figure:
+    """Return the figure of the expected best validation score, against trials and seconds.
+
+    It has a line for each model, in the order of what it ends with, and a band that holds the best
+    score in 95 % of searches.
+    """
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    searches = [(entrant.model, entrant.search) for entrant in contest.entrants]
+    for number, (model, search) in enumerate(sorted(searches, key=_reached, reverse=True)):
+        trials, seconds, bests = course(search)
+        for axes, spent in ((left, trials), (right, seconds)):
+            _line(axes, spent, bests, number, in_legend(model))
+    left.set_xlabel("trials; the first has the default options")
+    right.set_xlabel("seconds of trials")
+    right.set_xscale("log")
+    left.set_ylabel(f"expected best validation {contest.metric}")
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    right.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=8)
+    figure.suptitle(f"{contest.label}: what a search of the options brings", fontsize=10)
+    return figure
+
+
+def _reached(searched: tuple[str, Searched]) -> float:
+    """Return the expected best score after all trials."""
+    return course(searched[1])[2][-1].mean
+
+
+def course(search: Searched) -> tuple[list[float], list[float], list[Best]]:
+    """Return the numbers of trials, what they take on average, and the best score after them."""
+    first, scores = search.scores
+    default = [search.default] if search.default else []
+    others = [attempt.seconds for attempt in search.attempts if attempt is not search.default]
+    draws = range(0 if default else 1, len(others) + 1)
+    fixed = sum(attempt.seconds for attempt in default)
+    each = fmean(others) if others else 0.0
+    trials = [float(len(default) + n) for n in draws]
+    return trials, [fixed + n * each for n in draws], [best_of(first, scores, n) for n in draws]
+
+
+def _line(
+    axes: Axes, spent: Sequence[float], bests: Sequence[Best], number: int, name: str
+) -> None:
+    color = color_of(number)
+    axes.plot(spent, [best.mean for best in bests], ".-", color=color, label=name, markersize=3)
+    low, high = zip(*(best.interval for best in bests), strict=True)
+    axes.fill_between(spent, low, high, color=color, alpha=0.06, linewidth=0)
+
+
+def forest(contests: Sequence[Contest]) -> Figure:
+    """Return the figure of each model's difference from the best over splits, with its interval.
+
+    It has a panel for each contest.
+    """
+    tallest = max(len(contest.entrants) for contest in contests)
+    size = (4.0 * len(contests) + 1, 0.3 * tallest + 1.4)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(1, len(contests), squeeze=False)[0]
+    for axes, contest in zip(panels, contests, strict=True):
+        compared = contest.compared(contest.entrants)
+        for place, each in enumerate(compared):
+            found = each.over_splits or each.on_searched
+            mean, (low, high) = (found.mean, found.interval()) if found else (0.0, (0.0, 0.0))
+            axes.plot([low, high], [place, place], color="0.4", linewidth=1.5)
+            axes.plot(mean, place, "o", color="C0", markersize=5)
+        axes.axvline(0, color="0.7", linewidth=1, zorder=0)
+        axes.set_yticks(range(len(compared)), [each.entrant.model for each in compared])
+        axes.invert_yaxis()
+        axes.set_title(contest.label, fontsize=9)
+        axes.set_xlabel(f"{contest.metric} minus the best's", fontsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    how = "over splits" if len(contests[0].splits) > 1 else "on one split"
+    figure.suptitle(f"Differences from the best {how}, with 95 % intervals", fontsize=10)
+    return figure
