@@ -22,6 +22,7 @@ from datasets.split import Split
 from datasets.synthetic import Synthetic, SyntheticConfig, generate
 from models.registry import MODELS
 from models.variants import LIKELIHOODS
+from tests.inline import inline
 
 torch.set_num_threads(1)  # matrices are small here, and another worker may have the other core
 
@@ -55,10 +56,13 @@ NETWORKS = ["--set", "epochs=3", "batch=50", "latent=8"]
 
 
 def run_tiny(out: Path, *more: str) -> int:
-    """Run on 240 users, with three epochs if networks are among the models."""
+    """Run on 240 users, with three epochs if networks are among the models, in this process."""
     networks = "--models" not in more or any("mult" in word for word in more)
     data = [] if "--datasets" in more else DATA
-    return main(["--out", str(out), "--jobs", "2", *data, *(NETWORKS if networks else []), *more])
+    with inline():
+        return main(
+            ["--out", str(out), "--jobs", "2", *data, *(NETWORKS if networks else []), *more]
+        )
 
 
 def small_file(folder: Path) -> str:
@@ -129,6 +133,31 @@ def sweep_folder(request) -> Path:
         return said.getvalue()
 
     return made_once(request, "swept", make)
+
+
+CONTEST = {"searched": ["ease", "item-knn", "edlae", "mult-dae"], "splits": ["98765", "7", "8"]}
+"""The models and splits of a small contest."""
+
+
+@pytest.fixture(scope="session")
+def contest_folder(request) -> Path:
+    """The records of a small contest, in which als was searched only, and popularity tested only.
+
+    The data are in small.csv beside it.
+    """
+    models = CONTEST["searched"]
+    words = ["--set", "mult-dae.epochs=3", "batch=20", "held_out=40", "--jobs", "2"]
+    final = [*models, "popularity", "--tuned", "--seeds", "0", "1"]
+
+    def make(out: Path) -> str:
+        on = ["--datasets", small_file(out.parent), "--out", str(out), *words]
+        with redirect_stdout(io.StringIO()) as said, inline():
+            assert main(["tune", "--models", *models, "als", "--trials", "3", *on]) == 0
+            assert main(["--models", *final, "--split-seeds", *CONTEST["splits"], *on]) == 0
+            assert main(["--models", *models, "--seeds", "0", *on]) == 0
+        return said.getvalue()
+
+    return made_once(request, "contest", make)
 
 
 @pytest.fixture

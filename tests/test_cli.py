@@ -166,7 +166,9 @@ def test_dry_run_writes_nothing(tmp_path, capsys, own_cache):
     assert run_tiny(tmp_path / "out", "--dry-run") == 0
     text = capsys.readouterr().out
     assert "users = 240  (--set)" in text
-    assert "  mult-vae[latent=8,batch=50,epochs=3]\n    seed 0, cpu, " in text
+    about = "how long they take is known after the first"
+    assert f"  mult-vae[latent=8,batch=50,epochs=3]: 2 trials, 2 of them to run; {about}\n" in text
+    assert "\n    seed 0, cpu, " in text
     assert "latent = 8  (--set)" in text
     assert "hidden = 600  (default)" in text
     assert not (tmp_path / "out").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 from statistics import fmean, stdev
 
 import numpy as np
@@ -20,24 +21,16 @@ from benchmark.report import compare, contest_figures, contest_tables, paper
 from benchmark.report.contest import SEARCHED, Contest, Entrant, contests
 from benchmark.report.contest_spread import parts
 from benchmark.stats import ALPHA, best_of, holm, over_splits
-from tests.conftest import small_file
+from tests.conftest import CONTEST
 
-SPLITS = (98765, 7, 8)
-MODELS = ["ease", "item-knn", "edlae", "mult-dae"]
+SPLITS = tuple(map(int, CONTEST["splits"]))
+MODELS = CONTEST["searched"]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Records of a small contest, in which als was searched only, and popularity tested only."""
-    folder = tmp_path_factory.mktemp("contest")
-    words = ["--datasets", small_file(folder), "--out", str(folder / "out"), "--jobs", "2"]
-    words += ["--set", "mult-dae.epochs=3", "batch=20", "held_out=40"]
-    assert main(["tune", "--models", *MODELS, "als", "--trials", "3", *words]) == 0
-    on_splits = ["--split-seeds", *map(str, SPLITS)]
-    seeds = ["--seeds", "0", "1"]
-    assert main(["--models", *MODELS, "popularity", "--tuned", *on_splits, *seeds, *words]) == 0
-    assert main(["--models", *MODELS, "--seeds", "0", *words]) == 0
-    return folder / "out"
+@pytest.fixture
+def folder(contest_folder) -> Path:
+    """The records of a small contest."""
+    return contest_folder
 
 
 @pytest.fixture

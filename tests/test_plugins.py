@@ -88,7 +88,9 @@ def test_a_changed_plugin_is_another_trial(
     plugin.write_text(EXAMPLE.replace("clamp(min=1)", f"clamp(min={minimum})"))
     words = ("--datasets", small_file(folder), "--models", "cooccurrence", "--dry-run")
     assert main(["--plugin", str(plugin), "--out", str(folder / "out"), *words]) == 0
-    assert f"  cooccurrence\n    cpu, fp32: {state}\n" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "  cooccurrence: 1 trial, " in said
+    assert f"\n    cpu, fp32: {state}\n" in said
 
 
 @pytest.fixture

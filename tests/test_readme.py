@@ -68,6 +68,9 @@ def test_commands_that_train_say_what_they_would_do(
     ):  # its second run depends on the first; sweep_folder is such a run
         assert main([*given, "--dry-run"]) == 2
         assert "leave --dry-run out" in capsys.readouterr().err
+    elif "--tuned" in given:  # contest_folder is such a run
+        assert main([*given, "--dry-run", "--out", str(tmp_path)]) == 2
+        assert "there is no trial yet of the search" in capsys.readouterr().err
     else:
         assert main([*given, "--dry-run", "--out", str(tmp_path)]) == 0
         assert " to run" in capsys.readouterr().out
@@ -75,26 +78,22 @@ def test_commands_that_train_say_what_they_would_do(
 
 @pytest.mark.parametrize("words", [c for c in COMMANDS if c.startswith((" report", " verify"))])
 def test_commands_on_records_print_and_write_what_they_say(
-    words, tmp_path, finished, sweep_folder, capsys
+    words, tmp_path, finished, sweep_folder, contest_folder, capsys
 ):
     given = shlex.split(words)
     if "--to" in given:
         given[given.index("--to") + 1] = str(tmp_path / "report")
     if given[0] == "report":
-        where = (
-            build.REFERENCE
-            if "--out" in given
-            else sweep_folder
-            if given[1:3] == ["--figure", "1"]
-            else finished
-        )
+        needed = {" --figure 1": sweep_folder, " --contest": contest_folder}
+        usual = build.REFERENCE if "--out" in given else finished
+        where = needed.get(words.removeprefix(" report"), usual)
         shutil.copytree(
             where, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("report")
         )
         given += ["--out", str(tmp_path)]
     assert main(given) == 0
     assert capsys.readouterr().out
-    writes = "--to" in given or "--figure" in given
+    writes = bool({"--to", "--figure", "--contest"} & set(given))
     assert writes == (tmp_path / "report").exists()
 
 

@@ -276,7 +276,12 @@ def test_timings_of_different_machines_are_different_rows(fact, gpu, found):
         r.model_copy(update={"environment": r.environment.model_copy(update={"gpu": gpu})})
         for r in of(found, "mult-vae")
     ]
-    changed = {"cpu": "another", "threads": 99, "matrix_product": "another", "variables": {}}[fact]
+    changed = {
+        "cpu": "another",
+        "threads": 99,
+        "matrix_product": "another",
+        "variables": {"A": "1"},
+    }[fact]
     other = vae[1].model_copy(
         update={"environment": vae[1].environment.model_copy(update={fact: changed})}
     )

@@ -175,11 +175,12 @@ def test_without_options_a_run_is_the_demo_and_with_data_sets_the_paper(capsys):
     assert main(["--dry-run"]) == 0
     demo = capsys.readouterr().out
     assert demo.startswith("synthetic: not split yet")
-    assert "  mult-vae[epochs=40]\n    seed 0, " in demo
+    assert "  mult-vae[epochs=40]: 2 trials, " in demo
+    assert "    seed 0, " in demo
     assert "seed 2" not in demo
     assert main(["--datasets", "ml20m", "netflix", "--dry-run"]) == 0
     paper = capsys.readouterr().out
-    assert all(f"\n  {name}\n" in paper for name, entry in MODELS.items() if entry.unseen_users)
+    assert all(f"\n  {name}: " in paper for name, entry in MODELS.items() if entry.unseen_users)
     assert "neumf" not in paper  # it scores only users whom it has trained on
     assert "seed 2" in paper
     assert "total_anneal_steps = 200000  (the authors' notebook" in paper

@@ -12,6 +12,7 @@ from benchmark.records import store
 from benchmark.records.searched import searched
 from benchmark.records.verify import verify
 from tests.conftest import small_file
+from tests.inline import inline
 
 SMALL = ["--set", "batch=20", "mult-dae.epochs=4"]
 
@@ -22,7 +23,8 @@ def tuned(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tuned")
     where = ["--datasets", small_file(folder), "--out", str(folder / "out"), "--jobs", "2", *SMALL]
     words = ["tune", "--models", "ease", "mult-dae", "--trials", "3"]
-    assert main([*words, *where]) == 0
+    with inline():
+        assert main([*words, *where]) == 0
     return folder / "out", where
 
 
@@ -41,7 +43,8 @@ def test_a_tuned_run_has_the_best_options_on_every_split_and_seed(tuned, capsys)
     folder, where = tuned
     words = ["--models", "ease", "mult-dae", "popularity", "--seeds", "0", "1"]
     words += ["--tuned", "--split-seeds", "98765", "7"]
-    assert main([*words, *where]) == 0
+    with inline():
+        assert main([*words, *where]) == 0
     tested = [record for record in store.read_all(folder) if record.spec.stage == "test"]
     ran = {(r.spec.model, r.data.options["split_seed"], r.spec.seed) for r in tested}
     splits = (98765, 7)

@@ -1,0 +1,54 @@
+"""Trials in the process of the tests, for tests that are not about processes."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from benchmark import conduct
+from benchmark.records import store
+from benchmark.records.record import Record
+from benchmark.run import checkpoint, outcome, trial
+from benchmark.run.display import Display
+from benchmark.spec import Job
+from datasets import atomic
+
+
+class Inline:
+    """Runs trials one after the other in this process, which need not import torch for each."""
+
+    def __init__(self, at_once: int = 1, timeout: float | None = None, fresh: bool = False) -> None:
+        self.fresh = fresh
+
+    def run(self, jobs: Sequence[Job]) -> Generator[tuple[Job, Record], None, None]:
+        """Run every job; give each with its record, once that is stored."""
+        display = Display(len(jobs))
+        with display.bar:
+            for job in jobs:
+                record = self.settle(job)
+                display.finished(job, outcome.line(record))
+                yield job, record
+
+    def settle(self, job: Job) -> Record:
+        """Do what the process of a trial does, from its spec to its record."""
+        spec = job.out / store.SPECS / f"{job.spec.id}.json"
+        with atomic.lock(job.out, job.spec.id, wait=False):
+            if self.fresh:
+                checkpoint.path_of(job).unlink(missing_ok=True)
+            atomic.write(spec, (job.model_dump_json(indent=1) + "\n").encode())
+            result = trial.run(trial.load(spec), lambda *_: None)
+            trial.write(job, result)
+        return store.read(store.path_of(job.out, job.spec.id))
+
+
+@contextmanager
+def inline() -> Iterator[None]:
+    """Let runs of the command line train in this process."""
+    threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conduct, "Local", Inline)
+        yield
+    torch.set_num_threads(threads)
