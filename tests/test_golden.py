@@ -17,6 +17,7 @@ from scipy.sparse import csr_matrix
 from benchmark.paths import ROOT
 from benchmark.run.training import train_epoch
 from benchmark.spec import PROTOCOL
+from models.registry import MODELS as REGISTERED
 from tests.fit import make
 
 PATH = ROOT / "tests" / "golden.json"
@@ -36,7 +37,8 @@ def numbers(name: str) -> dict[str, list]:
     data, losses = model.prepare(matrix), []
     for _ in range(min(3, model.planned)):
         losses.append(train_epoch(model, data, seed=0).get("loss", 0.0))
-    return {"loss": losses, "scores": model.score(matrix[:3]).tolist()}
+    users = None if REGISTERED[name].unseen_users else np.arange(3)
+    return {"loss": losses, "scores": model.score(matrix[:3], users).tolist()}
 
 
 @pytest.mark.parametrize("name", MODELS)
