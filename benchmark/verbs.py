@@ -23,7 +23,6 @@ from benchmark.plan.samplers import SAMPLERS
 from benchmark.plan.search import Budget
 from benchmark.plan.study import Study
 from benchmark.records import store
-from benchmark.records.record import Record
 from benchmark.suite import Suite
 from benchmark.text import say
 
@@ -111,15 +110,15 @@ def report(arguments: argparse.Namespace) -> int:
 
     Write them and the plots where that is asked.
     """
-    from benchmark.report import files, screen, select
+    from benchmark.report import asked, files, screen, select
     from benchmark.report.report import Report
 
     metrics = [Metric.parse(text) for text in arguments.metrics] if arguments.metrics else None
     records = select.of(select.stored(arguments.out), arguments.datasets, arguments.models)
     if arguments.table or arguments.figure:
-        written = report_paper(records, arguments)
+        written = asked.show_paper(records, arguments)
     elif arguments.contest:
-        written = report_contest(records, arguments)
+        written = asked.show_contest(records, arguments)
     else:
         whole = Report(records, arguments.out, metrics)
         screen.show(whole.shown)
@@ -127,44 +126,6 @@ def report(arguments: argparse.Namespace) -> int:
     if said := files.summary(written, arguments.verbose):
         say(said)
     return 0
-
-
-def report_paper(records: list[Record], arguments: argparse.Namespace) -> list[Path]:
-    """Print the paper's tables, and write its tables and figures; returns the paths written."""
-    from benchmark.report import files, paper, screen
-    from benchmark.report.figures import FIGURES
-
-    # a person who names data sets wants no others, also not the paper's that were not run
-    absent = not arguments.datasets
-    tables = {
-        f"table-{n}": paper.TABLES[n](records, arguments.out, absent) for n in arguments.table
-    }
-    for made in tables.values():
-        screen.show(made)
-    figures = {f"figure-{n}": FIGURES[n](records, arguments.out) for n in arguments.figure}
-    if arguments.to:
-        return files.write(arguments.to, tables, figures, drawn=True)
-    return files.write(arguments.out / "report", {}, figures)
-
-
-def report_contest(records: list[Record], arguments: argparse.Namespace) -> list[Path]:
-    """Print the tables of contests, and write them with their figures; returns the paths written.
-
-    Raises UsageError if there is no contest in the records.
-    """
-    from benchmark.report import contest_figures, contest_tables, files, screen
-    from benchmark.report.contest import contests
-
-    if not (held := contests(records, arguments.out)):
-        raise UsageError(
-            f"{arguments.out} holds no contest; search the options of two models or more with the "
-            "verb tune, then run them with --tuned and the same --out"
-        )
-    tables = contest_tables.tables(held)
-    screen.show(tables)
-    figures = {f"contest-budget-{each.label}": contest_figures.budgets(each) for each in held}
-    figures["contest-forest"] = contest_figures.forest(held)
-    return files.write(arguments.to or arguments.out / "report", {"contest": tables}, figures)
 
 
 def verify(arguments: argparse.Namespace) -> int:
