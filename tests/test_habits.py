@@ -1,10 +1,13 @@
-"""The checks that others run, before a commit and in public, are those of the Makefile."""
+"""The checks that others run, before a commit and in public, are those of the Makefile; and every
+fault that `make mutants` plants has its place.
+"""
 
 from __future__ import annotations
 
 import re
 import shlex
 import subprocess
+import tomllib
 
 import pytest
 import yaml
@@ -13,6 +16,7 @@ from benchmark.paths import ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 (REPOSITORY,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+MUTANTS = tomllib.loads((ROOT / "tests" / "mutants.toml").read_text())["mutant"]
 HOOKS = {hook["id"]: shlex.split(hook["entry"]) for hook in REPOSITORY["hooks"]}
 
 
@@ -47,3 +51,11 @@ def test_who_reports_a_fault_is_asked_for_the_command_and_the_doctor():
     asked = (ROOT / ".github/ISSUE_TEMPLATE/bug.md").read_text()
     assert "python run_all.py doctor" in asked
     assert "The command" in asked
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant["fault"])
+def test_a_fault_that_is_planted_has_its_place_and_its_test(mutant):
+    assert (ROOT / mutant["file"]).read_text().count(mutant["find"]) == 1
+    path, _, name = mutant["test"].partition("::")
+    function = name.partition("[")[0].rpartition("::")[2]
+    assert not name or f"def {function}(" in (ROOT / path).read_text()
