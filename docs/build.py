@@ -102,10 +102,9 @@ def tried() -> str:
     dropout, betas = (_gain("mult-vae", stored(folder)) for folder in ("dropout", "sweep"))
     return (
         f"The chances were not equal. Settings tried on ml1m's validation users: "
-        f"{', '.join(numbers)}; `slim` and `cdae` were chosen there in small grids whose records "
-        "are not stored yet. The others have their papers' or authors' settings, which need not "
-        f"be their best: on validation, `mult-vae` is {dropout:+.4f} with a `dropout` of 0.7 and "
-        f"{betas:+.4f} with the best beta of the sweep, mean over three seeds."
+        f"{', '.join(numbers)}. The others have their papers' or authors' settings, which need "
+        f"not be their best: on validation, `mult-vae` is {dropout:+.4f} with a `dropout` of 0.7 "
+        f"and {betas:+.4f} with the best beta of the sweep, mean over three seeds."
     )
 
 

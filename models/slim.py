@@ -49,7 +49,8 @@ class SLIMConfig(Config):
     """Options of SLIM. Liang et al. 2018 tried 0.1, 0.5, 1 and 5 for both."""
 
     l1: Annotated[NonNegativeFloat, Search(0.5, 20, log=True)] = 1.0
-    """The weight of ||B||_1, lambda in the paper (tuned on ml1m validation)."""
+    """The weight of ||B||_1, lambda in the paper (tuned on ml1m validation; half of it scores .0002
+    more there, with 1.6 times as many weights that are not 0)."""
     l2: Annotated[PositiveFloat, Search(10, 2000, log=True)] = 400.0
     """The weight of ||B||_F^2 / 2, beta in the paper (tuned on ml1m validation)."""
 

@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 from pathlib import Path
+from string import Template
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,7 +23,12 @@ from tests.test_plugins import EXAMPLE
 TEXT = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROSE = "\n".join(page.read_text() for page in PAGES)
-COMMANDS = list(dict.fromkeys(re.findall(r"^python run_all.py(.*)$", PROSE, flags=re.MULTILINE)))
+VARIABLES = dict(re.findall(r'^([A-Z]+)="(.*)"$', PROSE, flags=re.MULTILINE))
+"""What a page has its reader set in the shell."""
+COMMANDS = [
+    Template(command).substitute(VARIABLES)
+    for command in dict.fromkeys(re.findall(r"^python run_all.py(.*)$", PROSE, flags=re.MULTILINE))
+]
 
 
 @pytest.mark.parametrize("page", build.PAGES)
@@ -84,9 +90,15 @@ def test_commands_on_records_print_and_write_what_they_say(
     if "--to" in given:
         given[given.index("--to") + 1] = str(tmp_path / "report")
     if given[0] == "report":
-        needed = {" --figure 1": sweep_folder, " --contest": contest_folder}
-        usual = build.REFERENCE if "--out" in given else finished
-        where = needed.get(words.removeprefix(" report"), usual)
+        where = (
+            contest_folder
+            if "--contest" in given
+            else build.REFERENCE
+            if "--out" in given
+            else sweep_folder
+            if given[1:3] == ["--figure", "1"]
+            else finished
+        )
         shutil.copytree(
             where, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("report")
         )
