@@ -181,13 +181,11 @@ def small_split() -> Split:
     return Synthetic(config).split()[0]
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Let torch compute with one thread during the test."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    """Give torch one thread again after each test, whatever a trial in it has set."""
     yield
-    torch.set_num_threads(before)
+    torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -19,8 +19,6 @@ from models.bpr import BPR, TOLERANCE, BPRConfig
 from tests.conftest import reached_on_ml1m
 from tests.fit import checkerboard, make, train
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture
 def x(random) -> csr_matrix:

@@ -15,8 +15,6 @@ from models.ials import IALS, IALSConfig, rotate
 from tests.conftest import reached_on_ml1m
 from tests.fit import train, train_epoch
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 OPTIONS = {"factors": 6, "alpha0": 0.3, "l2": 0.02, "nu": 0.7}
 """Options under which every term of the objective matters."""
 
