@@ -71,8 +71,8 @@ def show_search(plan: Plan, budget: Budget, arguments: argparse.Namespace) -> in
                 seeds = 1 if model.entry.deterministic else len(plan.seeds)
                 trials = (budget.trials if searches(model.config) else 1) * seeds
                 found = searched(of_model(stored, lineup, model))
-                search = found.get((lineup.data_label, model.entry.name))
-                done = sum(len(attempt.records) for attempt in search.attempts) if search else 0
+                ran = found.get((lineup.data_label, model.entry.name))
+                done = sum(len(attempt.records) for attempt in ran.attempts) if ran else 0
                 said = forecast.of(lineup, model, trials, max(0, trials - done))
             say(f"  {lineup.label(model)}: {said}")
             for option, search in searches(model.config).items():

@@ -74,8 +74,9 @@ class Searched:
 
         Without a default attempt the first score is 0, so that it is never the best.
         """
-        others = [each.score or 0.0 for each in self.attempts if each is not self.default]
-        return (self.default.score or 0.0) if self.default else 0.0, others
+        default = self.default
+        others = [each.score or 0.0 for each in self.attempts if each is not default]
+        return (default.score or 0.0) if default else 0.0, others
 
 
 def score_of(records: Sequence[Record]) -> float | None:

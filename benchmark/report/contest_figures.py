@@ -46,12 +46,12 @@ def _reached(searched: tuple[str, Searched]) -> float:
 def course(search: Searched) -> tuple[list[float], list[float], list[Best]]:
     """Return the numbers of trials, what they take on average, and the best score after them."""
     first, scores = search.scores
-    default = [search.default] if search.default else []
-    others = [attempt.seconds for attempt in search.attempts if attempt is not search.default]
-    draws = range(0 if default else 1, len(others) + 1)
-    fixed = sum(attempt.seconds for attempt in default)
+    default = search.default
+    others = [attempt.seconds for attempt in search.attempts if attempt is not default]
+    begun, fixed = (1, default.seconds) if default else (0, 0.0)
+    draws = range(1 - begun, len(others) + 1)
     each = fmean(others) if others else 0.0
-    trials = [float(len(default) + n) for n in draws]
+    trials = [float(begun + n) for n in draws]
     return trials, [fixed + n * each for n in draws], [best_of(first, scores, n) for n in draws]
 
 

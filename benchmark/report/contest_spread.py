@@ -35,7 +35,7 @@ class Parts:
 
     @property
     def one_run(self) -> float:
-        """Of a mean over the test users of one split, from one seed."""
+        """The standard deviation of a mean over one split's test users, from one seed."""
         return math.hypot(self.users, self.seeds or 0.0, self.training or 0.0)
 
 

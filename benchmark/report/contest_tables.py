@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from statistics import fmean, median, stdev
+from statistics import fmean, median
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from benchmark.report.compare import ranked
 from benchmark.report.contest import SEARCHED, Compared, Contest
 from benchmark.report.contest_spread import spread
 from benchmark.report.rows import Row
-from benchmark.stats import ALPHA, MARGIN, Difference
+from benchmark.stats import ALPHA, MARGIN, Difference, summarize
 
 HEAD = (
     "model",
@@ -73,7 +73,7 @@ def _cells(compared: Compared, metric: Metric) -> list[Cell]:
     entrant = compared.entrant
     best = entrant.search.best
     assert best is not None, "an entrant has chosen options"
-    spread = stdev(entrant.by_split) if len(entrant.by_split) > 1 else None
+    spread = summarize(entrant.by_split.tolist()).sd
     return [
         entrant.model,
         str(len(entrant.search.attempts)),
@@ -92,9 +92,8 @@ def _score(row: Row | None, metric: Metric) -> Cell:
     if row is None:
         return "not run"
     found = [record.metrics[str(metric)] for record in row.scored if record.metrics]
-    means = [estimate.mean for estimate in found]
-    spread = stdev(means) if len(means) > 1 else None
-    return UserMean(fmean(means), sd=spread, stderr=fmean(estimate.stderr for estimate in found))
+    summary = summarize([each.mean for each in found], [each.stderr for each in found])
+    return UserMean(summary.mean, sd=summary.sd, stderr=summary.stderr)
 
 
 def _tested(found: Difference | None, p: float) -> list[Cell]:

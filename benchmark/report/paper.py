@@ -148,7 +148,7 @@ def _table(
     ours = [renamed(row, searches) for row in rows(group)]
     columns = columns_of(ours, folder, metrics)
     table_rows = paper_rows(ours, columns, known, metrics, searches)
-    tuned = [TUNED] if any(row.tuned for row in table_rows) else []
+    tuned = [TUNED] if any(any(row.tuned) for row in table_rows) else []
     return Table(
         f"Table {number}: {name} ({split})",
         [*ABOUT, *(text for m in metrics for text in (str(m), *tuned, "published"))],

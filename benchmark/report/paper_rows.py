@@ -30,8 +30,8 @@ class PaperRow:
     """A score for each of the metrics; None if the model was not run."""
     known: Sequence[Published]
     """The published values of the model, the paper's own first."""
-    tuned: Sequence[Score | None] | None
-    """The scores with the options that a search chose; None without such a row beside this one."""
+    tuned: Sequence[Score | None]
+    """The scores with the options that a search chose; None for each if no such row was run."""
 
     @property
     def _by_metric(self) -> Iterator[tuple[Metric, Score | None, list[Published]]]:
@@ -50,11 +50,10 @@ class PaperRow:
     def cells(self, beside: bool) -> list[Cell]:
         """Return the cells of the row, with those of tuned scores if there is room ``beside``."""
         cells: list[Cell] = [*self.about]
-        for n, (_, score, theirs) in enumerate(self._by_metric):
+        for tuned, (_, score, theirs) in zip(self.tuned, self._by_metric, strict=True):
             cells.append(score.cell if score else NOT_RUN)
             if beside:
-                found = self.tuned[n] if self.tuned else None
-                cells.append(found.cell if found else NOT_RUN)
+                cells.append(tuned.cell if tuned else NOT_RUN)
             cells.append(self._quoted(score, theirs) or "-")
         return cells
 
@@ -62,11 +61,10 @@ class PaperRow:
     def numbers(self) -> Iterator[dict[str, Any]]:
         """The rows of the CSV file, one for each metric."""
         _, device, precision, _ = self.about
-        for n, (metric, score, theirs) in enumerate(self._by_metric):
+        for beside, (metric, score, theirs) in zip(self.tuned, self._by_metric, strict=True):
             quoted, ours = self._quoted(score, theirs), score.summary if score else None
             shown = quoted and quoted.published
-            chosen = self.tuned[n] if self.tuned else None
-            tuned = chosen.summary if chosen else None
+            tuned = beside.summary if beside else None
             yield {
                 "model": self.model,
                 "device": device,
@@ -105,37 +103,29 @@ def paper_rows(
     scores = [[column.scores[n] for column in columns] for n in range(len(ours))]
     usual = {_key(row): n for n, row in enumerate(ours) if is_default(row, searches)}
     tuned = {_key(row): n for n, row in enumerate(ours) if is_chosen(row, searches)}
+    none = [None] * len(metrics)
+
+    def paper_row(
+        model: str,
+        first_cells: list[str],
+        seeded: bool,
+        of_usual: Sequence[Score | None],
+        of_tuned: Sequence[Score | None],
+    ) -> PaperRow:
+        values = [value for value in known if value.model == model]
+        return PaperRow(model, first_cells, seeded, metrics, of_usual, values, of_tuned)
+
     run = []
     for n, row in enumerate(ours):
         beside = tuned.get(_key(row)) if usual.get(_key(row)) == n else None
         if tuned.get(_key(row)) == n and usual.get(_key(row), n) != n:
             continue
-        run.append(
-            PaperRow(
-                row.label,
-                about(row),
-                row.spec.seed is not None,
-                metrics,
-                scores[n],
-                [value for value in known if value.model == row.label],
-                None if beside is None else scores[beside],
-            )
-        )
+        of_tuned = none if beside is None else scores[beside]
+        seeded = row.spec.seed is not None
+        run.append(paper_row(row.label, about(row), seeded, scores[n], of_tuned))
     labels = {row.label for row in ours}
     absent = dict.fromkeys(value.model for value in known if value.model not in labels)
-    none = [None] * len(metrics)
-    return run + [
-        PaperRow(
-            model,
-            [model, "-", "-", "-"],
-            False,
-            metrics,
-            none,
-            [value for value in known if value.model == model],
-            None,
-        )
-        for model in absent
-    ]
+    return [*run, *(paper_row(m, [m, "-", "-", "-"], False, none, none) for m in absent)]
 
 
 def renamed(row: Row, searches: Mapping[str, Searched]) -> Row:

@@ -11,13 +11,12 @@ from typing import Any
 
 from benchmark.labels import flat_values, named
 from benchmark.records.record import Record
+from benchmark.records.searched import STAGE
 from benchmark.report.cells import Cell, Mean, Table
 from benchmark.report.rows import Row, by_split, rows
 from benchmark.stats import Summary, summarize
 from benchmark.text import counted
 
-STAGE = "validation"
-"""The stage of the trials that are points of a grid."""
 DEFINITIONS = (
     "Validation score of the best epoch: mean over seeds ± standard deviation (ddof=1; - "
     "for one run). Such trials score the validation users only, never a test user. Bold: the best "
