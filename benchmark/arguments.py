@@ -98,6 +98,12 @@ def add_set(to: argparse.ArgumentParser, about: str) -> None:
     )
 
 
+def add_split_seeds(to: argparse.ArgumentParser) -> None:
+    """Add the option that names the splits of each data set."""
+    about = "the splits with these seeds (default: the authors' split, 98765)"
+    to.add_argument("--split-seeds", nargs="+", type=whole(0), default=[], metavar="N", help=about)
+
+
 def whole(least: int) -> Callable[[str], int]:
     """Return a converter of text to a whole number, not below ``least``."""
 
@@ -109,6 +115,18 @@ def whole(least: int) -> Callable[[str], int]:
         return int(text)
 
     return convert
+
+
+def shard(text: str) -> tuple[int, int]:
+    """Return a text like 2/8 as the number of a shard, from 1, and how many there are."""
+    number, _, count = text.partition("/")
+    if not all(part.isascii() and part.isdecimal() for part in (number, count)) or not (
+        1 <= int(number) <= int(count)
+    ):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} will not do: it must be like 2/8, the second of eight parts"
+        )
+    return int(number), int(count)
 
 
 def number(text: str) -> float:

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmark import plugins
 from benchmark.errors import UsageError
 from benchmark.plan import plan as plans
-from benchmark.plan.plan import ChosenData, Plan, Process
+from benchmark.plan.plan import ChosenData, Deal, Plan, Process
 from benchmark.plan.study import Study
 from benchmark.records import store
 from benchmark.records.record import Record
@@ -84,9 +84,11 @@ def train(plan: Plan, arguments: argparse.Namespace, written: list[Path]) -> lis
         arguments.keep_weights,
         tuple(path.resolve() for path in arguments.plugin),
     )
-    jobs = plans.jobs(prepared(plan, arguments.data_dir, written), process)
+    whole = plans.jobs(prepared(plan, arguments.data_dir, written), process)
+    jobs = Deal(arguments.shard).keep(whole)
     todo = local.unsettled(jobs, arguments.force, arguments.retry)
-    say(f"trials: {len(jobs) - len(todo)} done before, {len(todo)} to run")
+    shared = f" (of {len(whole)} that the shards share)" if arguments.shard else ""
+    say(f"trials: {len(jobs) - len(todo)} done before, {len(todo)} to run{shared}")
     local.tidy(arguments.out, (job for job in jobs if job not in todo))
     fresh = arguments.force or arguments.retry
     executor: Executor = Local(arguments.jobs, arguments.timeout, fresh)

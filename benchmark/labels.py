@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 
 from benchmark import suite
-from benchmark.spec import Job, TrialSpec
+from benchmark.spec import Data, TrialSpec
 from benchmark.suite import Suite
 from benchmark.text import visible
 from datasets import own
@@ -91,11 +91,21 @@ def dataset_label(name: str, options: Mapping[str, Any]) -> str:
     return named(name, differing(flat_values(options), usual))
 
 
-def trial_label(job: Job) -> str:
+class OfTrial(Protocol):
+    """What says which trial it is of: a job, or a record."""
+
+    @property
+    def spec(self) -> TrialSpec: ...
+
+    @property
+    def data(self) -> Data: ...
+
+
+def trial_label(trial: OfTrial) -> str:
     """Return what a trial is called on the terminal, in lines and bars: data set, model, seed."""
-    seed = "" if job.spec.seed is None else f" seed {job.spec.seed}"
-    data = dataset_label(job.spec.dataset, job.data.options)
-    return visible(f"{data} {model_label(job.spec)}{seed}")
+    seed = "" if trial.spec.seed is None else f" seed {trial.spec.seed}"
+    data = dataset_label(trial.spec.dataset, trial.data.options)
+    return visible(f"{data} {model_label(trial.spec)}{seed}")
 
 
 def _published(dataset: str, model: str | None) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from benchmark.arguments import (
     add_out,
     add_plugin,
     add_set,
+    add_split_seeds,
     add_verbose,
     number,
+    shard,
     whole,
 )
 from benchmark.verb_parsers import add_verb, add_verbs
@@ -134,14 +136,7 @@ def add_trials(to: argparse.ArgumentParser) -> None:
 
 def add_studies(to: argparse.ArgumentParser) -> None:
     """Add the options that study beta, a grid of options, the outcome of a search, or splits."""
-    to.add_argument(
-        "--split-seeds",
-        nargs="+",
-        type=whole(0),
-        default=[],
-        metavar="N",
-        help="train on the splits with these seeds (default: the authors' split, 98765)",
-    )
+    add_split_seeds(to)
     many = to.add_mutually_exclusive_group()
     many.add_argument(
         "--beta-sweep",
@@ -216,6 +211,13 @@ def add_which(to: argparse.ArgumentParser) -> None:
     again.add_argument("--retry", action="store_true", help="run trials again that failed")
     again.add_argument(
         "--force", action="store_true", help="run trials again that have a record, and replace it"
+    )
+    to.add_argument(
+        "--shard",
+        type=shard,
+        metavar="I/N",
+        help="only every N-th trial, from the I-th on, as one of N machines that share the run; "
+        "the verb merge puts their folders together",
     )
     to.add_argument(
         "--dry-run",

@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmark.arguments import Parser, add_data_dir, add_out, add_plugin, add_set, add_verbose
+from benchmark.arguments import (
+    Parser,
+    add_data_dir,
+    add_out,
+    add_plugin,
+    add_set,
+    add_split_seeds,
+    add_verbose,
+)
 
 
 def add_verbs(top: Parser) -> None:
@@ -24,6 +32,7 @@ def add_verbs(top: Parser) -> None:
         "of the hit ranks",
     )
     made.add_argument("folder", type=Path, metavar="DIR", help="records, also a stranger's")
+    add_merge(verb("merge", "put the records of several folders into one"))
     add_evaluate(
         verb("evaluate", "score recommendation lists made elsewhere, on the same test users")
     )
@@ -34,6 +43,8 @@ def add_verbs(top: Parser) -> None:
     made.add_argument(
         "file", type=Path, metavar="FILE.py", help="the plugin; it is code, and is run"
     )
+    about = "download data sets and make their splits, for machines that have no network"
+    add_prepare(verb("prepare", about, "prepare_all"))
     about = "write a data set's split as the authors' six files"
     add_export_split(verb("export-split", about, "export_split"))
     made = verb("doctor", "what is wrong with this environment, and how to mend it")
@@ -53,6 +64,23 @@ def add_verb(top: Parser, name: str, about: str, function: str | None = None) ->
     made = top.verbs.add_parser(name, help=about, description=about, allow_abbrev=False)
     made.set_defaults(verb=function or name)
     return made
+
+
+def add_merge(to: argparse.ArgumentParser) -> None:
+    """Add the options that say which folders are put together, and where."""
+    about = "folders of records; each is verified first, and none is changed"
+    to.add_argument("folders", nargs="+", type=Path, metavar="DIR", help=about)
+    add_out(to)
+    add_verbose(to)
+
+
+def add_prepare(to: argparse.ArgumentParser) -> None:
+    """Add the options that say which splits are made."""
+    to.add_argument("--datasets", nargs="+", required=True, metavar="NAME", help="data sets")
+    add_split_seeds(to)
+    add_set(to, "an option of a data set")
+    add_plugin(to)
+    add_data_dir(to)
 
 
 def add_export_split(to: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,13 +24,14 @@ from benchmark.plan.search import Budget
 from benchmark.plan.study import Study
 from benchmark.records import store
 from benchmark.suite import Suite
-from benchmark.text import say
+from benchmark.text import counted, say
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train what has no record yet, print the tables and what was written; 1 if a selected trial
     failed.
     """
+    check_shard(arguments, waiting={"--beta-heuristic": arguments.beta_heuristic})
     written: list[Path] = []
     study = study_of(arguments, partial(prepared, data_dir=arguments.data_dir, written=written))
     if arguments.dry_run:
@@ -40,6 +41,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def tune(arguments: argparse.Namespace) -> int:
     """Search the options of each model, as ``run`` trains it."""
+    waiting = {
+        "--seconds": arguments.seconds is not None,
+        "--sampler": not SAMPLERS[arguments.sampler].independent,
+    }
+    check_shard(arguments, waiting)
     plan, _ = plan_of(arguments, arguments.seeds or [0])
     trials = None if arguments.seconds is not None else arguments.trials
     budget = Budget(trials, arguments.seconds or 0.0, arguments.patience)
@@ -47,6 +53,54 @@ def tune(arguments: argparse.Namespace) -> int:
         return dry_run.show_search(plan, budget, arguments)
     sampler = SAMPLERS[arguments.sampler](arguments.search_seed)
     return carry_out(search.tune(plan, sampler, budget), arguments, [])
+
+
+def check_shard(arguments: argparse.Namespace, waiting: Mapping[str, bool]) -> None:
+    """Raise UsageError if machines could not agree on the trials of each shard.
+
+    ``waiting`` are options, and whether they are given, with which a trial waits for others.
+    """
+    if not arguments.shard:
+        return
+    for option in (option for option, given in waiting.items() if given):
+        raise UsageError(
+            f"--shard does not go with {option}, where what is run depends on all trials before; "
+            "leave one of them out"
+        )
+    if "auto" in (*arguments.device, arguments.precision):
+        raise UsageError(
+            "--shard needs --device and --precision, since auto may be another on each machine; "
+            "name both, as in --device cpu --precision fp32"
+        )
+
+
+def prepare_all(arguments: argparse.Namespace) -> int:
+    """Download what is missing, and make the split of each data set; nothing is trained."""
+    lineups = choose.plan(arguments.datasets, [], settings=arguments.set).lineups
+    plan = Plan(lineups, [], [], "")
+    if arguments.split_seeds:
+        plan = choose.on_splits(plan, arguments.split_seeds)
+    for lineup in prepared(plan, arguments.data_dir, []).lineups:
+        made = lineup.prepared
+        assert made, "else DataError"
+        say(f"{lineup.data_label}: split {made.split_hash[:12]} in {made.folder}")
+    return 0
+
+
+def merge(arguments: argparse.Namespace) -> int:
+    """Put the records of several folders into one."""
+    from benchmark.records.merge import merge as merged_from
+    from benchmark.report import files
+
+    check_out(arguments.out)
+    merged = merged_from(arguments.folders, arguments.out)
+    if said := files.summary(merged.written, arguments.verbose):
+        say(said)
+    say(
+        f"{counted(merged.copied, 'trial')} copied to {arguments.out}, which has {merged.trials} "
+        f"now; {merged.repeated} were in several folders, with the same results"
+    )
+    return 0
 
 
 def carry_out(study: Study, arguments: argparse.Namespace, written: list[Path]) -> int:

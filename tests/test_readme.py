@@ -110,10 +110,17 @@ def test_commands_on_records_print_and_write_what_they_say(
 
 
 @pytest.mark.parametrize(
-    "words", [c for c in COMMANDS if re.match(r" (list|export-split|doctor|selftest|evaluate)", c)]
+    "words",
+    [
+        c
+        for c in COMMANDS
+        if re.match(r" (list|export-split|doctor|selftest|evaluate|prepare|merge)", c)
+    ],
 )
-def test_other_commands_end_well(words, tmp_path, ratings, registries, monkeypatch):
+def test_other_commands_end_well(words, tmp_path, ratings, registries, monkeypatch, finished):
     monkeypatch.chdir(tmp_path)
+    for part in re.findall(r"part-\d", words):
+        shutil.copytree(finished, tmp_path / "results" / "runs" / part)
     (tmp_path / "my_model.py").write_text(EXAMPLE)
     lists = {"user": list(range(1000)), "items": [[0]] + [[]] * 999}
     pq.write_table(pa.table(lists), tmp_path / "top100.parquet")
@@ -130,7 +137,7 @@ def test_every_command_is_run_by_a_test():
     ]
     plugins = (ROOT / "tests" / "test_plugins.py").read_text()
     assert all(word in plugins for word in ('"contract"', '"--plugin"', '"cooccurrence"'))
-    verbs = "tune|report|verify|list|export-split|doctor|selftest|evaluate"
+    verbs = "tune|report|verify|list|export-split|doctor|selftest|evaluate|prepare|merge"
     known = re.compile(rf" --(?!plugin)| ({verbs})")
     assert [command for command in COMMANDS if not known.match(command)] == elsewhere
 

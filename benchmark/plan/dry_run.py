@@ -15,7 +15,7 @@ from benchmark.evaluation import truth
 from benchmark.labels import flat
 from benchmark.plan import plan as plans
 from benchmark.plan.options import searches
-from benchmark.plan.plan import ChosenData, ChosenModel, Lineup, Plan
+from benchmark.plan.plan import ChosenData, ChosenModel, Deal, Lineup, Plan
 from benchmark.plan.search import Budget
 from benchmark.records import store
 from benchmark.records.record import Record
@@ -30,7 +30,7 @@ def show(plan: Plan, arguments: argparse.Namespace) -> int:
     or run.
     """
     stored = store.read_all(arguments.out)
-    forecast = Forecast(stored, arguments.jobs)
+    forecast, deal = Forecast(stored, arguments.jobs), Deal(arguments.shard)
     for lineup in plan.lineups:
         data = lineup.data
         with plugins.blamed(data.entry.dataset):
@@ -44,7 +44,9 @@ def show(plan: Plan, arguments: argparse.Namespace) -> int:
         options = data.config.model_dump(mode="json")
         of_data = [record for record in stored if record.data.options == options]
         for model in lineup.models:
-            specs = plans.specs_of(model, plan, lineup.dataset, split)
+            specs = deal.keep(plans.specs_of(model, plan, lineup.dataset, split))
+            if not specs:
+                continue
             stages = [stage_of(spec, of_data, arguments) for spec in specs]
             said = forecast.of(lineup, model, len(specs), stages.count(TO_RUN))
             say(f"  {lineup.label(model)}: {said}")
@@ -52,7 +54,8 @@ def show(plan: Plan, arguments: argparse.Namespace) -> int:
                 seed = "" if spec.seed is None else f"seed {spec.seed}, "
                 say(f"    {seed}{spec.device}, {spec.precision}: {stage}")
             say(*settings(model))
-        for row in truth.ROWS if made and made.split.truth and plan.stage == "test" else ():
+        bounds = list(truth.ROWS) if made and made.split.truth and plan.stage == "test" else []
+        for row in deal.keep(bounds):
             spec = plans.truth_spec(row, lineup.dataset, split)
             say(f"  {row}: {stage_of(spec, of_data, arguments)}")
     say(forecast.whole)
@@ -62,14 +65,15 @@ def show(plan: Plan, arguments: argparse.Namespace) -> int:
 def show_search(plan: Plan, budget: Budget, arguments: argparse.Namespace) -> int:
     """Print what is searched of each model, by how many trials, and about how long they take."""
     stored = store.read_all(arguments.out)
-    forecast = Forecast(stored, arguments.jobs)
+    forecast, deal = Forecast(stored, arguments.jobs), Deal(arguments.shard)
     for lineup in plan.lineups:
         say(lineup.data_label)
         for model in lineup.models:
             said = f"trials to run until they have taken {budget.seconds:g} s"
             if budget.trials is not None:
                 seeds = 1 if model.entry.deterministic else len(plan.seeds)
-                trials = (budget.trials if searches(model.config) else 1) * seeds
+                of_search = (budget.trials if searches(model.config) else 1) * seeds
+                trials = len(deal.keep(range(of_search)))
                 found = searched(of_model(stored, lineup, model))
                 ran = found.get((lineup.data_label, model.entry.name))
                 done = sum(len(attempt.records) for attempt in ran.attempts) if ran else 0
@@ -113,10 +117,11 @@ class Forecast:
     @property
     def whole(self) -> str:
         """The sum of all that was forecast."""
-        known = f"{counted(self.trials, 'trial')} to run, in about {self.seconds / 3600:.1f} h"
-        if not self.unknown:
-            return known
-        return f"{known} without {self.unknown} of which it is not known yet"
+        said = f"{counted(self.trials, 'trial')} to run"
+        if self.unknown == self.trials > 0:
+            return f"{said}; how long they take is known after the first"
+        rest = f" without the {self.unknown} of which that is not known yet" if self.unknown else ""
+        return f"{said}, in about {self.seconds / 3600:.1f} h{rest}"
 
 
 def of_model(stored: Sequence[Record], lineup: Lineup, model: ChosenModel) -> list[Record]:

@@ -176,6 +176,15 @@ class Record(Strict):
         """The mean of that metric over the test users; None without metrics."""
         return self.metrics[str(self.selection)].mean if self.metrics else None
 
+    def differs(self, other: Record) -> list[str]:
+        """Return the names of the results in which another record of the same trial is unlike this
+        one; costs and machines may differ.
+        """
+        fields = ("status", "metrics", "tied_rows", "best_epoch", "best_validation", "curve")
+        unlike = [name for name in fields if getattr(self, name) != getattr(other, name)]
+        mine, theirs = (one.per_user and one.per_user.sha256 for one in (self, other))
+        return unlike + (["hit ranks"] if mine != theirs else [])
+
     def sealed(self) -> Record:
         """Return the same record with its checksum."""
         return self.model_copy(update={"checksum": checksum(self.model_dump(mode="json"))})

@@ -80,10 +80,12 @@ class Searched:
 
 
 def score_of(records: Sequence[Record]) -> float | None:
-    """Return the best validation score of an attempt, the mean over seeds; None if one failed."""
+    """Return the best validation score of an attempt, the mean over seeds; None if one failed, or
+    if there is none.
+    """
     scores = [record.best_validation for record in records if record.status == "ok"]
     known = [score for score in scores if score is not None]
-    return fmean(known) if len(known) == len(records) else None
+    return fmean(known) if known and len(known) == len(records) else None
 
 
 def seconds_of(records: Iterable[Record]) -> float:

@@ -85,6 +85,18 @@ def files_of(folder: Path, trial_id: str) -> list[Path]:
     return [file for file in files if file.exists()]
 
 
+def copy(folder: Path, trial_id: str, to: Path) -> list[Path]:
+    """Copy all that there is of a trial from ``folder`` to another; returns the new paths.
+
+    All appear together, the JSON last. Raises DataError as ``write`` does.
+    """
+    record = path_of(folder, trial_id)
+    files = [file for file in files_of(folder, trial_id) if file != record]
+    contents = {to / file.relative_to(folder): file.read_bytes() for file in (*files, record)}
+    atomic.replace(contents)
+    return list(contents)
+
+
 def read(path: Path) -> Record:
     """Return the record in a file.
 

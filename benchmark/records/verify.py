@@ -39,17 +39,23 @@ class Verdict:
     """What a person should know and is no fault."""
 
 
-def verify(folder: Path) -> Verdict:
-    """Check all records in ``folder`` and in folders within it."""
-    files = sorted(folder.rglob("*.json"))
-    specs = [path for path in files if path.parent.name == store.SPECS]
-    paths = [path for path in files if path.parent.name != store.SPECS]
-    seen = together.Seen()
-    faults = [fault for path in paths for fault in of_file(path, path.relative_to(folder), seen)]
-    faults += seen.faults()
-    faults += [fault for path in specs for fault in of_spec(path)]
-    faults += orphans(folder, paths)
-    return Verdict(len(paths), faults, list(unfinished(specs)))
+def verify(*folders: Path) -> Verdict:
+    """Check all records in ``folders`` and in folders within them, and each beside all others."""
+    seen, count = together.Seen(), 0
+    faults: list[str] = []
+    notes: list[str] = []
+    for folder in folders:
+        files = sorted(folder.rglob("*.json"))
+        specs = [path for path in files if path.parent.name == store.SPECS]
+        paths = [path for path in files if path.parent.name != store.SPECS]
+        for path in paths:
+            name = path.relative_to(folder) if len(folders) == 1 else path
+            faults += of_file(path, name, seen)
+        faults += [fault for path in specs for fault in of_spec(path)]
+        faults += orphans(folder, paths)
+        notes += unfinished(specs)
+        count += len(paths)
+    return Verdict(count, faults + list(seen.faults()), notes)
 
 
 def of_file(path: Path, name: Path, seen: together.Seen) -> Iterator[str]:

@@ -163,10 +163,7 @@ def with_progress(trial: Trial) -> Result:
 def compared(result: Result, before: Record, path: Path) -> int:
     """Print whether a trial ended in the bits of the record ``before``, which stays; 1 if not."""
     record = result.record
-    fields = ("status", "metrics", "tied_rows", "best_epoch", "best_validation", "curve")
-    ranks = [r.per_user and r.per_user.sha256 for r in (before, record)]
-    other = [name for name in fields if getattr(record, name) != getattr(before, name)]
-    other += ["hit ranks"] if ranks[0] != ranks[1] else []
+    other = record.differs(before)
     what = f"other than in {path}: {', '.join(other)}" if other else f"the same bits as in {path}"
     say(f"{outcome.line(record)}\n  {what}")
     if other:
