@@ -42,6 +42,6 @@ readme: .venv/.run  # the README's tables, from the records in results/reference
 	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements.txt
 	touch $@
 
-.venv/.dev: requirements-dev.txt requirements-optuna.txt requirements.txt | .venv/bin/python
+.venv/.dev: requirements-dev.txt requirements-optuna.txt requirements-slurm.txt requirements.txt | .venv/bin/python
 	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements-dev.txt
 	touch .venv/.run $@

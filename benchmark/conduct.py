@@ -5,26 +5,39 @@ the records.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from benchmark import plugins
 from benchmark.errors import UsageError
+from benchmark.plan import forecast
 from benchmark.plan import plan as plans
 from benchmark.plan.plan import ChosenData, Deal, Plan, Process
 from benchmark.plan.study import Study
 from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.run import local
-from benchmark.run.executor import Executor
+from benchmark.run.executor import Executor, Resources
 from benchmark.run.local import Local
-from benchmark.spec import PROTOCOL
+from benchmark.spec import PROTOCOL, Job
 from benchmark.text import say
 from datasets import cache
 from datasets.cache import Prepared
 from datasets.errors import DataError
+
+MARGIN = 1.5
+"""How much more time and memory than is forecast a trial may take on a cluster."""
+UNKNOWN_MINUTES, UNKNOWN_GIGABYTES = 60.0, 4.0
+"""What a trial may take there of which nothing is known."""
+FEWEST_MINUTES, FEWEST_GIGABYTES = 10, 2.0
+"""What it may take in any case."""
+
+
+class Detached(Exception):
+    """Trials are under way elsewhere, and the run does not wait for them."""
 
 
 def check_out(out: Path) -> None:
@@ -90,12 +103,46 @@ def train(plan: Plan, arguments: argparse.Namespace, written: list[Path]) -> lis
     shared = f" (of {len(whole)} that the shards share)" if arguments.shard else ""
     say(f"trials: {len(jobs) - len(todo)} done before, {len(todo)} to run{shared}")
     local.tidy(arguments.out, (job for job in jobs if job not in todo))
-    fresh = arguments.force or arguments.retry
-    executor: Executor = Local(arguments.jobs, arguments.timeout, fresh)
-    with closing(executor.run(todo)) as ended:
+    with closing(executor_of(arguments).run(todo)) as ended:
         for job, record in ended:
             written += store.files_of(job.out, record.id)
+    if arguments.detach and todo:
+        raise Detached
     return [store.read(store.path_of(job.out, job.spec.id)) for job in jobs]
+
+
+def executor_of(arguments: argparse.Namespace) -> Executor:
+    """Return what runs the trials, as the command line asks for it.
+
+    Raises UsageError if that is not to be had here.
+    """
+    fresh = arguments.force or arguments.retry
+    if arguments.executor == "local":
+        return Local(arguments.jobs, arguments.timeout, fresh)
+    from benchmark.run.slurm import Slurm
+
+    needed = resources_by(store.read_all(arguments.out), arguments.minutes, arguments.gigabytes)
+    asked = {"partition": arguments.partition, "account": arguments.account}
+    options = {name: value for name, value in asked.items() if value}
+    wait = not arguments.detach
+    return Slurm(arguments.out, needed, options, arguments.timeout, fresh, wait)
+
+
+def resources_by(
+    stored: Sequence[Record], minutes: int | None, gigabytes: float | None
+) -> Callable[[Job], Resources]:
+    """Return what says how much a trial is given: what is asked for, else by the forecast."""
+
+    def resources(job: Job) -> Resources:
+        seconds, size = forecast.trial_seconds(job, stored), forecast.trial_bytes(job)
+        time = UNKNOWN_MINUTES if seconds is None else MARGIN * seconds / 60
+        memory = UNKNOWN_GIGABYTES if size is None else MARGIN * size / 1e9
+        return Resources(
+            minutes or max(FEWEST_MINUTES, math.ceil(time)),
+            math.ceil(1000 * (gigabytes or max(FEWEST_GIGABYTES, memory))),
+        )
+
+    return resources
 
 
 def prepare(data: ChosenData, data_dir: Path) -> Prepared:

@@ -70,6 +70,7 @@ def add_run(to: argparse.ArgumentParser) -> None:
     add_out(to)
     add_verbose(to)
     add_process(to)
+    add_cluster(to)
     add_which(to)
 
 
@@ -202,6 +203,32 @@ def add_process(to: argparse.ArgumentParser) -> None:
         "--keep-weights",
         action="store_true",
         help="store the best weights of each trial as safetensors",
+    )
+
+
+def add_cluster(to: argparse.ArgumentParser) -> None:
+    """Add the options that say on which machines trials are run."""
+    add = to.add_argument
+    add(
+        "--executor",
+        choices=["local", "slurm"],
+        default="local",
+        help="what runs the trials: this machine (default), or a Slurm cluster",
+    )
+    add("--detach", action="store_true", help="do not wait for the cluster")
+    add("--partition", metavar="NAME", help="of the cluster")
+    add("--account", metavar="NAME", help="of the cluster")
+    add(
+        "--minutes",
+        type=whole(1),
+        metavar="N",
+        help="after which a trial is stopped, to go on later (default: by the forecast)",
+    )
+    add(
+        "--gigabytes",
+        type=number,
+        metavar="N",
+        help="of memory for a trial (default: by the forecast)",
     )
 
 

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmark import listing, plugins, suite
-from benchmark.conduct import check_out, conduct, prepare, prepared, train
+from benchmark.conduct import Detached, check_out, conduct, prepare, prepared, train
 from benchmark.errors import UsageError
 from benchmark.evaluation.metrics import Metric
 from benchmark.paths import ROOT
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Train what has no record yet, print the tables and what was written; 1 if a selected trial
     failed.
     """
-    check_shard(arguments, waiting={"--beta-heuristic": arguments.beta_heuristic})
+    check_shared(arguments, waiting={"--beta-heuristic": arguments.beta_heuristic})
     written: list[Path] = []
     study = study_of(arguments, partial(prepared, data_dir=arguments.data_dir, written=written))
     if arguments.dry_run:
@@ -45,7 +45,7 @@ def tune(arguments: argparse.Namespace) -> int:
         "--seconds": arguments.seconds is not None,
         "--sampler": not SAMPLERS[arguments.sampler].independent,
     }
-    check_shard(arguments, waiting)
+    check_shared(arguments, waiting)
     plan, _ = plan_of(arguments, arguments.seeds or [0])
     trials = None if arguments.seconds is not None else arguments.trials
     budget = Budget(trials, arguments.seconds or 0.0, arguments.patience)
@@ -55,21 +55,22 @@ def tune(arguments: argparse.Namespace) -> int:
     return carry_out(search.tune(plan, sampler, budget), arguments, [])
 
 
-def check_shard(arguments: argparse.Namespace, waiting: Mapping[str, bool]) -> None:
-    """Raise UsageError if machines could not agree on the trials of each shard.
+def check_shared(arguments: argparse.Namespace, waiting: Mapping[str, bool]) -> None:
+    """Raise UsageError if the machines that share a run could not agree on its trials.
 
     ``waiting`` are options, and whether they are given, with which a trial waits for others.
     """
-    if not arguments.shard:
+    shared = "--shard" if arguments.shard else f"--executor {arguments.executor}"
+    if not arguments.shard and arguments.executor == "local":
         return
-    for option in (option for option, given in waiting.items() if given):
+    for option in (o for o, given in waiting.items() if given and arguments.shard):
         raise UsageError(
             f"--shard does not go with {option}, where what is run depends on all trials before; "
             "leave one of them out"
         )
     if "auto" in (*arguments.device, arguments.precision):
         raise UsageError(
-            "--shard needs --device and --precision, since auto may be another on each machine; "
+            f"{shared} needs --device and --precision, since auto may be another on each machine; "
             "name both, as in --device cpu --precision fp32"
         )
 
@@ -106,7 +107,11 @@ def merge(arguments: argparse.Namespace) -> int:
 def carry_out(study: Study, arguments: argparse.Namespace, written: list[Path]) -> int:
     """Run a study's trials, print the tables and what was ``written``; 1 if a trial failed."""
     check_out(arguments.out)
-    selected = conduct(study, partial(train, arguments=arguments, written=written))
+    try:
+        selected = conduct(study, partial(train, arguments=arguments, written=written))
+    except Detached:
+        say("the same command, without --detach, waits for them and prints the tables")
+        return 0
     from benchmark.report import files, screen  # not before the first trial has started
     from benchmark.report.report import Report
 

@@ -270,7 +270,7 @@ def test_where_all_trials_were_busy_the_table_says_so_and_the_plot_is_left_out(f
 
 
 @pytest.mark.parametrize("gpu", [None, "G"])
-@pytest.mark.parametrize("fact", ["cpu", "threads", "matrix_product", "variables"])
+@pytest.mark.parametrize("fact", ["cpu", "threads", "matrix_product", "variables", "pages"])
 def test_timings_of_different_machines_are_different_rows(fact, gpu, found):
     vae = [
         r.model_copy(update={"environment": r.environment.model_copy(update={"gpu": gpu})})
@@ -281,14 +281,19 @@ def test_timings_of_different_machines_are_different_rows(fact, gpu, found):
         "threads": 99,
         "matrix_product": "another",
         "variables": {"MALLOC_TRIM_THRESHOLD_": "1"},
+        "pages": {"MALLOC_TRIM_THRESHOLD_": "1", "GLIBC_TUNABLES": "a=1:glibc.malloc.hugetlb=1"},
     }[fact]
+    if fact == "pages":
+        fact, kept = "variables", {"MALLOC_TRIM_THRESHOLD_": "1"}
+        facts = vae[0].environment.model_copy(update={"variables": kept})
+        vae[0] = vae[0].model_copy(update={"environment": facts})
     other = vae[1].model_copy(
         update={"environment": vae[1].environment.model_copy(update={fact: changed})}
     )
     (table,) = timings([vae[0], other])
     assert [row[2].split(", ")[1] for row in table.cells] == ["A", "B"]
     assert [note[:3] for note in table.notes[:2]] == ["A: ", "B: "]
-    assert len(timings(vae)[0].cells) == 1
+    assert len(timings([vae[0]] * 2)[0].cells) == 1
 
 
 def test_the_gpu_stands_beside_the_cpu(found):

@@ -337,6 +337,15 @@ def test_nothing_around_a_run_pins_the_kernels_or_threads_of_its_trials(monkeypa
     assert own["OMP_NUM_THREADS"] == own["OPENBLAS_NUM_THREADS"] == "2"
 
 
+@pytest.mark.parametrize("own", ["", "glibc.malloc.hugetlb=1", "glibc.malloc.hugetlb=0"])
+def test_trials_ask_for_huge_pages_and_keep_other_settings_of_glibc(own, monkeypatch):
+    monkeypatch.setenv("GLIBC_TUNABLES", f"glibc.rtld.optional_static_tls=2048:{own}")
+    given = launch.surroundings(1)["GLIBC_TUNABLES"]
+    assert given == "glibc.rtld.optional_static_tls=2048:glibc.malloc.hugetlb=1"
+    monkeypatch.setenv("GLIBC_TUNABLES", given)
+    assert launch.surroundings(1)["GLIBC_TUNABLES"] == given
+
+
 def test_two_runs_at_once_share_the_work(tmp_path, own_cache):
     words = ("--models", "popularity", "ease")
     runs = [start(tmp_path, *words) for _ in range(2)]

@@ -6,22 +6,21 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
-from statistics import median
+from collections.abc import Iterator
 
 from benchmark import plugins
-from benchmark.environment import cpu_model
 from benchmark.evaluation import truth
 from benchmark.labels import flat
 from benchmark.plan import plan as plans
+from benchmark.plan.forecast import Forecast, of_model
 from benchmark.plan.options import searches
-from benchmark.plan.plan import ChosenData, ChosenModel, Deal, Lineup, Plan
+from benchmark.plan.plan import ChosenData, ChosenModel, Deal, Plan
 from benchmark.plan.search import Budget
 from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.records.searched import searched
 from benchmark.spec import PROTOCOL, TrialSpec
-from benchmark.text import counted, say
+from benchmark.text import say
 from datasets import cache
 
 
@@ -84,50 +83,6 @@ def show_search(plan: Plan, budget: Budget, arguments: argparse.Namespace) -> in
     if budget.trials is not None:
         say(forecast.whole)
     return 0
-
-
-class Forecast:
-    """How long trials will take: as long as the median of the model's stored trials of any kind.
-
-    Only trials of this machine on the same data set count, on whichever of its splits.
-    """
-
-    def __init__(self, stored: Sequence[Record], jobs: int) -> None:
-        here = cpu_model()
-        self.stored = [record for record in stored if record.environment.cpu == here]
-        self.jobs = jobs
-        self.seconds = 0.0
-        self.trials = 0
-        self.unknown = 0
-
-    def of(self, lineup: Lineup, model: ChosenModel, trials: int, left: int) -> str:
-        """Return how many trials a model has and how long those that are ``left`` will take."""
-        said = f"{counted(trials, 'trial')}, {left} of them to run"
-        self.trials += left
-        if not left:
-            return said
-        ran = of_model(self.stored, lineup, model)
-        if not ran:
-            self.unknown += left
-            return f"{said}; how long they take is known after the first"
-        seconds = left * median(record.cost.spent_seconds for record in ran) / self.jobs
-        self.seconds += seconds
-        return f"{said}, in about {seconds / 60:.1f} min"
-
-    @property
-    def whole(self) -> str:
-        """The sum of all that was forecast."""
-        said = f"{counted(self.trials, 'trial')} to run"
-        if self.unknown == self.trials > 0:
-            return f"{said}; how long they take is known after the first"
-        rest = f" without the {self.unknown} of which that is not known yet" if self.unknown else ""
-        return f"{said}, in about {self.seconds / 3600:.1f} h{rest}"
-
-
-def of_model(stored: Sequence[Record], lineup: Lineup, model: ChosenModel) -> list[Record]:
-    """Return the ``stored`` records of a model on a data set, with any options and split seed."""
-    ran = lineup.dataset, model.entry.name
-    return [record for record in stored if (record.spec.dataset, record.spec.model) == ran]
 
 
 TO_RUN = "to run"

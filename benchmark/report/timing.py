@@ -94,7 +94,9 @@ def _machine(record: Record) -> str:
     facts = record.environment
     processors = "; ".join(filter(None, [facts.gpu, facts.cpu]))
     keeps = "MALLOC_TRIM_THRESHOLD_" in facts.variables
-    allocator = "; allocator keeps its blocks" if keeps else ""
+    huge = "glibc.malloc.hugetlb=1" in facts.variables.get("GLIBC_TUNABLES", "")
+    where = " in huge pages" if huge else ""
+    allocator = f"; allocator keeps its blocks{where}" if keeps else ""
     return f"{processors}; {facts.threads} threads; {facts.matrix_product}{allocator}"
 
 

@@ -43,6 +43,13 @@ def stamp_of(job: Job) -> Stamp:
     return stat.st_ino, stat.st_mtime_ns
 
 
+def write_spec(job: Job) -> Path:
+    """Write a job's SPEC.json, from which the process of its trial reads it; returns the path."""
+    spec = job.out / store.SPECS / f"{job.spec.id}.json"
+    atomic.write(spec, (job.model_dump_json(indent=1) + "\n").encode())
+    return spec
+
+
 class Message(Strict):
     """What a trial's process sends: an epoch is over, its record is there, or why it cannot be."""
 
@@ -108,8 +115,7 @@ class Child:
                 raise Settled
             if fresh:
                 checkpoint.path_of(job).unlink(missing_ok=True)
-            spec = job.out / store.SPECS / f"{job.spec.id}.json"
-            atomic.write(spec, (job.model_dump_json(indent=1) + "\n").encode())
+            spec = write_spec(job)
             launched = stack.enter_context(closing(launch(job.threads)))
             launched.tell(spec, lock)
             progress = Progress(Clock(job.spec.device))

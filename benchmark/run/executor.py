@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from benchmark.records.record import Record
 from benchmark.spec import Job
+
+
+class Resources(NamedTuple):
+    """What a trial is given on a machine that it shares with others."""
+
+    minutes: int
+    """After so many it is stopped, and goes on later."""
+    megabytes: int
 
 
 class Executor(Protocol):

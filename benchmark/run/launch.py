@@ -24,6 +24,8 @@ from benchmark.paths import ROOT
 
 LOG_BYTES = 2**16
 """The most that is read of what a trial's process wrote to standard error."""
+TUNABLES, HUGE_PAGES = "GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"
+"""The variable with settings of glibc, and the one that a trial has; an older glibc ignores it."""
 _ahead: list[Launched] = []
 
 
@@ -33,7 +35,7 @@ def variables(threads: int) -> dict[str, str]:
     They fix the number of threads of each library. Idle threads soon sleep, since torch's (OpenMP)
     and NumPy's (OpenBLAS) would keep each other from the cores. The allocator keeps its large
     blocks: by default glibc returns them to the kernel, and the next step pays for their page
-    faults again.
+    faults again. It asks for huge pages, of which the processor keeps more in sight.
     """
     pools = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     waiting = {"GOMP_SPINCOUNT": 1000, "OPENBLAS_THREAD_TIMEOUT": 4}
@@ -41,6 +43,7 @@ def variables(threads: int) -> dict[str, str]:
         "MALLOC_MMAP_THRESHOLD_": 2**32,
         "MALLOC_TRIM_THRESHOLD_": 2**36,
         "MALLOC_TOP_PAD_": 2**26,
+        TUNABLES: HUGE_PAGES,
     }
     return {
         name: str(value)
@@ -50,11 +53,13 @@ def variables(threads: int) -> dict[str, str]:
 
 def surroundings(threads: int) -> dict[str, str]:
     """Return the environment of a trial's process: this one's with ``variables``, and without any
-    other variable that sets a library's threads or kernels.
+    other variable that sets a library's threads or kernels. A person's own settings of glibc stay.
     """
     pins = ("OPENBLAS_", "MKL_", "OMP_", "GOMP_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(pins)}
-    return kept | variables(threads)
+    name, _, _ = HUGE_PAGES.partition("=")
+    own = [s for s in kept.get(TUNABLES, "").split(":") if s and not s.startswith(f"{name}=")]
+    return kept | variables(threads) | {TUNABLES: ":".join([*own, HUGE_PAGES])}
 
 
 @dataclass(eq=False)

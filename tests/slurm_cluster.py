@@ -1,0 +1,135 @@
+"""A Slurm cluster of two nodes on this machine, for test_slurm.py."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
+CONFIGURATION = """\
+ClusterName=tests
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={ports[0]}
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/%n
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/%n.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/%n.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+SchedulerParameters=sched_interval=1,sched_min_interval=0,batch_sched_delay=0
+ReturnToService=2
+JobRequeue=1
+KillWait=5
+SlurmdTimeout=6
+MpiDefault=none
+NodeName=s1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMemory=8000
+NodeName=s2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2 RealMemory=8000
+PartitionName=main Nodes=s1,s2 Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+def missing() -> list[str]:
+    """The programs of Slurm that this machine has not."""
+    return [name for name in PROGRAMS if not shutil.which(name)]
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on."""
+    listening = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [server.getsockname()[1] for server in listening]
+    for server in listening:
+        server.close()
+    return ports
+
+
+class Cluster:
+    """What a test may do to the cluster."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def ask(self, *command: str) -> str:
+        """The output of one of Slurm's commands."""
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def jobs(self) -> dict[str, str]:
+        """The state of each job that waits or runs, by its number."""
+        lines = self.ask("squeue", "--noheader", "--array", "--format=%i %T").splitlines()
+        return dict(line.split() for line in lines)
+
+    def until(self, ready, seconds: float = 120.0) -> None:
+        """Wait until ``ready()`` is true."""
+        end = time.monotonic() + seconds
+        while not ready():
+            assert time.monotonic() < end, f"not within {seconds} s; jobs {self.jobs()}"
+            time.sleep(0.2)
+
+    def start_waiting(self) -> None:
+        """Have jobs that were queued again start at once; Slurm has them wait for two minutes."""
+        for number, state in self.jobs().items():
+            if state == "PENDING":
+                self.ask("scontrol", "update", f"JobId={number}", "StartTime=now")
+
+    def lose(self, node: str) -> None:
+        """Kill all that runs on a node at once, as a power cut does."""
+        daemons, others = [], []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                # a daemon of the node has its log open; it would tell the controller of an end
+                if self.folder / f"{node}.log" in map(Path.readlink, process.glob("fd/*")):
+                    daemons.append(int(process.name))
+                elif f"SLURMD_NODENAME={node}".encode() in (
+                    (process / "environ").read_bytes().split(b"\0")
+                ):
+                    others.append(int(process.name))
+        for pid in daemons + others:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def return_(self, node: str) -> None:
+        """Start a node that was lost."""
+        subprocess.run(["slurmd", "-N", node], check=True)
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[Cluster]:
+    """Start a cluster whose files are in ``folder``, and end it."""
+    for name in ("state", "s1", "s2"):
+        (folder / name).mkdir(parents=True)
+    host, user = socket.gethostname().split(".")[0], "root"
+    text = CONFIGURATION.format(folder=folder, host=host, user=user, ports=free_ports(3))
+    (folder / "slurm.conf").write_text(text)
+    os.environ["SLURM_CONF"] = str(folder / "slurm.conf")
+    (folder / "munge.key").write_bytes(os.urandom(64))
+    (folder / "munge.key").chmod(0o600)
+    names = {"key-file": "key", "socket": "socket", "pid-file": "pid", "seed-file": "seed"}
+    paths = [f"--{option}={folder}/munge.{end}" for option, end in names.items()]
+    subprocess.run(["munged", "--force", *paths, f"--log-file={folder}/munge.log"], check=True)
+    made = Cluster(folder)
+    try:
+        subprocess.run(["slurmctld"], check=True)
+        for node in ("s1", "s2"):
+            made.return_(node)
+        made.until(lambda: made.ask("sinfo", "-h", "-o", "%T").split() == ["idle"], 30)
+        yield made
+    finally:
+        subprocess.run(["scancel", "--user", user, "--signal=KILL"], capture_output=True)
+        for pid in ("s1", "s2", "slurmctld", "munge"):
+            with suppress(OSError, ValueError):
+                os.kill(int((folder / f"{pid}.pid").read_text()), signal.SIGKILL)
+        del os.environ["SLURM_CONF"]
