@@ -118,6 +118,7 @@ def test_the_cluster_gives_the_bits_of_this_machine(command):
 
 @pytest.mark.slow
 def test_a_detached_run_is_collected_by_the_same_command(command):
+    command.words += ["--set", "noise.epochs=90"]
     said, wrong = command.on_cluster("--detach").communicate(timeout=60)
     assert wrong == ""
     assert said.endswith(
