@@ -119,9 +119,13 @@ def executor_of(arguments: argparse.Namespace) -> Executor:
     fresh = arguments.force or arguments.retry
     if arguments.executor == "local":
         return Local(arguments.jobs, arguments.timeout, fresh)
+    needed = resources_by(store.read_all(arguments.out), arguments.minutes, arguments.gigabytes)
+    if arguments.executor == "ray":
+        from benchmark.run.ray import Ray
+
+        return Ray(arguments.address, needed, arguments.timeout)
     from benchmark.run.slurm import Slurm
 
-    needed = resources_by(store.read_all(arguments.out), arguments.minutes, arguments.gigabytes)
     asked = {"partition": arguments.partition, "account": arguments.account}
     options = {name: value for name, value in asked.items() if value}
     wait = not arguments.detach

@@ -20,6 +20,9 @@ import torch
 from benchmark.paths import ROOT
 from models.base import Device, Precision
 
+COMMIT = "BENCH_COMMIT"
+"""The variable that holds the commit of the checkout where this is a copy without a repository,
+and after it the word dirty if tracked files differed."""
 FAST_BF16_FAMILY = 25
 """AMD's CPU family from which on bf16 products were seen to be faster than fp32 ones
 (docs/performance.md)."""
@@ -79,7 +82,7 @@ def _flags() -> set[str]:
 def git() -> tuple[str | None, bool | None]:
     """Return the commit of this checkout and whether tracked files differ from it.
 
-    Both are None outside a repository.
+    Outside a repository they are those that the variable COMMIT holds, or None.
     """
 
     def ask(*words: str) -> str:
@@ -90,7 +93,14 @@ def git() -> tuple[str | None, bool | None]:
         changed = ask("status", "--porcelain", "--untracked-files=no")
         return ask("rev-parse", "HEAD"), bool(changed)
     except (OSError, subprocess.CalledProcessError):
-        return None, None
+        commit, _, dirty = os.environ.get(COMMIT, "").partition(" ")
+        return (commit, bool(dirty)) if commit else (None, None)
+
+
+def carried() -> dict[str, str]:
+    """Return the variable that tells a copy of this checkout its commit; empty outside one."""
+    commit, dirty = git()
+    return {COMMIT: f"{commit} dirty" if dirty else commit} if commit else {}
 
 
 def cpu_model() -> str:

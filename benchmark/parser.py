@@ -211,13 +211,14 @@ def add_cluster(to: argparse.ArgumentParser) -> None:
     add = to.add_argument
     add(
         "--executor",
-        choices=["local", "slurm"],
+        choices=["local", "slurm", "ray"],
         default="local",
-        help="what runs the trials: this machine (default), or a Slurm cluster",
+        help="what runs the trials: this machine (default), or a cluster of Slurm or Ray",
     )
-    add("--detach", action="store_true", help="do not wait for the cluster")
-    add("--partition", metavar="NAME", help="of the cluster")
-    add("--account", metavar="NAME", help="of the cluster")
+    add("--address", metavar="HOST:PORT", help="of Ray's cluster (default: one on this machine)")
+    add("--detach", action="store_true", help="do not wait for Slurm")
+    add("--partition", metavar="NAME", help="of Slurm")
+    add("--account", metavar="NAME", help="of Slurm")
     add(
         "--minutes",
         type=whole(1),

@@ -60,6 +60,11 @@ def check_shared(arguments: argparse.Namespace, waiting: Mapping[str, bool]) -> 
 
     ``waiting`` are options, and whether they are given, with which a trial waits for others.
     """
+    if arguments.detach and arguments.executor != "slurm":
+        raise UsageError(
+            f"--detach leaves trials to Slurm, and the executor is {arguments.executor}; leave it "
+            "out, or name --executor slurm"
+        )
     shared = "--shard" if arguments.shard else f"--executor {arguments.executor}"
     if not arguments.shard and arguments.executor == "local":
         return

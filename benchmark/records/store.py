@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,14 +87,20 @@ def files_of(folder: Path, trial_id: str) -> list[Path]:
 
 
 def copy(folder: Path, trial_id: str, to: Path) -> list[Path]:
-    """Copy all that there is of a trial from ``folder`` to another; returns the new paths.
+    """Copy all that there is of a trial from ``folder`` to another; returns the new paths."""
+    files = files_of(folder, trial_id)
+    return put(to, trial_id, {str(file.relative_to(folder)): file.read_bytes() for file in files})
+
+
+def put(folder: Path, trial_id: str, files: Mapping[str, bytes]) -> list[Path]:
+    """Write the ``files`` of a trial, by their paths in a folder of records; returns the new paths.
 
     All appear together, the JSON last. Raises DataError as ``write`` does.
     """
     record = path_of(folder, trial_id)
-    files = [file for file in files_of(folder, trial_id) if file != record]
-    contents = {to / file.relative_to(folder): file.read_bytes() for file in (*files, record)}
-    atomic.replace(contents)
+    contents = {folder / name: content for name, content in files.items()}
+    contents[record] = contents.pop(record)
+    atomic.replace(contents, old=[record.with_suffix(suffix) for suffix in SUFFIXES])
     return list(contents)
 
 

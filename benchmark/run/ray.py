@@ -1,0 +1,179 @@
+"""Runs trials on a Ray cluster, whose nodes share no disk.
+
+The code travels as Ray's working directory, and a split once to each node. There the runner of this
+machine runs a trial in a folder of its own, and its files come back to be stored.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmark import environment, labels
+from benchmark.errors import UsageError
+from benchmark.paths import ROOT
+from benchmark.records import store
+from benchmark.records.record import Record
+from benchmark.run import outcome
+from benchmark.run.display import Display
+from benchmark.run.executor import Resources
+from benchmark.run.local import Local
+from benchmark.spec import Job
+from benchmark.text import counted, say
+from datasets import atomic, cache
+from datasets.errors import DataError
+
+CODE = ("benchmark", "datasets", "models", "suites", "run_all.py")
+"""What of this project travels to the nodes."""
+SPLITS = "strong-generalization-splits"
+"""The folder for splits in the folder for temporary files of a node."""
+
+Files = Mapping[str, bytes]
+"""Contents of files by their names."""
+
+
+class Sent(NamedTuple):
+    """A trial as it travels to a node."""
+
+    job: str
+    """The job as JSON; its paths mean nothing there."""
+    plugins: tuple[tuple[str, bytes], ...]
+    """The name and content of each plugin."""
+    timeout: float | None
+
+
+class Ray:
+    """Sends trials to the cluster, and stores what comes back."""
+
+    def __init__(
+        self,
+        address: str | None,
+        resources: Callable[[Job], Resources],
+        timeout: float | None = None,
+    ) -> None:
+        """``address``: of the cluster; None for one that runs on this machine; ``resources``: what
+        a trial is to get. Raises UsageError without the package ray, or without a cluster.
+        """
+        try:
+            import ray
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                "--executor ray needs the package ray; install it by "
+                "`pip install -r requirements-ray.txt`"
+            ) from error
+        self.resources, self.timeout = resources, timeout
+        excluded = [f"/{path.name}" for path in ROOT.iterdir() if path.name not in CODE]
+        carried = {
+            "working_dir": str(ROOT),
+            "excludes": excluded,
+            "env_vars": environment.carried(),
+        }
+        try:
+            ray.init(
+                address=address or "auto",
+                runtime_env=carried,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise UsageError(
+                f"--executor ray: no cluster answers at {address or 'this machine'} "
+                f"({' '.join(str(error).split())[:200]}); start one, as docs/cluster.md says"
+            ) from error
+
+    def run(self, jobs: Sequence[Job]) -> Generator[tuple[Job, Record], None, None]:
+        """Run every job; give each with its record, once that is stored in the job's folder.
+
+        If this ends early, so do the trials. Raises DataError if a trial cannot be run at all.
+        """
+        import ray
+
+        splits = {job.split: ray.put(files_in(job.split)) for job in jobs}
+        display = Display(len(jobs))
+        say(f"{counted(len(jobs), 'trial')} sent to {counted(len(ray.nodes()), 'node')}")
+        with display.bar:
+            under_way = {self.send(job, splits[job.split]): job for job in jobs}
+            try:
+                while under_way:
+                    (done, *_), _ = ray.wait(list(under_way))
+                    job = under_way.pop(done)
+                    record = stored(job, answer(done))
+                    display.finished(job, outcome.line(record))
+                    yield job, record
+                    display.show([], [labels.trial_label(job) for job in under_way.values()])
+            finally:
+                for reference in under_way:
+                    ray.cancel(reference, force=True)
+                ray.shutdown()
+
+    def send(self, job: Job, split: Any) -> Any:
+        """Send a trial to the cluster; returns Ray's reference to what will come back."""
+        import ray
+
+        needed = self.resources(job)
+        options = {
+            "num_cpus": job.threads,
+            "num_gpus": int(job.spec.device == "cuda"),
+            "memory": needed.megabytes * 10**6,
+            "max_retries": -1,  # of what a lost node or a killed worker did, not of a trial's error
+            "scheduling_strategy": "SPREAD",
+        }
+        plugins = tuple((path.name, path.read_bytes()) for path in job.plugins)
+        sent = Sent(job.model_dump_json(), plugins, self.timeout)
+        return ray.remote(**options)(on_node).remote(sent, split)
+
+
+def answer(reference: Any) -> Files:
+    """Return what came back; raises DataError if the trial could not be run at all."""
+    import ray
+    from ray.exceptions import RayTaskError
+
+    try:
+        return ray.get(reference)
+    except RayTaskError as error:
+        raise DataError(f"a node could not run a trial: {error.cause}") from error
+
+
+def on_node(sent: Sent, split: Files) -> dict[str, bytes]:
+    """Run a trial on this node; returns its files by name."""
+    job = Job.model_validate_json(sent.job)
+    with tempfile.TemporaryDirectory() as name:
+        out = Path(name)
+        plugins = [out / plugin for plugin, _ in sent.plugins]
+        for path, (_, content) in zip(plugins, sent.plugins, strict=True):
+            path.write_bytes(content)
+        here = {"split": unpacked(split, job.spec.split_hash), "out": out, "plugins": plugins}
+        job = job.model_copy(update=here)
+        with closing(Local(1, sent.timeout).run([job])) as ended:
+            for _ in ended:
+                pass
+        files = store.files_of(out, job.spec.id)
+        return {path.name: path.read_bytes() for path in files if path.parent == out}
+
+
+def unpacked(split: Files, split_hash: str) -> Path:
+    """Return the folder of a split on this node, which the first trial that needs it writes."""
+    parent = Path(tempfile.gettempdir()) / SPLITS
+    folder = parent / split_hash
+    with atomic.lock(parent, split_hash, wait=True):
+        if not folder.exists():
+            with atomic.folder(folder) as new:
+                for name, content in split.items():
+                    (new / name).write_bytes(content)
+    cache.read(folder, check=True)
+    return folder
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    """Return the files in a folder by name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def stored(job: Job, files: Files) -> Record:
+    """Store the files of a trial, and return its record."""
+    store.put(job.out, job.spec.id, files)
+    return store.read(store.path_of(job.out, job.spec.id))
