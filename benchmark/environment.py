@@ -80,7 +80,8 @@ def _flags() -> set[str]:
 
 @cache
 def git() -> tuple[str | None, bool | None]:
-    """Return the commit of this checkout and whether tracked files differ from it.
+    """Return the commit of this checkout and whether tracked files differ from it, as they were
+    when this process asked first.
 
     Outside a repository they are those that the variable COMMIT holds, or None.
     """

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import random as python_random
+import subprocess
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -463,6 +465,24 @@ def test_which_precision_auto_means_is_a_rule(vendor, family, flags, precision, 
     meant, rule = environment.auto_precision()
     assert meant == precision
     assert rule.startswith(f"{precision}: ")
+
+
+def test_a_record_names_the_commit_at_which_its_process_began(tmp_path, monkeypatch, finished):
+    def git(*words):
+        who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        ran = subprocess.run(
+            ["git", *who, *words], cwd=tmp_path, check=True, capture_output=True, text=True
+        )
+        return ran.stdout.strip()
+
+    git("init")
+    git("commit", "--allow-empty", "--message=first")
+    monkeypatch.setattr(environment, "ROOT", tmp_path)
+    monkeypatch.setattr(environment, "git", cache(environment.git.__wrapped__))
+    trial.load(next((finished / store.SPECS).glob("*.json")))
+    git("commit", "--allow-empty", "--message=second")
+    told = facts("cpu", 1).commit
+    assert told == git("rev-parse", "HEAD~1")
 
 
 def test_facts_are_there_and_are_json():

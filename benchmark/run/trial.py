@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from threadpoolctl import threadpool_limits
 
-from benchmark import plugins
+from benchmark import environment, plugins
 from benchmark.evaluation import truth
 from benchmark.evaluation.ranking import Ranking, evaluate
 from benchmark.evaluation.truth import code_of
@@ -92,6 +92,7 @@ def load(path: Path, check: bool = False) -> Trial:
     """
     job = job_of(path)
     spec = job.spec
+    environment.git()  # now, since the checkout may change while the trial runs
     plugins.load(job.plugins)
     if (PROTOCOL, code_of(spec.model)) != (spec.protocol, spec.code):
         raise DataError(
