@@ -258,6 +258,12 @@ def test_what_a_model_logs_may_be_any_kind_of_number(small_split, tmp_path):
     assert {name: record.curve[0][name] for name in "abcd"} == {"a": 1, "b": 2, "c": 3, "d": 1}
 
 
+def test_a_name_in_the_log_may_be_no_utf_8(small_split, tmp_path):
+    record = run(trial_of(logging(**{"caf\udce9": 1}), ToyConfig(), small_split), tmp_path)
+    assert record.curve[0]["caf\\udce9"] == 1
+    assert store.read(tmp_path / f"{record.id}.json") == record
+
+
 class WrongShape(Toy):
     def score(self, history, users=None):
         return super().score(history)[:, 1:]
@@ -269,6 +275,7 @@ class WrongShape(Toy):
         (raising(ValueError("no such thing")), "failed", "no such thing", 1),
         (raising(MemoryError("10 GB")), "oom", "out of memory", 1),
         (raising(torch.OutOfMemoryError("CUDA out of memory")), "oom", "out of memory", 1),
+        (raising(ValueError("no caf\udce9")), "failed", "ValueError: no caf\\udce9 (test_trial", 1),
         (raising(SystemExit(3)), "failed", "the model called sys.exit(3)", 1),
         (raising(DataError("no table")), "failed", "DataError: no table (test_trial.py, line ", 1),
         (raising(PanicError("two\nlines")), "failed", "PanicError: two lines (test_trial.py, ", 1),

@@ -28,6 +28,7 @@ from benchmark.run import checkpoint
 from benchmark.run.outcome import Diverged, LogError, Unavailable
 from benchmark.run.progress import Progress, copy_of
 from benchmark.spec import Job
+from benchmark.text import storable
 from datasets.split import Split
 from models.base import Compute, Config, Log, Recommender
 from models.registry import Entry
@@ -158,7 +159,7 @@ def checked(log: Any, epoch: int) -> Log:
         if not isinstance(value, Real) and getattr(value, "shape", None) != ():
             raise LogError(f"{name} in the log of epoch {epoch} is {value!r:.60}, and no number")
     try:
-        numbers = {name: float(value) for name, value in log.items()}
+        numbers = {storable(name): float(value) for name, value in log.items()}
     except (TypeError, ValueError, OverflowError) as error:
         raise LogError(f"the log of epoch {epoch} is not of numbers ({error})") from error
     for name, value in numbers.items():
