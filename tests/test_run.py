@@ -48,6 +48,8 @@ STATUS = {
     "killed": ("failed", "its process died of signal SIGKILL"),
     "intrudes": ("failed", "the model wrote 'no message' where only messages to the run belong"),
     "fakes": ("failed", """the model wrote '{"token": "", "ended": true}' where only messages"""),
+    "claims": ("failed", "it said that its record was there, and it is not in its first epoch"),
+    "refuses": ("failed", "its process ended with exit code 3 before its record was written"),
     "pretends": ("failed", "its process ended with exit code 2 before its record was written"),
     "real-time-signal": ("failed", f"its process died of signal {signal.SIGRTMIN + 3}"),
 }

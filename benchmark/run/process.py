@@ -25,7 +25,7 @@ from benchmark.run import checkpoint, display, outcome
 from benchmark.run.launch import surroundings
 from benchmark.run.training import Trial
 from benchmark.run.trial import job_of, load, run, write
-from benchmark.text import say
+from benchmark.text import say, storable
 from datasets import atomic
 from datasets.errors import DataError
 
@@ -104,7 +104,7 @@ def under_parent(line: int) -> int:
         result = run(trial, notify)
         write(trial.job, result)
     except (DataError, UsageError) as error:
-        tell(refused=str(error))
+        tell(refused=storable(str(error)))
         return 2
     tell(ended=True)
     return int(result.record.status != "ok")
