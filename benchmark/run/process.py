@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import labels
-from benchmark.errors import UsageError
+from benchmark.errors import UsageError, of_path
 from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.records.store import Result
@@ -72,6 +72,9 @@ def main(argv: list[str] | None = None) -> int:
         return by_hand(arguments.spec, arguments.out or folder_of(arguments.spec))
     except (DataError, UsageError) as error:
         say(f"trial: {error}", to=sys.stderr)
+        return 2
+    except OSError as error:
+        say(f"trial: {of_path(error)}", to=sys.stderr)
         return 2
     except KeyboardInterrupt:
         say("\ntrial: stopped; the same command goes on from its checkpoint", to=sys.stderr)
