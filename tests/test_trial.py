@@ -253,7 +253,7 @@ class BadScores(Toy):
 
 
 def test_what_a_model_logs_may_be_any_kind_of_number(small_split, tmp_path):
-    numbers = {"a": np.float32(1), "b": torch.tensor(2), "c": 3, "d": True}
+    numbers = {"a": np.float32(1), "b": torch.tensor(2), "c": 3, "d": np.array(1)}
     record = run(trial_of(logging(**numbers), ToyConfig(), small_split), tmp_path)
     assert {name: record.curve[0][name] for name in "abcd"} == {"a": 1, "b": 2, "c": 3, "d": 1}
 
@@ -280,6 +280,14 @@ class WrongShape(Toy):
         (raising(DataError("no table")), "failed", "DataError: no table (test_trial.py, line ", 1),
         (raising(PanicError("two\nlines")), "failed", "PanicError: two lines (test_trial.py, ", 1),
         (logging(loss="low"), "failed", "loss in the log of epoch 1 is 'low', and no number", 0),
+        (
+            logging(kl=np.str_("0.5")),
+            "failed",
+            "kl in the log of epoch 1 is np.str_('0.5'), and ",
+            0,
+        ),
+        (logging(kl=True), "failed", "kl in the log of epoch 1 is True, and no number", 0),
+        (logging(kl=np.bool_(1)), "failed", "kl in the log of epoch 1 is np.True_, and no num", 0),
         (logging(kl=np.ones(2)), "failed", "kl in the log of epoch 1 is array", 0),
         (logging(epoch=7), "failed", "the log of epoch 1 has the name 'epoch'; choose another", 0),
         (logging(validation=1), "failed", "has the name 'validation'; choose another", 0),

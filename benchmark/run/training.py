@@ -156,7 +156,7 @@ def checked(log: Any, epoch: int) -> Log:
     for name, value in log.items():
         if not isinstance(name, str) or name in OWN:
             raise LogError(f"the log of epoch {epoch} has the name {name!r:.60}; choose another")
-        if not isinstance(value, Real) and getattr(value, "shape", None) != ():
+        if not _is_number(value):
             raise LogError(f"{name} in the log of epoch {epoch} is {value!r:.60}, and no number")
     try:
         numbers = {storable(name): float(value) for name, value in log.items()}
@@ -166,6 +166,12 @@ def checked(log: Any, epoch: int) -> Log:
         if name != "loss" and not math.isfinite(value):
             raise Diverged(f"{name} of epoch {epoch} is {value:g}; try a lower learning rate")
     return numbers
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a value is a real number, or an array of one without a dimension."""
+    plain = value.item() if getattr(value, "shape", None) == () else value
+    return isinstance(plain, Real) and not isinstance(plain, bool)
 
 
 def check_loss(log: Log, curve: list[dict[str, float]]) -> None:
