@@ -22,8 +22,9 @@ def main(argv: list[str] | None = None, imported: Callable[[], object] = lambda:
     """
     sys.excepthook = say_traceback
     top = parser()
-    top.check_words(sys.argv[1:] if argv is None else argv)
-    arguments = top.parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    top.check_words(words)
+    arguments = top.read(words)
     if arguments.verb == "doctor":  # must run where nothing else does
         from benchmark import doctor
 
