@@ -295,7 +295,7 @@ def test_a_run_says_for_which_process_it_waits(tmp_path):
         said = next(line for line in run.stdout if line.startswith("waiting"))
         run.kill()
         run.communicate()
-    assert f"waiting for file:small popularity, which process {os.getpid()} runs" in said
+    assert f"waiting for file:small popularity, which runs in process {os.getpid()};" in said
 
 
 @pytest.mark.parametrize("kind", ["fifo", "folder"])

@@ -142,8 +142,8 @@ def by_hand(spec: Path, out: Path) -> int:
             written = write(job, result)
     except atomic.Busy:
         raise DataError(
-            f"{atomic.holders(atomic.lock_path(out, job.spec.id))} runs the trial {job.spec.id}; "
-            "wait for it, or stop it"
+            f"the trial {job.spec.id} runs in "
+            f"{atomic.holders(atomic.lock_path(out, job.spec.id))}; wait for it, or stop it"
         ) from None
     files = (f"  {path}" for path in written)
     say(f"{labels.trial_label(job)}: {outcome.line(result.record)}", *files)
