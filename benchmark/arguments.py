@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,6 +15,8 @@ class Parser(argparse.ArgumentParser):
     """A parser that answers a mistake with one sentence, and names the nearest known option."""
 
     verbs: argparse._SubParsersAction[Parser] | None = None
+    alone: tuple[str, ...] = ()
+    """Options of other verbs whose value stands alone here."""
 
     def error(self, message: str) -> NoReturn:
         """End with exit code 2."""
@@ -26,20 +28,26 @@ class Parser(argparse.ArgumentParser):
         argparse would take the value of an unknown option for a verb, and would name neither the
         nearest option nor the verb that has it.
         """
-        from benchmark.catalog import suggestion
-
         assert self.verbs is not None
         parsers = {"": self, **self.verbs.choices}
         verb = argv[0] if argv and not argv[0].startswith("-") else ""
         if verb not in parsers:
             self._no_verb(verb)
         for option in (word.partition("=")[0] for word in argv if word.startswith("--")):
-            if option in parsers[verb].options:
-                continue
-            owners = [name or "a run" for name, each in parsers.items() if option in each.options]
-            near = suggestion(option, parsers[verb].options, cutoff=0.9 if owners else 0.6)
-            owned = f"; it is an option of {' and '.join(owners)}" if owners and not near else ""
-            self.error(f"{verb or 'a run'} has no option {option}{near}{owned}")
+            if option not in parsers[verb].options:
+                self.error(
+                    f"{verb or 'a run'} has no option {option}{_hint(option, verb, parsers)}"
+                )
+
+    def read(self, argv: list[str]) -> argparse.Namespace:
+        """Return what ``argv`` says; end with exit code 2 if a word has no place in it."""
+        arguments, left = self.parse_known_args(argv)
+        if left:
+            assert self.verbs is not None
+            named = "--out" in self.verbs.choices.get(argv[0], self).options
+            cure = f"; the folder is named by --out, as in --out {left[0]}" if named else ""
+            self.error(f"there is no place for {left[0]!r}{cure}")
+        return arguments
 
     def _no_verb(self, word: str) -> NoReturn:
         from benchmark.catalog import suggestion
@@ -62,11 +70,32 @@ class Parser(argparse.ArgumentParser):
         return list(self._option_string_actions)
 
 
+def _hint(option: str, verb: str, parsers: Mapping[str, Parser]) -> str:
+    """Return what a person who gave a ``verb`` an option that it has not may have meant."""
+    from benchmark.catalog import nearest
+
+    def owners(option: str) -> str:
+        return " and ".join(name or "a run" for name, of in parsers.items() if option in of.options)
+
+    own = parsers[verb]
+    if option in own.alone:
+        return f": the name stands alone, as in {verb} NAME"
+    if owners(option):
+        near = nearest(option, own.options, cutoff=0.9)
+        return f", did you mean {near!r}?" if near else f"; it is an option of {owners(option)}"
+    # those of this verb come first, and so are taken of two that are equally near
+    every = [*own.options, *(each for of in parsers.values() for each in of.options)]
+    near = nearest(option, every, cutoff=0.75)
+    if near is None:
+        return ""
+    return f", did you mean {near!r}{'' if near in own.options else f' of {owners(near)}'}?"
+
+
 def add_out(to: argparse.ArgumentParser) -> None:
     """Add the option that names the folder of records."""
     about = "folder of the records (default: results/runs)"
     to.add_argument(
-        "--out", type=Path, default=ROOT / "results" / "runs", metavar="DIR", help=about
+        "--out", type=folder, default=ROOT / "results" / "runs", metavar="DIR", help=about
     )
 
 
@@ -102,6 +131,13 @@ def add_split_seeds(to: argparse.ArgumentParser) -> None:
     """Add the option that names the splits of each data set."""
     about = "the splits with these seeds (default: the authors' split, 98765)"
     to.add_argument("--split-seeds", nargs="+", type=whole(0), default=[], metavar="N", help=about)
+
+
+def folder(text: str) -> Path:
+    """Return the path of a folder; an empty text would be the one that a person is in."""
+    if not text:
+        raise argparse.ArgumentTypeError("'' will not do: it must name a folder, as . or results")
+    return Path(text)
 
 
 def whole(least: int) -> Callable[[str], int]:

@@ -64,7 +64,13 @@ def suggestion(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 
     ``cutoff`` is difflib's: the least similarity of a near name, from 0 to 1.
     """
+    near = nearest(name, known, cutoff)
+    return f", did you mean {near!r}?" if near else ""
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float) -> str | None:
+    """Return the nearest name in ``known``; None if none is near by ``cutoff``."""
     words = list(known)
     near = difflib.get_close_matches(name.lower(), words, 1, cutoff)
     near = near or difflib.get_close_matches(name, words, 1, cutoff)
-    return f", did you mean {near[0]!r}?" if near else ""
+    return near[0] if near else None

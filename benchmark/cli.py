@@ -22,8 +22,9 @@ def main(argv: list[str] | None = None, imported: Callable[[], object] = lambda:
     """
     sys.excepthook = say_traceback
     top = parser()
-    top.check_words(sys.argv[1:] if argv is None else argv)
-    arguments = top.parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    top.check_words(words)
+    arguments = top.read(words)
     if arguments.verb == "doctor":  # must run where nothing else does
         from benchmark import doctor
 
@@ -39,7 +40,7 @@ def do(arguments: argparse.Namespace, imported: Callable[[], object]) -> int:
     """Do what the verb says; returns the exit code."""
     try:
         from benchmark import plugins, verbs
-        from benchmark.errors import UsageError
+        from benchmark.errors import UsageError, of_path
         from datasets.errors import DataError
     except ModuleNotFoundError as error:
         cure = "run .venv/bin/python, which make demo makes, or pip install -r requirements.txt"
@@ -62,10 +63,8 @@ def do(arguments: argparse.Namespace, imported: Callable[[], object]) -> int:
         # for what is flushed at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except OSError as error:  # a path that cannot be: too long, below a file, not permitted
-        if error.filename is None:
-            raise
-        return complain(f"{error.filename}: {error.strerror}; name another path, or mend that one")
+    except OSError as error:
+        return complain(of_path(error))
 
 
 def complain(sentence: str) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
 
 from datasets.task import Name
 from models.base import Device, Precision
@@ -132,11 +132,11 @@ class Job(Strict):
     """The folder of the cached split."""
     out: Path
     """The folder of the records."""
-    threads: int
+    threads: PositiveInt
     """The number of CPU threads."""
     alone: bool = True
     """Whether no other trial of the same run is under way at the same time."""
-    checkpoint_seconds: float = 60.0
+    checkpoint_seconds: NonNegativeFloat = 60.0
     """The shortest time between two checkpoints, in seconds."""
     keep_weights: bool = False
     """Whether the weights of the best epoch are stored beside the record."""

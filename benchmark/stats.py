@@ -22,6 +22,10 @@ MARGIN = 0.003
 """Two models whose difference is surely smaller than this are called equal (NDCG or Recall)."""
 
 
+ROUNDING = 1e-12
+"""Values that differ by less than this differ by the rounding of sums only."""
+
+
 @dataclass(frozen=True)
 class Summary:
     """A metric over the seeds of a table row."""
@@ -88,12 +92,17 @@ class Difference:
     """Degrees of freedom of that standard error."""
 
     @property
+    def constant(self) -> bool:
+        """Whether the values are all the same, which says nothing of how sure their mean is."""
+        return self.stderr < ROUNDING
+
+    @property
     def p(self) -> float:
-        """The two-sided p value of the mean's being 0."""
+        """The two-sided p value of the mean's being 0; 1 if the values are constant."""
         from scipy.stats import t
 
-        if not self.stderr:
-            return float(not self.mean)
+        if self.constant:
+            return 1.0
         return float(2 * t.sf(abs(self.mean) / self.stderr, self.freedom))
 
     def interval(self, level: float = 1 - ALPHA) -> tuple[float, float]:
@@ -216,7 +225,8 @@ class Leaders:
 def leaders(models: Sequence[np.ndarray]) -> Leaders | None:
     """Compare each model, (seeds, users), with the one of the best mean.
 
-    None unless there are two models or more on the same two users or more.
+    None unless there are two models or more on the same two users or more, and one whose difference
+    from the best is not constant.
     """
     if len(models) < 2 or models[0].shape[1] < 2:
         return None
@@ -225,4 +235,5 @@ def leaders(models: Sequence[np.ndarray]) -> Leaders | None:
     found = [difference(models[n], models[best]) for n in others]
     adjusted = holm([each.p for each in found])
     level = tuple(n for n, p in zip(others, adjusted, strict=True) if p >= ALPHA)
-    return Leaders(best, level, median(each.detectable(len(others)) for each in found))
+    sizes = [each.detectable(len(others)) for each in found if not each.constant]
+    return Leaders(best, level, median(sizes)) if sizes else None

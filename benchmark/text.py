@@ -37,6 +37,14 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
+def storable(text: str) -> str:
+    """Return ``text`` with halves of characters, which no file can hold, written as escapes.
+
+    They are in the name of a file that is not in UTF-8, as Python gives it.
+    """
+    return text.encode(errors="backslashreplace").decode()
+
+
 def broken(name: str, width: int) -> str:
     """Return a name, broken into lines after its commas if it is longer than ``width``."""
     if len(name) <= width:

@@ -13,6 +13,7 @@ from benchmark.arguments import (
     add_set,
     add_split_seeds,
     add_verbose,
+    folder,
 )
 
 
@@ -83,8 +84,9 @@ def add_prepare(to: argparse.ArgumentParser) -> None:
     add_data_dir(to)
 
 
-def add_export_split(to: argparse.ArgumentParser) -> None:
+def add_export_split(to: Parser) -> None:
     """Add the options that say which split is exported, and to where."""
+    to.alone = ("--dataset", "--datasets")
     to.add_argument("name", metavar="NAME", help="a data set")
     to.add_argument(
         "folder", type=Path, metavar="DIR", help="where to write; made if it is missing"
@@ -120,7 +122,7 @@ def add_report(to: argparse.ArgumentParser) -> None:
     )
     add(
         "--to",
-        type=Path,
+        type=folder,
         metavar="DIR",
         help="also write tables (Markdown, LaTeX, CSV) and plots there; figures go to "
         "OUT/report without it",

@@ -137,6 +137,8 @@ def _download_md5(source: Source, data_dir: Path, name: str) -> None:
 def _download(source: Source, data_dir: Path, name: str) -> Path:
     path, by_hand = data_dir / name, source.by_hand(data_dir)
     url, checksum = source.url + path.name, checksums(source, path.parent).get(path.name)
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is not a plain file; move it away, and {by_hand}")
     part = path.with_name(f".{path.name}.download") / "part"
     # without the lock two processes could write to the same part
     with atomic.lock(path.parent, path.name, wait=True):

@@ -5,6 +5,7 @@ A data set is registered when datasets/__init__.py imports its file, which says 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -30,6 +31,8 @@ class Entry:
 
 
 DATASETS: dict[str, Entry] = {}
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+"""A name that can be given on the command line, and stand in the name of a file."""
 ALIASES: dict[str, str] = {}
 """The registered name for each other name that people use."""
 
@@ -42,8 +45,20 @@ def canonical(name: str) -> str:
 def register(name: str, config: DatasetConfig, *aliases: str) -> Callable[[D], D]:
     """Return a decorator that registers a data set as ``name`` and as each of ``aliases``.
 
-    ``config`` holds the default options. Raises ValueError if a name is taken.
+    ``config`` holds the default options. Raises ValueError if a name is taken or no name, or the
+    options are none.
     """
+    for one in (name, *aliases):
+        if not (isinstance(one, str) and NAME.fullmatch(one)):
+            raise ValueError(
+                f"the data-set name {one!r} will not do: it must be text of letters, digits, - and "
+                "_, and begin with a letter or digit; register another name"
+            )
+    if not isinstance(config, DatasetConfig):
+        raise ValueError(
+            f"the data set {name!r} has the options {config!r}, which are no DatasetConfig; "
+            "register it with the default options, as in DatasetConfig()"
+        )
 
     def add(dataset: D) -> D:
         for one in (name, *aliases):

@@ -98,13 +98,13 @@ def tried() -> str:
         if record.spec.dataset == "ml1m":
             tuned[record.spec.model].append(record)
     most_first = sorted(tuned.items(), key=lambda item: -len(item[1]))
-    numbers = [f"{len(points)} of `{model}`{_edges(points)}" for model, points in most_first]
+    numbers = [f"`{model}` {len(points)}{_edges(points)}" for model, points in most_first]
     dropout, betas = (_gain("mult-vae", stored(folder)) for folder in ("dropout", "sweep"))
     return (
-        f"The chances were not equal. Settings tried on ml1m's validation users: "
-        f"{', '.join(numbers)}. The others have their papers' or authors' settings, which need "
-        f"not be their best: on validation, `mult-vae` is {dropout:+.4f} with a `dropout` of 0.7 "
-        f"and {betas:+.4f} with the best beta of the sweep, mean over three seeds."
+        f"The chances were not equal. How many settings were tried on ml1m's validation "
+        f"users: {', '.join(numbers)}. The others have their papers' or authors' settings, which "
+        f"need not be their best: on validation, `mult-vae` is {dropout:+.4f} with a `dropout` of "
+        f"0.7 and {betas:+.4f} with the best beta of the sweep, mean over three seeds."
     )
 
 

@@ -6,6 +6,7 @@ A model is registered when models/__init__.py imports its file, which says ``@re
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,17 @@ class Entry:
 
 
 MODELS: dict[str, Entry] = {}
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+"""A name that can be given on the command line, and stand in the name of a file."""
+
+
+def check_name(name: object) -> None:
+    """Raise ValueError if a model or likelihood cannot be registered as ``name``."""
+    if not (isinstance(name, str) and NAME.fullmatch(name)):
+        raise ValueError(
+            f"the model name {name!r} will not do: it must be text of letters, digits, - and _, "
+            "and begin with a letter or digit; register another name"
+        )
 
 
 def register(
@@ -73,8 +85,14 @@ def register(
     """Return a decorator that registers a model as ``name``.
 
     ``config`` holds the default options; the other arguments are those of ``Entry``. Raises
-    ValueError if the name is taken.
+    ValueError if the name is taken or no name, or the options are none.
     """
+    check_name(name)
+    if not isinstance(config, Config):
+        raise ValueError(
+            f"the model {name!r} has the options {config!r}, which are no Config; register it with "
+            "the default options, as in MyConfig()"
+        )
 
     def add(model: M) -> M:
         if name in MODELS:

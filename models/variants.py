@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from models.autoencoder import DAE, VAE, DAEConfig, VAEConfig
 from models.base import Config
 from models.likelihoods import Gaussian, Likelihood, Logistic, Multinomial, Poisson
-from models.registry import register
+from models.registry import check_name, register
 
 PAPER = (
     "Liang, Krishnan, Hoffman, Jebara, "
@@ -25,8 +25,9 @@ def register_likelihood(
     """Return a decorator that registers ``NAME-vae`` and ``NAME-dae`` with a likelihood.
 
     ``vae`` and ``dae`` are the likelihood with its default options in each of them; without one,
-    its own defaults are used. Raises ValueError if a name is taken.
+    its own defaults are used. Raises ValueError if a name is taken or no name.
     """
+    check_name(name)
 
     def add(likelihood: type[L]) -> type[L]:
         for network, kind, config in (

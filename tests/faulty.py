@@ -126,6 +126,29 @@ class Fakes(Popularity):
         return super().train_epoch(data)
 
 
+def send(**message: object) -> None:
+    """Send a message with the token, which is found where the trial's process keeps it."""
+    frame = sys._getframe()
+    while frame.f_code.co_name != "under_parent":
+        assert frame.f_back
+        frame = frame.f_back
+    frame.f_locals["tell"](**message)
+
+
+@add("claims")
+class Claims(Popularity):
+    def train_epoch(self, data):
+        send(ended=True)
+        return super().train_epoch(data)
+
+
+@add("refuses")
+class Refuses(Popularity):
+    def train_epoch(self, data):
+        send(refused="there is no such thing")
+        os._exit(3)
+
+
 @add("pretends")
 class Pretends(Popularity):
     """It dies as a process that cannot run its trial does."""

@@ -201,3 +201,11 @@ def test_a_full_disk_is_said_and_what_came_is_kept(server, tmp_path, monkeypatch
         fetch.download(source(server), tmp_path)
     assert names(tmp_path) == [FOLDER]
     assert names(tmp_path / FOLDER) == ["part"]
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder"])
+def test_what_has_the_name_of_an_archive_and_is_no_file_is_a_sentence(kind, tmp_path):
+    path = tmp_path / "ml-1m.zip"
+    os.mkfifo(path) if kind == "fifo" else path.mkdir()
+    with pytest.raises(DataError, match=r"ml-1m.zip is not a plain file; move it away, and put "):
+        fetch.download(ML1M.source, tmp_path)

@@ -100,7 +100,15 @@ def seen(items, split, user):
     [
         (lambda table, _: table.rename({"user": "uid"}), "does not hold lists"),
         (lambda table, _: table.drop("items"), "does not hold lists"),
-        (lambda table, _: table.with_columns(items=pl.lit(3)), "does not hold lists"),
+        (
+            lambda table, _: table.with_columns(items=pl.lit(3)),
+            "does not hold lists (the column items holds single numbers, not lists); it needs",
+        ),
+        (lambda table, _: table.with_columns(items=pl.lit("a")), "holds single values, not lists"),
+        (
+            items_of(lambda *_: None),
+            "(the column items has no list in 1 row; give an empty list where nothing is recom",
+        ),
         (
             lambda table, _: table.with_columns(user=pl.col("user") + 0.5),
             "must hold whole numbers, each once",

@@ -199,6 +199,19 @@ def test_a_package_offers_its_own_by_an_entry_point(tmp_path):
             "the model name 'ease' is taken by models.linear",
         ),
         (None, "cannot be imported (FileNotFoundError: "),
+        (EXAMPLE.replace('"cooccurrence"', "3"), "(ValueError: the model name 3 will not do: it"),
+        (EXAMPLE.replace('"cooccurrence"', '""'), "the model name '' will not do: it must be"),
+        (
+            EXAMPLE.replace("CooccurrenceConfig(),", "None,"),
+            "'cooccurrence' has the options None, ",
+        ),
+        (EXAMPLE.replace("Config(),", "Config,"), "CooccurrenceConfig'>, which are no Config; "),
+        (DATASET.replace('"mine"', '"a/b c"'), "the data-set name 'a/b c' will not do: it must be"),
+        (re.sub(r"Config\(.*\)", "Config)", DATASET), "Config'>, which are no DatasetConfig; "),
+        (
+            "from models.variants import register_likelihood\nregister_likelihood(None)",
+            "the model name None will not do",
+        ),
     ],
 )
 def test_a_plugin_that_cannot_be_had_is_one_sentence(tmp_path, text, sentence, registries, capsys):

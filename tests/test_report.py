@@ -42,6 +42,7 @@ from benchmark.report.timing import timings
 from benchmark.stats import leaders, paired_interval
 from datasets.own import FileConfig, SplitConfig
 from models.registry import MODELS
+from tests.conftest import run_tiny, small_file
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +149,8 @@ def test_csv_holds_the_numbers_in_full(found, finished):
         assert (int(row["trials"]), int(row["scored"])) == (len(mine), len(mine))
 
 
-def test_bounds_stand_last_and_are_never_bold(found, finished):
+def test_bounds_stand_last_and_are_never_bold(found, finished, monkeypatch):
+    monkeypatch.setattr("benchmark.stats.COARSE", 1)  # few users, on whom little can be found
     (table,) = results(found, finished, HEADLINE)
     assert [row[0] for row in table.cells[-2:]] == ["oracle", "bayes"]
     assert not any(cell.bold for row in table.cells[-2:] for cell in row[4:])
@@ -220,6 +222,19 @@ def test_a_row_whose_score_still_rises_competes_with_nothing(found, finished):
     assert f"{label} (best epoch {epochs} of {epochs})" in table.notes[-1]
     (pairs,) = compare.differences([*vae, *others], finished, HEADLINE[:1])
     assert label not in pairs.head
+
+
+def test_one_test_user_has_results_and_no_comparisons(tmp_path, capsys):
+    data = ["--datasets", small_file(tmp_path), "--models", "popularity", "ease"]
+    assert run_tiny(tmp_path / "out", *data, "--set", "held_out=1") == 0
+    assert main(["report", "--out", str(tmp_path / "out"), "--to", str(tmp_path / "to")]) == 0
+    said = capsys.readouterr().out
+    assert "detectable" not in said
+    assert "**" not in said
+    assert sorted(path.name for path in (tmp_path / "to").glob("*.csv")) == [
+        "results.csv",
+        "timing.csv",
+    ]
 
 
 def test_what_a_metric_means_stands_under_its_table(found, finished):

@@ -48,6 +48,8 @@ STATUS = {
     "killed": ("failed", "its process died of signal SIGKILL"),
     "intrudes": ("failed", "the model wrote 'no message' where only messages to the run belong"),
     "fakes": ("failed", """the model wrote '{"token": "", "ended": true}' where only messages"""),
+    "claims": ("failed", "it said that its record was there, and it is not in its first epoch"),
+    "refuses": ("failed", "its process ended with exit code 3 before its record was written"),
     "pretends": ("failed", "its process ended with exit code 2 before its record was written"),
     "real-time-signal": ("failed", f"its process died of signal {signal.SIGRTMIN + 3}"),
 }
@@ -293,7 +295,7 @@ def test_a_run_says_for_which_process_it_waits(tmp_path):
         said = next(line for line in run.stdout if line.startswith("waiting"))
         run.kill()
         run.communicate()
-    assert f"waiting for file:small popularity, which process {os.getpid()} runs" in said
+    assert f"waiting for file:small popularity, which runs in process {os.getpid()};" in said
 
 
 @pytest.mark.parametrize("kind", ["fifo", "folder"])

@@ -122,8 +122,19 @@ def test_each_part_of_a_wide_table_tells_its_rows_apart():
 def test_a_published_number_stands_beside_ours():
     head = ["model", *(name for n in range(3) for name in (f"metric {n}", "published"))]
     table = Table("t", head, [["vae", *map(Number, range(6))]])
-    heads = [part.split("\n")[0].split() for part in screen.fitted([table], 30).split("\n\n")[1:]]
+    heads = [part.split("\n")[0].split() for part in screen.fitted([table], 40).split("\n\n")[1:]]
     assert heads == [["model", "metric", str(n), "published"] for n in range(3)]
+
+
+def test_published_numbers_that_are_too_wide_beside_ours_stand_alone_and_are_broken():
+    said = "0.395 ± 0.0012†, +0.0012, within sampling error"
+    head = ["model", "device", "NDCG@100", "published", "Recall@20", "published"]
+    rows = [[name, "cpu", "0.3950 ± 0.0012 (0.0023)", said, Number(0.5), said] for name in "ab"]
+    for width in (40, 60, 80):
+        shown = screen.fitted([Table("t", head, [*rows, ["c", "cpu", *"0-0-"]])], width)
+        assert max(map(len, shown.splitlines())) <= width
+        assert shown.count("0.395") == 4 + 2
+        assert shown.count("sampling") == 4
 
 
 def test_a_long_name_is_broken_at_its_commas():

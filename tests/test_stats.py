@@ -81,7 +81,22 @@ def test_rows_that_are_the_same_do_not_differ():
     same = np.ones((1, 5))
     assert difference(same, same).p == 1
     assert difference(same, same).equal
-    assert difference(same + 1, same).p == 0
+
+
+def test_values_that_are_all_the_same_tell_nothing_of_a_difference(random):
+    # two users, of whom each gains .3, but for rounding
+    low = np.array([[0.1, 0.2]])
+    high = np.array([[0.4, 0.5]])
+    assert 0 < difference(high, low).stderr < 1e-15
+    assert difference(high, low).p == 1
+    assert leaders([low, high]) is None
+    assert leaders([low, low]) is None
+    # such a row says nothing of what the others' tests would have found, and is not below the best
+    users = random.standard_normal((2, 1, 50))
+    found = leaders([users[0], users[0] + 1, users[1] - 9])
+    assert found is not None
+    assert (found.best, found.level) == (1, (0,))
+    assert found.detectable == difference(users[1] - 9, users[0] + 1).detectable(2)
 
 
 @pytest.mark.parametrize(

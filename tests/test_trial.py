@@ -255,9 +255,15 @@ class BadScores(Toy):
 
 
 def test_what_a_model_logs_may_be_any_kind_of_number(small_split, tmp_path):
-    numbers = {"a": np.float32(1), "b": torch.tensor(2), "c": 3, "d": True}
+    numbers = {"a": np.float32(1), "b": torch.tensor(2), "c": 3, "d": np.array(1)}
     record = run(trial_of(logging(**numbers), ToyConfig(), small_split), tmp_path)
     assert {name: record.curve[0][name] for name in "abcd"} == {"a": 1, "b": 2, "c": 3, "d": 1}
+
+
+def test_a_name_in_the_log_may_be_no_utf_8(small_split, tmp_path):
+    record = run(trial_of(logging(**{"caf\udce9": 1}), ToyConfig(), small_split), tmp_path)
+    assert record.curve[0]["caf\\udce9"] == 1
+    assert store.read(tmp_path / f"{record.id}.json") == record
 
 
 class WrongShape(Toy):
@@ -271,10 +277,19 @@ class WrongShape(Toy):
         (raising(ValueError("no such thing")), "failed", "no such thing", 1),
         (raising(MemoryError("10 GB")), "oom", "out of memory", 1),
         (raising(torch.OutOfMemoryError("CUDA out of memory")), "oom", "out of memory", 1),
+        (raising(ValueError("no caf\udce9")), "failed", "ValueError: no caf\\udce9 (test_trial", 1),
         (raising(SystemExit(3)), "failed", "the model called sys.exit(3)", 1),
         (raising(DataError("no table")), "failed", "DataError: no table (test_trial.py, line ", 1),
         (raising(PanicError("two\nlines")), "failed", "PanicError: two lines (test_trial.py, ", 1),
         (logging(loss="low"), "failed", "loss in the log of epoch 1 is 'low', and no number", 0),
+        (
+            logging(kl=np.str_("0.5")),
+            "failed",
+            "kl in the log of epoch 1 is np.str_('0.5'), and ",
+            0,
+        ),
+        (logging(kl=True), "failed", "kl in the log of epoch 1 is True, and no number", 0),
+        (logging(kl=np.bool_(1)), "failed", "kl in the log of epoch 1 is np.True_, and no num", 0),
         (logging(kl=np.ones(2)), "failed", "kl in the log of epoch 1 is array", 0),
         (logging(epoch=7), "failed", "the log of epoch 1 has the name 'epoch'; choose another", 0),
         (logging(validation=1), "failed", "has the name 'validation'; choose another", 0),

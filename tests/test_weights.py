@@ -81,6 +81,18 @@ def test_text_ids_come_back_as_text_and_unknown_ones_are_refused(finished, tmp_p
         weights.history(["5"], SPLIT.train.item_ids)
 
 
+@pytest.mark.parametrize("fault", ["\u0416", "caf\u00e9"])  # above Latin-1, and broken UTF-8
+def test_ids_that_are_no_bytes_of_text_are_a_sentence(fault, finished, tmp_path):
+    record = next(r for r in kept(finished) if r.spec.model == "ease")
+    path = tmp_path / "x.safetensors"
+    with safetensors.safe_open(finished / f"{record.id}.safetensors", framework="pt") as file:
+        header = file.metadata() | {"item_ids": json.dumps([fault] * 60)}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    path.write_bytes(save(tensors, header))
+    with pytest.raises(DataError, match="is not a weights file that this checkout can read"):
+        weights.load(path)
+
+
 @pytest.mark.parametrize("fault", ["missing", "cut", "foreign", "unknown model"])
 def test_what_cannot_be_read_is_a_sentence(fault, finished, tmp_path):
     path = tmp_path / "x.safetensors"

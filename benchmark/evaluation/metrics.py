@@ -82,8 +82,11 @@ class Metric:
         """
         kind, _, cutoff = text.removeprefix(SAMPLED).partition("@")
         look_up("metric", kind, KINDS)
-        if not (cutoff.isascii() and cutoff.isdigit() and 1 <= int(cutoff) <= DEPTH):
-            raise UsageError(f"the metric {text!r} needs a cutoff of 1 to {DEPTH}, as in {kind}@20")
+        short = cutoff.isascii() and cutoff.isdigit() and len(cutoff) <= len(str(DEPTH))
+        if not (short and 1 <= int(cutoff) <= DEPTH):  # int refuses thousands of digits
+            raise UsageError(
+                f"the metric {text[:40]!r} needs a cutoff of 1 to {DEPTH}, as in {kind}@20"
+            )
         return cls(kind, int(cutoff), text.startswith(SAMPLED))
 
     def on(self, task: Name) -> Metric:

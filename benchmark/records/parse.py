@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from benchmark.records.record import VERSION, Record, checksum, from_version_1
 from datasets.errors import DataError
@@ -46,8 +45,7 @@ def parse(path: Path) -> tuple[Record, dict[str, Any]]:
         text = json.dumps(current, ensure_ascii=False)
         return Record.model_validate_json(text, strict=True), content
     except ValidationError as error:
-        first = error.errors()[0]
-        raise DataError(f"{path} is not a whole record ({_told(first)}); {CURE}") from error
+        raise DataError(f"{path} is not a whole record ({told(error)}); {CURE}") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not a whole record ({error!r}); {CURE}") from error
 
@@ -71,8 +69,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _told(error: ErrorDetails) -> str:
-    """Return where a record is wrong, what it has there, and the rule."""
+def told(invalid: ValidationError) -> str:
+    """Return where a value is wrong first, what it has there, and the rule."""
+    error = invalid.errors()[0]
     place = ".".join(map(str, error["loc"])) or "all of it"
     value = repr(error["input"])
     shown = value if len(value) <= SHOWN else f"{value[:SHOWN]}..."

@@ -38,10 +38,11 @@ def differences(
 ) -> list[Table]:
     """Return a table for each data set and split on which two rows or more have results.
 
-    In each, the row with the best mean comes first. Raises DataError if a per-user file is not its
-    record's.
+    In each, the row with the best mean comes first. A split with one test user has none. Raises
+    DataError if a per-user file is not its record's.
     """
-    splits = [(group, models(rows(group))) for group in outside_grids(records)]
+    compared = [group for group in outside_grids(records) if group[0].data.test_users > 1]
+    splits = [(group, models(rows(group))) for group in compared]
     return [
         _table(group, table_rows, folder, metrics_of(group, metrics))
         for group, table_rows in splits
@@ -80,17 +81,20 @@ def _cells(n: int, row_names: Sequence[str], means: Sequence[float]) -> list[Cel
 
 
 def _numbers(values: Sequence[np.ndarray], row_names: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield the CSV row of each pair; ``values`` are (seeds, users) for each row."""
+    """Yield the CSV row of each pair; ``values`` are (seeds, users) for each row.
+
+    There is no interval and no p of a difference that is constant.
+    """
     for first, second in combinations(range(len(values)), 2):
         found = difference(values[first], values[second])
-        low, high = found.interval()
+        low, high, p = (None,) * 3 if found.constant else (*found.interval(), found.p)
         yield {
             "model": row_names[first],
             "other": row_names[second],
             "difference": found.mean,
             "low": low,
             "high": high,
-            "p": found.p,
+            "p": p,
         }
 
 

@@ -121,13 +121,15 @@ class Contest:
 def contests(records: Sequence[Record], folder: Path) -> list[Contest]:
     """Return the contest on each data set on which two models or more were searched and tested.
 
-    Raises DataError if a per-user file in ``folder`` is not its record's.
+    There is none on one with a single test user. Raises DataError if a per-user file in ``folder``
+    is not its record's.
     """
     by_data: dict[str, dict[str, Searched]] = defaultdict(dict)
     for (label, model), search in searched(records).items():
         by_data[label][model] = search
     made = (_contest(label, found, records, folder) for label, found in sorted(by_data.items()))
-    return [contest for contest in made if len(contest.entrants) > 1]
+    enough = (contest for contest in made if contest.data.test_users > 1)
+    return [contest for contest in enough if len(contest.entrants) > 1]
 
 
 def _contest(

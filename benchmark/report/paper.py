@@ -47,12 +47,12 @@ PUBLISHED = (
     "memory: look it up in its source before you quote it. Then our mean - the published one, and "
     'a verdict. Both sides score the same users, so "equal" means that two one-sided t-tests find '
     "the difference to be within {margin:g}, given the spread over our seeds for either side and "
-    "the rounding of the published number; a single seed can show this only of a model that has "
-    'none. "Within sampling error": not so, but the difference is at most two standard errors of '
-    "the difference of two other samples of users, which on the same users says little; "
-    '"differs": it is larger. A row without brackets has the options of suites/paper.toml, which '
-    "are the published ones where these are known; they are not known for ALS, BPR, the Gaussian's "
-    "c and the logistic's start. Sources: results/published.csv."
+    "the rounding of the published number; with one seed this can be shown only for a model "
+    'without randomness. "Within sampling error": not shown equal, but the difference is at most '
+    "two standard errors, as for two separate samples of users, which on the same users says "
+    'little; "differs": it is larger. A row without brackets has the options of suites/paper.toml, '
+    "which are the published ones where these are known; they are not known for ALS, BPR, the "
+    "Gaussian's c and the logistic's start. Sources: results/published.csv."
 )
 
 

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from textwrap import fill
 
 from tabulate import tabulate
@@ -66,7 +67,8 @@ def _parts(columns: Sequence[list[str]], width: int) -> Iterator[str]:
     """Yield the parts of a table, each with the columns that tell its rows apart."""
     key = _key(columns)
     part = key
-    for group in _groups(columns[len(key) :]):
+    groups = _groups(columns[len(key) :])
+    for group in chain.from_iterable(_narrowed(key, group, width) for group in groups):
         if part != key and _width(_grid([*part, *group])) > width:
             yield _grid(part)
             part = key
@@ -84,6 +86,19 @@ def _groups(columns: Sequence[list[str]]) -> list[list[list[str]]]:
         else:
             groups.append([column])
     return groups
+
+
+def _narrowed(
+    key: list[list[str]], group: list[list[str]], width: int
+) -> Iterator[list[list[str]]]:
+    """Yield a group of columns; one by one, in broken lines, if it is too wide beside the key."""
+    if _width(_grid([*key, *group])) <= width:
+        yield group
+        return
+    # two blanks stand before a column, and tabulate leaves two beside a head
+    room = max(width - _width(_grid(key)) - 4, 1)
+    for column in group:
+        yield [[fill(cell, room, break_on_hyphens=False) for cell in column]]
 
 
 def _key(columns: Sequence[list[str]]) -> list[list[str]]:

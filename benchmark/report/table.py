@@ -27,10 +27,10 @@ CELLS = (
 )
 TESTS = (
     "Each row is compared with the best one on the same test users, by a t-test of the mean "
-    "difference whose variance is the sum of those over users and over seeds; a row with one seed "
-    "has none over seeds. The level of significance, after Holm's correction over the rows, is "
-    f"{ALPHA:g}. Detectable: the difference that these tests would find four times in five, median "
-    f"over the rows; above {COARSE:g} they are too coarse to mark a row."
+    "difference whose variance is the sum of those over users and over seeds; for a row with one "
+    "seed only the users' variance counts. The level of significance, after Holm's correction over "
+    f"the rows, is {ALPHA:g}. Detectable: a true difference of this size is found four times in "
+    f"five (median over the rows); where it is above {COARSE:g}, no row is bold."
 )
 SELECTED = "Weights of the epoch with the best validation {}, scored on the test users once."
 SAMPLED = (

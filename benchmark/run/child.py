@@ -30,6 +30,8 @@ from datasets.errors import DataError
 Stamp = tuple[int, int] | None
 LONGEST = 2**16
 """The most bytes in one message."""
+REFUSED = 2
+"""The exit code of a process that refuses its trial."""
 LAST_SECONDS = 5.0
 """How long the runner waits for a process to end after its last message."""
 
@@ -88,6 +90,8 @@ class Child:
     oom_kills: int
     """How many processes the kernel had killed for memory when the trial started."""
     spec: Path
+    stamp: Stamp
+    """That of the trial's record before, which counts no more."""
     unread: bytes = b""
     epoch: int = 0
     planned: int = 1
@@ -119,7 +123,8 @@ class Child:
             launched = stack.enter_context(closing(launch(job.threads)))
             launched.tell(spec, lock)
             progress = Progress(Clock(job.spec.device))
-            return cls(job, launched, stack.pop_all(), progress, environment.oom_kills(), spec)
+            kills = environment.oom_kills()
+            return cls(job, launched, stack.pop_all(), progress, kills, spec, stamp)
 
     @property
     def output(self) -> int:
@@ -163,15 +168,16 @@ class Child:
 
         Raises DataError if the process could not run the trial at all, or not write its record.
         """
-        if self.ended:
-            return store.read(store.path_of(self.job.out, self.job.spec.id))
-        if not self.intruder:
+        if self.ended and (written := self.written()):
+            return written
+        if not (self.intruder or self.ended):
             with suppress(subprocess.TimeoutExpired):
                 self.launched.process.wait(LAST_SECONDS)
         self.launched.kill()
         code = self.launched.process.returncode
         said = self.launched.said().strip().splitlines()
-        if self.refused is not None:
+        # a model that sends this message does not end its process as a refusal does
+        if self.refused is not None and not self.intruder and code in (REFUSED, -signal.SIGKILL):
             raise DataError(self.refused)
         status, sentence = self.verdict(code, timeout)
         reason = "\n".join([*said[-20:], sentence])
@@ -192,6 +198,14 @@ class Child:
         checkpoint.path_of(job).unlink(missing_ok=True)
         return result.record
 
+    def written(self) -> Record | None:
+        """Return the record that the process says it has written; None if there is no such one."""
+        if stamp_of(self.job) == self.stamp:
+            return None
+        with suppress(DataError):
+            return store.read(store.path_of(self.job.out, self.job.spec.id))
+        return None
+
     def verdict(self, code: int, timeout: float | None) -> tuple[Status, str]:
         """Return status and reason for a process that ended without a record."""
         began = f"; it was at epoch {self.epoch} of {self.planned}"
@@ -202,6 +216,8 @@ class Child:
                 "failed",
                 f"the model wrote {what!r} where only messages to the run belong{where}",
             )
+        if self.ended:
+            return "failed", f"it said that its record was there, and it is not{where}"
         if self.timed_out:
             return "timeout", f"ran longer than --timeout {timeout:g} seconds{where}"
         if code >= 0:

@@ -21,6 +21,7 @@ from benchmark.run import outcome
 from benchmark.run.clock import Clock
 from benchmark.run.progress import Progress
 from benchmark.spec import PROTOCOL, Data, TrialSpec
+from benchmark.text import counted
 from datasets.cache import Prepared
 from datasets.errors import DataError
 from datasets.split import Fold
@@ -77,6 +78,7 @@ def read(path: Path, content: bytes, fold: Fold) -> dict[int, np.ndarray]:
         table = pq.read_table(io.BytesIO(content))
         users = table["user"].to_numpy()
         column = table["items"].combine_chunks()
+        _check_lists(column)
         values, offsets = column.flatten(), _offsets(column)
     except Exception as error:  # Arrow raises many kinds for a damaged file
         raise DataError(
@@ -88,6 +90,22 @@ def read(path: Path, content: bytes, fold: Fold) -> dict[int, np.ndarray]:
         raise DataError(f"the column user of {path} must hold whole numbers, each once")
     ids = _ids(path, values, fold.history.item_ids)
     return {int(u): ids[a:b] for u, a, b in zip(users, offsets[:-1], offsets[1:], strict=True)}
+
+
+def _check_lists(column: Any) -> None:
+    """Raise ValueError if an Arrow array has anything else than a list in each row."""
+    import pyarrow as pa
+
+    if missing := column.null_count:
+        raise ValueError(
+            f"the column items has no list in {counted(missing, 'row')}; give an empty list where "
+            "nothing is recommended"
+        )
+    if not pa.types.is_nested(column.type):
+        number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        raise ValueError(
+            f"the column items holds single {'numbers' if number else 'values'}, not lists"
+        )
 
 
 def _ids(path: Path, values: Any, item_ids: np.ndarray) -> np.ndarray:
@@ -118,9 +136,7 @@ def _offsets(column: Any) -> np.ndarray:
     """Return where each list of a column begins in the column's flattened values."""
     import pyarrow.compute as pc
 
-    lengths = (
-        pc.call_function("list_value_length", [column]).fill_null(0).to_numpy(zero_copy_only=False)
-    )
+    lengths = pc.call_function("list_value_length", [column]).to_numpy(zero_copy_only=False)
     return np.concatenate([[0], lengths.cumsum()]).astype(np.int64)
 
 

@@ -114,8 +114,8 @@ class Local:
                 self.tell_at[job.spec.id] = math.inf
                 holders = atomic.holders(atomic.lock_path(job.out, job.spec.id))
                 self.display.say(
-                    f"waiting for {labels.trial_label(job)}, which {holders} runs; it goes on here "
-                    "once that has ended"
+                    f"waiting for {labels.trial_label(job)}, which runs in {holders}; it goes on "
+                    "here once that has ended"
                 )
         time.sleep(TICK_SECONDS)
 

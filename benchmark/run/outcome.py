@@ -17,6 +17,7 @@ from benchmark.records.record import Estimate, Record, Status
 from benchmark.run.facts import facts
 from benchmark.run.progress import Progress
 from benchmark.spec import Data, TrialSpec
+from benchmark.text import storable
 from datasets.errors import DataError
 from datasets.task import Name
 
@@ -55,7 +56,7 @@ def record_of(
         spec=spec,
         data=data,
         status=status,
-        reason=reason,
+        reason=reason and storable(reason),
         **results(status, ranking, progress, data.task),
         curve=progress.curve,
         cost=progress.cost(),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import labels
-from benchmark.errors import UsageError
+from benchmark.errors import UsageError, of_path
 from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.records.store import Result
@@ -25,7 +25,7 @@ from benchmark.run import checkpoint, display, outcome
 from benchmark.run.launch import surroundings
 from benchmark.run.training import Trial
 from benchmark.run.trial import job_of, load, run, write
-from benchmark.text import say
+from benchmark.text import say, storable
 from datasets import atomic
 from datasets.errors import DataError
 
@@ -73,6 +73,9 @@ def main(argv: list[str] | None = None) -> int:
     except (DataError, UsageError) as error:
         say(f"trial: {error}", to=sys.stderr)
         return 2
+    except OSError as error:
+        say(f"trial: {of_path(error)}", to=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         say("\ntrial: stopped; the same command goes on from its checkpoint", to=sys.stderr)
         return 130
@@ -104,7 +107,7 @@ def under_parent(line: int) -> int:
         result = run(trial, notify)
         write(trial.job, result)
     except (DataError, UsageError) as error:
-        tell(refused=str(error))
+        tell(refused=storable(str(error)))
         return 2
     tell(ended=True)
     return int(result.record.status != "ok")
@@ -139,8 +142,8 @@ def by_hand(spec: Path, out: Path) -> int:
             written = write(job, result)
     except atomic.Busy:
         raise DataError(
-            f"{atomic.holders(atomic.lock_path(out, job.spec.id))} runs the trial {job.spec.id}; "
-            "wait for it, or stop it"
+            f"the trial {job.spec.id} runs in "
+            f"{atomic.holders(atomic.lock_path(out, job.spec.id))}; wait for it, or stop it"
         ) from None
     files = (f"  {path}" for path in written)
     say(f"{labels.trial_label(job)}: {outcome.line(result.record)}", *files)

@@ -28,6 +28,7 @@ from benchmark.run import checkpoint
 from benchmark.run.outcome import Diverged, LogError, Unavailable
 from benchmark.run.progress import Progress, copy_of
 from benchmark.spec import Job
+from benchmark.text import storable
 from datasets.split import Split
 from models.base import Compute, Config, Log, Recommender
 from models.registry import Entry
@@ -155,16 +156,22 @@ def checked(log: Any, epoch: int) -> Log:
     for name, value in log.items():
         if not isinstance(name, str) or name in OWN:
             raise LogError(f"the log of epoch {epoch} has the name {name!r:.60}; choose another")
-        if not isinstance(value, Real) and getattr(value, "shape", None) != ():
+        if not _is_number(value):
             raise LogError(f"{name} in the log of epoch {epoch} is {value!r:.60}, and no number")
     try:
-        numbers = {name: float(value) for name, value in log.items()}
+        numbers = {storable(name): float(value) for name, value in log.items()}
     except (TypeError, ValueError, OverflowError) as error:
         raise LogError(f"the log of epoch {epoch} is not of numbers ({error})") from error
     for name, value in numbers.items():
         if name != "loss" and not math.isfinite(value):
             raise Diverged(f"{name} of epoch {epoch} is {value:g}; try a lower learning rate")
     return numbers
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a value is a real number, or an array of one without a dimension."""
+    plain = value.item() if getattr(value, "shape", None) == () else value
+    return isinstance(plain, Real) and not isinstance(plain, bool)
 
 
 def check_loss(log: Log, curve: list[dict[str, float]]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
 from benchmark import environment, plugins
@@ -14,6 +15,7 @@ from benchmark.evaluation import truth
 from benchmark.evaluation.ranking import Ranking, evaluate
 from benchmark.evaluation.truth import code_of
 from benchmark.records import store
+from benchmark.records.parse import told
 from benchmark.records.record import Status
 from benchmark.records.store import Result
 from benchmark.run import checkpoint, outcome, weights
@@ -23,6 +25,7 @@ from benchmark.run.progress import Progress
 from benchmark.run.training import Notify, Trial, build, test, train
 from benchmark.spec import PROTOCOL, Job
 from datasets import cache
+from datasets.cache import Prepared
 from datasets.errors import DataError
 from models.base import Config
 from models.registry import MODELS
@@ -100,13 +103,31 @@ def load(path: Path, check: bool = False) -> Trial:
             "protocol version than "
             f"{PROTOCOL}); check out the code that wrote it, or start the run again"
         )
-    prepared = cache.read(job.split, check=check)
+    prepared = _split_of(job, path, check)
     if prepared.split_hash != spec.split_hash:
         raise DataError(f"{job.split} holds another split than {path} names; start the run again")
     entry = MODELS.get(spec.model)
-    return Trial(
-        job, entry, type(entry.config)(**spec.config) if entry else Config(), prepared.split
-    )
+    try:
+        config = type(entry.config)(**spec.config) if entry else Config()
+    except (ValueError, TypeError) as error:
+        raise _no_spec(path, error) from error
+    return Trial(job, entry, config, prepared.split)
+
+
+def _split_of(job: Job, path: Path, check: bool) -> Prepared:
+    """Return the split that a job names; raises DataError if it is not a whole one.
+
+    Only in the cache may a person be told to delete it: a stranger's file names any folder.
+    """
+    try:
+        return cache.read(job.split, check=check)
+    except DataError as error:
+        if job.split.resolve().is_relative_to(cache.default_folder().resolve()):
+            raise
+        raise DataError(
+            f"{path} names {job.split}, which is no split that can be read ({error.__cause__}); "
+            "start the run again"
+        ) from error
 
 
 def job_of(path: Path) -> Job:
@@ -114,6 +135,9 @@ def job_of(path: Path) -> Job:
     try:
         return Job.model_validate_json(path.read_text())
     except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path} is not the spec of a trial ({error}); a run writes them to OUT/specs"
-        ) from error
+        raise _no_spec(path, error) from error
+
+
+def _no_spec(path: Path, error: Exception) -> DataError:
+    why = told(error) if isinstance(error, ValidationError) else error
+    return DataError(f"{path} is not the spec of a trial ({why}); a run writes them to OUT/specs")

@@ -65,14 +65,14 @@ def load(path: str | Path, device: str = "cpu") -> tuple[Recommender[Any], np.nd
             type(entry.config)(**spec.config), shape, Compute("cuda" if device == "cuda" else "cpu")
         )
         model.load(tensors)
+        # the header has the bytes of a text id, each as the character of that number
+        ids = [raw.encode("latin-1").decode() if isinstance(raw, str) else raw for raw in item_ids]
     except Exception as error:  # a stranger's file may make a model raise anything
         why = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise DataError(
             f"{path} is not a weights file that this checkout can read ({why}); train again "
             "with --keep-weights"
         ) from error
-    # the header has the bytes of a text id, each as the character of that number
-    ids = [raw.encode("latin-1").decode() if isinstance(raw, str) else raw for raw in item_ids]
     return model, np.array(ids)
 
 
