@@ -254,6 +254,17 @@ def damaged_pages(content: bytes) -> bytes:
     return content[:40] + bytes(byte ^ 0x5A for byte in content[40:120]) + content[120:]
 
 
+def replaced(ending: str, make: Callable[[Path], Any]) -> Callable[[Path], None]:
+    """An alteration of a file beside a record into something else that ``make`` puts there."""
+
+    def alter(folder: Path) -> None:
+        beside = of(folder).with_suffix(ending)
+        beside.unlink()
+        make(beside)
+
+    return alter
+
+
 def swapped(items: np.ndarray) -> None:
     items[0, [0, 1, 2, 3, 4, 5]] = items[0, [5, 4, 3, 2, 1, 0]]
 
@@ -559,6 +570,23 @@ ALTERATIONS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a list that ends early": (
         lists(lambda items: items.__setitem__((0, slice(5, None)), -1)),
         "another length than there are items outside",
+    ),
+    "a pipe named like lists": (
+        replaced(".top.parquet", os.mkfifo),
+        ".top.parquet is not a plain file",
+    ),
+    "a device named like lists": (
+        replaced(".top.parquet", lambda path: path.symlink_to("/dev/zero")),
+        ".top.parquet is not a plain file",
+    ),
+    "lists that are a link to nothing": (
+        replaced(".top.parquet", lambda path: path.symlink_to("nowhere")),
+        ".top.parquet is not a plain file",
+    ),
+    "a pipe named like results": (replaced(".parquet", os.mkfifo), ".parquet is not a plain file"),
+    "a pipe named like weights": (
+        replaced(".safetensors", os.mkfifo),
+        ".safetensors is not a plain file",
     ),
     "other items at the hits": (lists(swapped), "disagree on whether"),
     # the folder

@@ -52,7 +52,7 @@ def verify(*folders: Path) -> Verdict:
             name = path.relative_to(folder) if len(folders) == 1 else path
             faults += of_file(path, name, seen)
         faults += [fault for path in specs for fault in of_spec(path)]
-        faults += orphans(folder, paths)
+        faults += strays(folder, paths)
         notes += unfinished(specs)
         count += len(paths)
     return Verdict(count, faults + list(seen.faults()), notes)
@@ -100,7 +100,8 @@ def top_of(path: Path, record: Record, results: Results) -> np.ndarray | None:
     Raises DataError if they contradict themselves or the per-user results.
     """
     beside = path.with_suffix(".top.parquet")
-    if not beside.exists():
+    # whatever else is there is told by ``strays``; to read a pipe would take for ever
+    if not beside.is_file():
         return None
     try:
         # lists made elsewhere may end early, and candidates are not told here
@@ -131,19 +132,20 @@ def of_spec(path: Path) -> Iterator[str]:
         yield f"{path} is not the spec of a trial ({told}); delete it"
 
 
-def orphans(folder: Path, records: Iterable[Path]) -> Iterator[str]:
-    """Yield a sentence for each file that is named like one of a trial's and has no record."""
+def strays(folder: Path, records: Iterable[Path]) -> Iterator[str]:
+    """Yield a sentence for what is named like a trial's file and has no record, or is no file."""
     known = {path.with_suffix("") for path in records}
     endings = [ending for ending in store.SUFFIXES if ending != ".json"]
     for path in sorted(folder.rglob("*")):
-        if (
-            path.name.endswith(tuple(endings))
-            and path.with_name(path.name.split(".")[0]) not in known
-        ):
+        if not path.name.endswith(tuple(endings)):
+            continue
+        if path.with_name(path.name.split(".")[0]) not in known:
             yield (
                 f"{path.relative_to(folder)} belongs to no record; a run was killed, or its "
                 "record was lost"
             )
+        elif not path.is_file():
+            yield f"{path.relative_to(folder)} is not a plain file; delete it"
 
 
 def unfinished(specs: Iterable[Path]) -> Iterator[str]:
