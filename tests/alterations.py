@@ -440,6 +440,19 @@ ALTERATIONS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no time": (changed(field("started", to="yesterday")), "are no times"),
     "no threads": (changed(field("environment", "threads", to=0)), "0 threads"),
     "an option of the data set that is none": (
+    "a test in almost no time": (cost(test_seconds=5e-324), "its test_seconds is 5e-324, though"),
+    "a test faster than a user a nanosecond": (
+        cost(test_seconds=2e-9),
+        "its test_seconds is 2e-09",
+    ),
+    "a validation in no time": (
+        cost(validation_seconds=0.0),
+        "its validation_seconds is 0, though",
+    ),
+    "epochs in no time": (cost(median_epoch_seconds=0.0), "its median_epoch_seconds is 0, though"),
+    "a process of one byte": (cost(process_peak_bytes=1), "its process_peak_bytes is 1, though"),
+    "weights above all memory": (cost(weights_bytes=2**36), "its weights have 68719476736 bytes"),
+    "more memory than there is": (cost(process_peak_bytes=2**50), "bytes of memory, and its mach"),
         changed(field("data", "options", "split_seed", to="x")),
         "the options of its data set are none of synthetic",
     ),

@@ -12,7 +12,7 @@ import pytest
 
 from benchmark.cli import main
 from benchmark.errors import UsageError
-from benchmark.records import store
+from benchmark.records import costs, store
 from benchmark.records.store import SUFFIXES
 from benchmark.report import figures, render
 from datasets.own import FileConfig
@@ -60,6 +60,25 @@ def test_closed_forms_of_one_file_may_give_the_same_results(folder, capsys):
     copied(lae, "ease")(folder)
     assert main(["verify", str(folder)]) == 0
     assert capsys.readouterr().out == "13 records checked, 0 faults\n"
+
+
+def test_weights_that_only_the_gpu_has_room_for_are_no_fault(folder):
+    record = store.read(of(folder))
+    large = record.cost.process_peak_bytes + 2**30
+    used = {"weights_bytes": large, "gpu_peak_bytes": large}
+    on_gpu = {
+        "spec": record.spec.model_copy(update={"device": "cuda"}),
+        "environment": record.environment.model_copy(update={"gpu": "a GPU"}),
+        "cost": record.cost.model_copy(update=used),
+    }
+    assert list(costs.of_record(record.model_copy(update=on_gpu))) == []
+
+
+def test_a_trial_that_went_on_may_have_begun_on_a_larger_machine(folder):
+    record = store.read(of(folder))
+    smaller = {"memory_bytes": record.cost.process_peak_bytes - 1}
+    moved = {"resumed": True, "environment": record.environment.model_copy(update=smaller)}
+    assert list(costs.of_record(record.model_copy(update=moved))) == []
 
 
 @pytest.fixture

@@ -60,6 +60,14 @@ def configured(record: Record, options: dict[str, object]) -> Record:
     return record.model_copy(update={"spec": spec})
 
 
+def test_no_cost_is_past_all_bounds(found):
+    instant = {"test_seconds": 5e-324}
+    odd = [r.model_copy(update={"cost": r.cost.model_copy(update=instant)}) for r in found]
+    shown = timings(odd)
+    assert "inf" not in render.to_csv(shown)
+    assert not re.search(r"\binf\b", render.markdown(shown))
+
+
 def test_latex_is_booktabs_and_escaped():
     table = Table(
         "a_b: 50% of x^2",
