@@ -237,6 +237,29 @@ def failed(folder: Path, reason: Any) -> None:
     put(path, content | gone | {"status": "failed", "reason": reason})
 
 
+def failed_beside(ending: str) -> Callable[[Path], None]:
+    """A failure beside which a file of the trial that ended well is left."""
+
+    def alter(folder: Path) -> None:
+        beside = of(folder).with_suffix(ending)
+        left = beside.read_bytes()
+        failed(folder, "x")
+        beside.write_bytes(left)
+
+    return alter
+
+
+def copied_and_written_anew(folder: Path) -> None:
+    """A copy under another seed whose per-user results are the same, but not the file's bytes."""
+    copied(field("spec", "seed", to=9))(folder)
+    path = of(folder, seed=9)
+    results = path.with_suffix(".parquet")
+    before = results.read_bytes()
+    pq.write_table(pq.read_table(results), results, compression="none")
+    assert results.read_bytes() != before
+    rehash(path)
+
+
 def twice(key: str) -> Callable[[Path], None]:
     """A record with a key twice, whose readers may differ in which of the two they see."""
 
@@ -560,6 +583,10 @@ ALTERATIONS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "lists with damaged pages": (
         bytes_of(damaged_pages, ".top.parquet"),
         "does not hold the lists",
+    "a copy under another seed that is written anew": (
+        copied_and_written_anew,
+        "what its per-user file holds is that of",
+    ),
     ),
     "lists of other users": (
         columns(".top.parquet", user=lambda old: pa.array(old.to_numpy() + 1)),

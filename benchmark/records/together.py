@@ -153,15 +153,16 @@ def sizes(record: Record) -> tuple[int, ...]:
 
 def _prints(record: Record, results: Results | None) -> Iterator[tuple[str, str]]:
     """Yield hashes of what two trainings cannot both give."""
-    if record.per_user and results is not None and len(results.user) >= FEWEST:
-        yield "what its per-user file holds", record.per_user.sha256
+    if results is not None and len(results.user) >= FEWEST:
+        # not of the file's bytes: the same content can be written in many ways
+        yield "what its per-user file holds", _hash(results.user, np.packbits(results.hit))
     # scores alone may agree by chance, a loss does not
     if any(point.keys() - {"epoch", "validation"} for point in record.curve):
         yield "what its curve holds", str(record.curve)
 
 
-def _hash(values: np.ndarray) -> str:
-    return hashlib.sha256(values.tobytes()).hexdigest()
+def _hash(*columns: np.ndarray) -> str:
+    return hashlib.sha256(b"".join(column.tobytes() for column in columns)).hexdigest()
 
 
 def of_one_split(found: Iterable[Record]) -> str | None:
