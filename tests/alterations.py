@@ -440,6 +440,19 @@ ALTERATIONS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "bytes below 0": (cost(weights_bytes=-5), "cost.weights_bytes"),
     "bytes past all bounds": (cost(process_peak_bytes=10**400), "cost.process_peak_bytes"),
     "a test in no time": (cost(test_seconds=0.0), "its test_seconds is 0, though that was done"),
+    "a test in almost no time": (cost(test_seconds=5e-324), "its test_seconds is 5e-324, though"),
+    "a test faster than a user a nanosecond": (
+        cost(test_seconds=2e-9),
+        "its test_seconds is 2e-09",
+    ),
+    "a validation in no time": (
+        cost(validation_seconds=0.0),
+        "its validation_seconds is 0, though",
+    ),
+    "epochs in no time": (cost(median_epoch_seconds=0.0), "its median_epoch_seconds is 0, though"),
+    "a process of one byte": (cost(process_peak_bytes=1), "its process_peak_bytes is 1, though"),
+    "weights above all memory": (cost(weights_bytes=2**36), "its weights have 68719476736 bytes"),
+    "more memory than there is": (cost(process_peak_bytes=2**50), "bytes of memory, and its mach"),
     "a training in no time": (cost(training_seconds=0.0), "its training_seconds is 0"),
     "no seconds of the test": (cost(test_seconds=None), "does not go with its cost: test_seconds"),
     "memory of a GPU that was none": (cost(gpu_peak_bytes=9), "its cost: gpu_peak_bytes"),
@@ -463,21 +476,26 @@ ALTERATIONS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no time": (changed(field("started", to="yesterday")), "are no times"),
     "no threads": (changed(field("environment", "threads", to=0)), "0 threads"),
     "an option of the data set that is none": (
-    "a test in almost no time": (cost(test_seconds=5e-324), "its test_seconds is 5e-324, though"),
-    "a test faster than a user a nanosecond": (
-        cost(test_seconds=2e-9),
-        "its test_seconds is 2e-09",
-    ),
-    "a validation in no time": (
-        cost(validation_seconds=0.0),
-        "its validation_seconds is 0, though",
-    ),
-    "epochs in no time": (cost(median_epoch_seconds=0.0), "its median_epoch_seconds is 0, though"),
-    "a process of one byte": (cost(process_peak_bytes=1), "its process_peak_bytes is 1, though"),
-    "weights above all memory": (cost(weights_bytes=2**36), "its weights have 68719476736 bytes"),
-    "more memory than there is": (cost(process_peak_bytes=2**50), "bytes of memory, and its mach"),
         changed(field("data", "options", "split_seed", to="x")),
         "the options of its data set are none of synthetic",
+    ),
+    "no options of the data set": (
+        changed(field("data", "options", to={})),
+        "are not the whole ones of synthetic: min_rating, ",
+    ),
+    "other users held out": (
+        changed(field("data", "options", "held_out", to=30)),
+        "30 users held out for validation and again for test do not go with 185 users",
+    ),
+    "not a tenth held out": (data(users=242), "24 users held out for validation and again for"),
+    "fewer held out than are tested": (
+        changed(
+            both(
+                field("data", "options", "held_out", to=5),
+                lambda c: c["data"].update(users=c["data"]["training_users"] + 10),
+            )
+        ),
+        "do not go with",
     ),
     "no items": (data(items=0), "counts below 1"),
     "users below 0": (data(training_users=-4), "counts below 1"),
@@ -557,11 +575,18 @@ ALTERATIONS: dict[str, tuple[Callable[[Path], Any], str]] = {
     # other records of the same split
     "fewer users than the others": (fewer_users, "the size of its split is not that of"),
     "other sizes of the split": (data(validation_users=13), "the size of its split is not that"),
-    "another number of users": (data(users=239), "the number of users of its split is not that of"),
+    "another number of users": (
+        changed(both(field("data", "users", to=199), field("data", "options", "held_out", to=25))),
+        "the number of users of its split is not that of",
+    ),
     "other users": (shifted("user"), "the column user of its per-user file is not"),
     "other targets": (shifted("targets"), "the column targets of its per-user file is not"),
     "other histories": (shifted("history"), "the column history of its per-user file is not"),
     "a copy under another seed": (copied(field("spec", "seed", to=9)), "of another seed or model"),
+    "a copy under another seed that is written anew": (
+        copied_and_written_anew,
+        "what its per-user file holds is that of",
+    ),
     "a copy under another model": (
         copied(both(field("spec", "model", to="mine"), field("spec", "code", to="0" * 16))),
         "what its per-user file holds is that of",
@@ -583,10 +608,6 @@ ALTERATIONS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "lists with damaged pages": (
         bytes_of(damaged_pages, ".top.parquet"),
         "does not hold the lists",
-    "a copy under another seed that is written anew": (
-        copied_and_written_anew,
-        "what its per-user file holds is that of",
-    ),
     ),
     "lists of other users": (
         columns(".top.parquet", user=lambda old: pa.array(old.to_numpy() + 1)),
@@ -637,6 +658,12 @@ ALTERATIONS: dict[str, tuple[Callable[[Path], Any], str]] = {
         "it was renamed or altered",
     ),
     "results without a record": (lambda f: of(f).unlink(), "belongs to no record"),
+    "results of a failure": (
+        failed_beside(".parquet"),
+        "which no trial of status failed and stage",
+    ),
+    "lists of a failure": (failed_beside(".top.parquet"), "which no trial of status failed and"),
+    "weights of a failure": (failed_beside(".safetensors"), "which no trial of status failed and"),
     "weights without a record": (
         lambda f: of(f).with_suffix(".safetensors").rename(f / "x.safetensors"),
         "x.safetensors belongs to no record",
@@ -658,6 +685,14 @@ OF_VERSION_1: dict[str, tuple[Callable[[Path], Any], str]] = {
     "another option in both": (
         respecified(field("spec", "config", "epochs", to=7), "als"),
         "its label 'als[epochs=3]' contradicts als",
+    ),
+    "lists made elsewhere in the label": (
+        changed(field("label", to="als (external)"), "als"),
+        "its label 'als (external)' contradicts als",
+    ),
+    "a data set made elsewhere in the label": (
+        changed(field("data", "label", to="synthetic (external)"), "als"),
+        "its label 'synthetic (external)' contradicts synthetic",
     ),
     "no label": (changed(lambda c: c.pop("label"), "als"), "its label None contradicts"),
     "a label that is a list": (changed(field("label", to=["als"]), "als"), "contradicts als"),

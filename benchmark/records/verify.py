@@ -70,6 +70,7 @@ def of_file(path: Path, name: Path, seen: together.Seen) -> Iterator[str]:
         return
     wrong = list(checks.of_record(record, content, path))
     yield from (f"{name}: {fault}" for fault in wrong)
+    yield from (f"{name}: {fault}" for fault in beside(path, record))
     results, top = None, None
     if not wrong and record.per_user:
         try:
@@ -80,6 +81,21 @@ def of_file(path: Path, name: Path, seen: together.Seen) -> Iterator[str]:
             yield str(error)
     if not wrong:
         seen.add(str(name), record, content, results, top)
+
+
+def beside(path: Path, record: Record) -> Iterator[str]:
+    """Yield a sentence for each file beside a record that a trial which ended so does not have."""
+    due = {
+        ".parquet": record.per_user is not None,
+        ".top.parquet": record.per_user is not None,
+        ".safetensors": record.status == "ok",
+    }
+    for ending, may_be in due.items():
+        if not may_be and (file := path.with_suffix(ending)).exists():
+            yield (
+                f"{file.name} is beside it, which no trial of status {record.status} and stage "
+                f"{record.spec.stage} has; delete that file, or get its own record back"
+            )
 
 
 def of_metrics(record: Record, results: Results) -> Iterator[str]:
