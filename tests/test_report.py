@@ -16,10 +16,10 @@ from pydantic import BaseModel
 from scipy.stats import ttest_rel
 
 from benchmark.cli import main
-from benchmark.evaluation.metrics import HEADLINE, Metric
+from benchmark.evaluation.metrics import HEADLINE, Metric, standard_error
 from benchmark.labels import model_label
 from benchmark.records import store
-from benchmark.records.record import Record
+from benchmark.records.record import Estimate, Record
 from benchmark.report import (
     compare,
     curves,
@@ -197,7 +197,14 @@ def few_users(records: Sequence[Record], folder: Path, to: Path, users: int) -> 
         digest = hashlib.sha256((to / record.per_user.file).read_bytes()).hexdigest()
         stored = record.per_user.model_copy(update={"sha256": digest})
         data = record.data.model_copy(update={"test_users": users})
-        made.append(record.model_copy(update={"per_user": stored, "data": data}))
+        fewer = record.model_copy(update={"per_user": stored, "data": data})
+        hits = store.results_of(to, fewer)
+        values = {str(metric): metric(hits.hit, hits.targets) for metric in HEADLINE}
+        metrics = {
+            name: Estimate(mean=float(each.mean()), stderr=standard_error(each))
+            for name, each in values.items()
+        }
+        made.append(fewer.model_copy(update={"metrics": metrics}))
     return made
 
 

@@ -6,7 +6,6 @@ them is trusted.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +14,12 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from benchmark.evaluation.metrics import Metric, standard_error
 from benchmark.records import checks, parquet, store, together
 from benchmark.records.parquet import Results
 from benchmark.records.parse import content_of, parse
 from benchmark.records.record import Record
 from benchmark.spec import TrialSpec
 from datasets.errors import DataError
-
-TOLERANCE = 1e-9
-"""The largest relative difference between a stored metric and the recomputed one."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +69,8 @@ def of_file(path: Path, name: Path, seen: together.Seen) -> Iterator[str]:
     results, top = None, None
     if not wrong and record.per_user:
         try:
-            results = store.per_user(path.parent, record)
-            yield from (f"{name}: {fault}" for fault in of_metrics(record, results))
+            results = store.results_of(path.parent, record)
+            yield from (f"{name}: {fault}" for fault in store.of_metrics(record, results))
             top = top_of(path, record, results)
         except DataError as error:
             yield str(error)
@@ -96,18 +91,6 @@ def beside(path: Path, record: Record) -> Iterator[str]:
                 f"{file.name} is beside it, which no trial of status {record.status} and stage "
                 f"{record.spec.stage} has; delete that file, or get its own record back"
             )
-
-
-def of_metrics(record: Record, results: Results) -> Iterator[str]:
-    """Yield each way in which the metrics are not those of the hit ranks."""
-    for name, stored in (record.metrics or {}).items():
-        values = Metric.parse(name)(results.hit, results.targets)
-        for what, claimed, computed in (
-            ("mean", stored.mean, float(values.mean())),
-            ("stderr", stored.stderr, standard_error(values)),
-        ):
-            if not math.isclose(claimed, computed, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
-                yield f"{name} {what} is {claimed}, but {computed} by its hit ranks"
 
 
 def top_of(path: Path, record: Record, results: Results) -> np.ndarray | None:
