@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import traceback
 import unicodedata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from textwrap import fill
 from types import TracebackType
 from typing import TextIO
@@ -65,6 +68,26 @@ def say(*lines: object, to: TextIO | None = None) -> None:
     print(*(visible(str(line), keep="\n\t") for line in lines), sep="\n", file=to, flush=True)
 
 
+def say_output(command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> int:
+    """Run a command and print what it writes, errors among it, line by line as it comes.
+
+    Returns its exit code.
+    """
+    with subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="backslashreplace",
+    ) as process:
+        assert process.stdout is not None, "it is a pipe"
+        for line in process.stdout:
+            say(line.removesuffix("\n"))
+    return process.returncode
+
+
 def say_traceback(
     kind: type[BaseException], error: BaseException, at: TracebackType | None
 ) -> None:
@@ -83,6 +106,23 @@ def markdown(text: str) -> str:
     own.
     """
     return MARKDOWN.sub(lambda found: f"&#{ord(found[0])};", visible(text))
+
+
+def spreadsheet(text: str) -> str:
+    """Return ``text`` as a field of a CSV file: on one line, and no formula for a spreadsheet.
+
+    A text that would be a formula has an apostrophe before it; a number or a dash stays.
+    """
+    text = visible(text)
+    return f"'{text}" if re.match(r"[=+@-].", text) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 _TEX = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -24,7 +23,7 @@ from benchmark.plan.search import Budget
 from benchmark.plan.study import Study
 from benchmark.records import store
 from benchmark.suite import Suite
-from benchmark.text import counted, say
+from benchmark.text import counted, say, say_output
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -266,8 +265,9 @@ def contract(arguments: argparse.Namespace) -> int:
         "-k",
         chosen,
     ]
-    environment = os.environ | {"BENCH_PLUGIN": str(arguments.file.resolve())}
-    return int(subprocess.run(command, cwd=ROOT, env=environment).returncode != 0)
+    # unbuffered, so that each line comes when it is written
+    environment = {"BENCH_PLUGIN": str(arguments.file.resolve()), "PYTHONUNBUFFERED": "1"}
+    return int(say_output(command, ROOT, os.environ | environment) != 0)
 
 
 def export_split(arguments: argparse.Namespace) -> int:

@@ -109,8 +109,11 @@ def at_hand(
     name: str, dataset: Dataset[Any], data_dir: Path, cache_dir: Path, protocol: int
 ) -> Prepared | None:
     """Return the split of ``dataset`` if it is in the cache, else None."""
-    found = _at_hand(name, dataset, dataset.find(data_dir), cache_dir, protocol)
-    return read(found) if found else None
+    raw = dataset.find(data_dir)
+    if not (found := _at_hand(name, dataset, raw, cache_dir, protocol)):
+        return None
+    made = read(found)
+    return replace(made, notice=_notice(dataset, raw, data_dir, made.split_hash))
 
 
 def _at_hand(

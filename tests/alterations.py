@@ -237,6 +237,29 @@ def failed(folder: Path, reason: Any) -> None:
     put(path, content | gone | {"status": "failed", "reason": reason})
 
 
+def failed_beside(ending: str) -> Callable[[Path], None]:
+    """A failure beside which a file of the trial that ended well is left."""
+
+    def alter(folder: Path) -> None:
+        beside = of(folder).with_suffix(ending)
+        left = beside.read_bytes()
+        failed(folder, "x")
+        beside.write_bytes(left)
+
+    return alter
+
+
+def copied_and_written_anew(folder: Path) -> None:
+    """A copy under another seed whose per-user results are the same, but not the file's bytes."""
+    copied(field("spec", "seed", to=9))(folder)
+    path = of(folder, seed=9)
+    results = path.with_suffix(".parquet")
+    before = results.read_bytes()
+    pq.write_table(pq.read_table(results), results, compression="none")
+    assert results.read_bytes() != before
+    rehash(path)
+
+
 def twice(key: str) -> Callable[[Path], None]:
     """A record with a key twice, whose readers may differ in which of the two they see."""
 
@@ -252,6 +275,17 @@ def twice(key: str) -> Callable[[Path], None]:
 def damaged_pages(content: bytes) -> bytes:
     """The same file with other bytes where its data is; its end is as it was."""
     return content[:40] + bytes(byte ^ 0x5A for byte in content[40:120]) + content[120:]
+
+
+def replaced(ending: str, make: Callable[[Path], Any]) -> Callable[[Path], None]:
+    """An alteration of a file beside a record into something else that ``make`` puts there."""
+
+    def alter(folder: Path) -> None:
+        beside = of(folder).with_suffix(ending)
+        beside.unlink()
+        make(beside)
+
+    return alter
 
 
 def swapped(items: np.ndarray) -> None:
@@ -406,6 +440,19 @@ ALTERATIONS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "bytes below 0": (cost(weights_bytes=-5), "cost.weights_bytes"),
     "bytes past all bounds": (cost(process_peak_bytes=10**400), "cost.process_peak_bytes"),
     "a test in no time": (cost(test_seconds=0.0), "its test_seconds is 0, though that was done"),
+    "a test in almost no time": (cost(test_seconds=5e-324), "its test_seconds is 5e-324, though"),
+    "a test faster than a user a nanosecond": (
+        cost(test_seconds=2e-9),
+        "its test_seconds is 2e-09",
+    ),
+    "a validation in no time": (
+        cost(validation_seconds=0.0),
+        "its validation_seconds is 0, though",
+    ),
+    "epochs in no time": (cost(median_epoch_seconds=0.0), "its median_epoch_seconds is 0, though"),
+    "a process of one byte": (cost(process_peak_bytes=1), "its process_peak_bytes is 1, though"),
+    "weights above all memory": (cost(weights_bytes=2**36), "its weights have 68719476736 bytes"),
+    "more memory than there is": (cost(process_peak_bytes=2**50), "bytes of memory, and its mach"),
     "a training in no time": (cost(training_seconds=0.0), "its training_seconds is 0"),
     "no seconds of the test": (cost(test_seconds=None), "does not go with its cost: test_seconds"),
     "memory of a GPU that was none": (cost(gpu_peak_bytes=9), "its cost: gpu_peak_bytes"),
@@ -431,6 +478,24 @@ ALTERATIONS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "an option of the data set that is none": (
         changed(field("data", "options", "split_seed", to="x")),
         "the options of its data set are none of synthetic",
+    ),
+    "no options of the data set": (
+        changed(field("data", "options", to={})),
+        "are not the whole ones of synthetic: min_rating, ",
+    ),
+    "other users held out": (
+        changed(field("data", "options", "held_out", to=30)),
+        "30 users held out for validation and again for test do not go with 185 users",
+    ),
+    "not a tenth held out": (data(users=242), "24 users held out for validation and again for"),
+    "fewer held out than are tested": (
+        changed(
+            both(
+                field("data", "options", "held_out", to=5),
+                lambda c: c["data"].update(users=c["data"]["training_users"] + 10),
+            )
+        ),
+        "do not go with",
     ),
     "no items": (data(items=0), "counts below 1"),
     "users below 0": (data(training_users=-4), "counts below 1"),
@@ -510,11 +575,18 @@ ALTERATIONS: dict[str, tuple[Callable[[Path], Any], str]] = {
     # other records of the same split
     "fewer users than the others": (fewer_users, "the size of its split is not that of"),
     "other sizes of the split": (data(validation_users=13), "the size of its split is not that"),
-    "another number of users": (data(users=239), "the number of users of its split is not that of"),
+    "another number of users": (
+        changed(both(field("data", "users", to=199), field("data", "options", "held_out", to=25))),
+        "the number of users of its split is not that of",
+    ),
     "other users": (shifted("user"), "the column user of its per-user file is not"),
     "other targets": (shifted("targets"), "the column targets of its per-user file is not"),
     "other histories": (shifted("history"), "the column history of its per-user file is not"),
     "a copy under another seed": (copied(field("spec", "seed", to=9)), "of another seed or model"),
+    "a copy under another seed that is written anew": (
+        copied_and_written_anew,
+        "what its per-user file holds is that of",
+    ),
     "a copy under another model": (
         copied(both(field("spec", "model", to="mine"), field("spec", "code", to="0" * 16))),
         "what its per-user file holds is that of",
@@ -560,6 +632,23 @@ ALTERATIONS: dict[str, tuple[Callable[[Path], Any], str]] = {
         lists(lambda items: items.__setitem__((0, slice(5, None)), -1)),
         "another length than there are items outside",
     ),
+    "a pipe named like lists": (
+        replaced(".top.parquet", os.mkfifo),
+        ".top.parquet is not a plain file",
+    ),
+    "a device named like lists": (
+        replaced(".top.parquet", lambda path: path.symlink_to("/dev/zero")),
+        ".top.parquet is not a plain file",
+    ),
+    "lists that are a link to nothing": (
+        replaced(".top.parquet", lambda path: path.symlink_to("nowhere")),
+        ".top.parquet is not a plain file",
+    ),
+    "a pipe named like results": (replaced(".parquet", os.mkfifo), ".parquet is not a plain file"),
+    "a pipe named like weights": (
+        replaced(".safetensors", os.mkfifo),
+        ".safetensors is not a plain file",
+    ),
     "other items at the hits": (lists(swapped), "disagree on whether"),
     # the folder
     "a record in specs": (to_specs, "is a record in a folder of specs"),
@@ -569,6 +658,12 @@ ALTERATIONS: dict[str, tuple[Callable[[Path], Any], str]] = {
         "it was renamed or altered",
     ),
     "results without a record": (lambda f: of(f).unlink(), "belongs to no record"),
+    "results of a failure": (
+        failed_beside(".parquet"),
+        "which no trial of status failed and stage",
+    ),
+    "lists of a failure": (failed_beside(".top.parquet"), "which no trial of status failed and"),
+    "weights of a failure": (failed_beside(".safetensors"), "which no trial of status failed and"),
     "weights without a record": (
         lambda f: of(f).with_suffix(".safetensors").rename(f / "x.safetensors"),
         "x.safetensors belongs to no record",
@@ -590,6 +685,14 @@ OF_VERSION_1: dict[str, tuple[Callable[[Path], Any], str]] = {
     "another option in both": (
         respecified(field("spec", "config", "epochs", to=7), "als"),
         "its label 'als[epochs=3]' contradicts als",
+    ),
+    "lists made elsewhere in the label": (
+        changed(field("label", to="als (external)"), "als"),
+        "its label 'als (external)' contradicts als",
+    ),
+    "a data set made elsewhere in the label": (
+        changed(field("data", "label", to="synthetic (external)"), "als"),
+        "its label 'synthetic (external)' contradicts synthetic",
     ),
     "no label": (changed(lambda c: c.pop("label"), "als"), "its label None contradicts"),
     "a label that is a list": (changed(field("label", to=["als"]), "als"), "contradicts als"),

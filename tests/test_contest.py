@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
+import shutil
 from pathlib import Path
 from statistics import fmean, stdev
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scipy import stats as scipy_stats
 
@@ -21,6 +25,7 @@ from benchmark.report import compare, contest_figures, contest_tables, paper
 from benchmark.report.contest import SEARCHED, Contest, Entrant, contests
 from benchmark.report.contest_spread import parts
 from benchmark.stats import ALPHA, best_of, holm, over_splits
+from tests.alterations import rehash
 from tests.conftest import CONTEST
 
 SPLITS = tuple(map(int, CONTEST["splits"]))
@@ -225,3 +230,20 @@ def test_other_splits_of_a_data_set_are_no_data_sets_of_their_own(folder):
     records = store.read_all(folder)
     assert len({record.spec.split_hash for record in records}) == 3
     assert compare.standings(records, folder) == []
+
+
+def test_a_contest_of_records_with_other_histories_is_refused(folder, tmp_path, capsys):
+    there = tmp_path / "out"
+    shutil.copytree(folder, there, ignore=shutil.ignore_patterns("report", ".*"))
+    contents = [json.loads(path.read_text()) for path in sorted(there.glob("*.json"))]
+    one, *_ = [c for c in contents if c["spec"]["stage"] == "test" and c["spec"]["model"] == "ease"]
+    results = there / f"{one['id']}.parquet"
+    table = pq.read_table(results)
+    longer = pa.array([size + 1 for size in table["history"].to_pylist()])
+    pq.write_table(
+        table.set_column(table.column_names.index("history"), "history", longer), results
+    )
+    rehash(there / f"{one['id']}.json")
+    assert main(["report", "--contest", "--out", str(there)]) == 2
+    said = capsys.readouterr().err
+    assert "but the column history of their per-user files differs; run verify" in said

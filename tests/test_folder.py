@@ -12,7 +12,7 @@ import pytest
 
 from benchmark.cli import main
 from benchmark.errors import UsageError
-from benchmark.records import store
+from benchmark.records import costs, store
 from benchmark.records.store import SUFFIXES
 from benchmark.report import figures, render
 from datasets.own import FileConfig
@@ -54,12 +54,57 @@ def test_an_alteration_is_noticed_and_kills_nothing(
     assert (code, said.err) == (0, "") or (code == 2 and len(said.err.splitlines()) == 1)
 
 
+@pytest.mark.parametrize(
+    ("alteration", "sentence"),
+    [
+        ("a better mean", ".json: NDCG@100 mean is 0.99, but "),
+        ("a smaller error", ".json: Recall@20 stderr is 0.0, but "),
+        ("forged hits", " mean is "),
+        ("other users", "but the column user of their per-user files differs; run verify"),
+        ("other targets", "but the column targets of their per-user files differs; run verify"),
+        ("other histories", "but the column history of their per-user files differs; run verify"),
+    ],
+)
+@pytest.mark.parametrize("alone", [True, False], ids=["a row of one record", "a row of two"])
+def test_report_refuses_results_that_contradict(alone, alteration, sentence, folder, capsys):
+    if alone:
+        second = of(folder, seed=1)
+        for suffix in SUFFIXES:
+            second.with_suffix(suffix).unlink()
+    alter, _ = ALTERATIONS[alteration]
+    alter(folder)
+    assert main(["report", "--out", str(folder)]) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert of(folder, seed=0).stem in said
+    assert len(said.splitlines()) == 1
+
+
 def test_closed_forms_of_one_file_may_give_the_same_results(folder, capsys):
     """As rlae and lae do where no item reaches the bound that tells them apart."""
     lae = both(field("spec", "model", to="lae"), field("spec", "config", "xi", to=1.0))
     copied(lae, "ease")(folder)
     assert main(["verify", str(folder)]) == 0
     assert capsys.readouterr().out == "13 records checked, 0 faults\n"
+
+
+def test_weights_that_only_the_gpu_has_room_for_are_no_fault(folder):
+    record = store.read(of(folder))
+    large = record.cost.process_peak_bytes + 2**30
+    used = {"weights_bytes": large, "gpu_peak_bytes": large}
+    on_gpu = {
+        "spec": record.spec.model_copy(update={"device": "cuda"}),
+        "environment": record.environment.model_copy(update={"gpu": "a GPU"}),
+        "cost": record.cost.model_copy(update=used),
+    }
+    assert list(costs.of_record(record.model_copy(update=on_gpu))) == []
+
+
+def test_a_trial_that_went_on_may_have_begun_on_a_larger_machine(folder):
+    record = store.read(of(folder))
+    smaller = {"memory_bytes": record.cost.process_peak_bytes - 1}
+    moved = {"resumed": True, "environment": record.environment.model_copy(update=smaller)}
+    assert list(costs.of_record(record.model_copy(update=moved))) == []
 
 
 @pytest.fixture

@@ -256,6 +256,11 @@ def test_splits_are_prepared_for_machines_without_raw_files(tmp_path, capsys, ow
     assert any(line.startswith("ml-latest-small[split_seed=1]: split ") for line in said)
     raw.unlink()
     words += ["--models", "popularity", "--split-seeds", "98765", "1"]
+    capsys.readouterr()
+    assert run_tiny(tmp_path / "out", *words, "--dry-run") == 0
+    said = capsys.readouterr().out
+    assert f"ml-latest-small: no raw file in {tmp_path}; using the cached split " in said
+    assert f"ml-latest-small[split_seed=1]: no raw file in {tmp_path}; using the cached" in said
     assert run_tiny(tmp_path / "out", *words) == 0
     assert "no raw file in" in capsys.readouterr().out
     assert main(["prepare", "--datasets", "ml1m", "--set", "ml1m.min_rating=x"]) == 2

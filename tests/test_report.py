@@ -16,10 +16,10 @@ from pydantic import BaseModel
 from scipy.stats import ttest_rel
 
 from benchmark.cli import main
-from benchmark.evaluation.metrics import HEADLINE, Metric
+from benchmark.evaluation.metrics import HEADLINE, Metric, standard_error
 from benchmark.labels import model_label
 from benchmark.records import store
-from benchmark.records.record import Record
+from benchmark.records.record import Estimate, Record
 from benchmark.report import (
     compare,
     curves,
@@ -59,6 +59,14 @@ def configured(record: Record, options: dict[str, object]) -> Record:
     """The record of a trial with these options besides its own."""
     spec = record.spec.model_copy(update={"config": record.spec.config | options})
     return record.model_copy(update={"spec": spec})
+
+
+def test_no_cost_is_past_all_bounds(found):
+    instant = {"test_seconds": 5e-324}
+    odd = [r.model_copy(update={"cost": r.cost.model_copy(update=instant)}) for r in found]
+    shown = timings(odd)
+    assert "inf" not in render.to_csv(shown)
+    assert not re.search(r"\binf\b", render.markdown(shown))
 
 
 def test_latex_is_booktabs_and_escaped():
@@ -191,7 +199,14 @@ def few_users(records: Sequence[Record], folder: Path, to: Path, users: int) -> 
         digest = hashlib.sha256((to / record.per_user.file).read_bytes()).hexdigest()
         stored = record.per_user.model_copy(update={"sha256": digest})
         data = record.data.model_copy(update={"test_users": users})
-        made.append(record.model_copy(update={"per_user": stored, "data": data}))
+        fewer = record.model_copy(update={"per_user": stored, "data": data})
+        hits = store.results_of(to, fewer)
+        values = {str(metric): metric(hits.hit, hits.targets) for metric in HEADLINE}
+        metrics = {
+            name: Estimate(mean=float(each.mean()), stderr=standard_error(each))
+            for name, each in values.items()
+        }
+        made.append(fewer.model_copy(update={"metrics": metrics}))
     return made
 
 

@@ -1,10 +1,15 @@
-"""What others wrote is shown as text: on a terminal, in Markdown, LaTeX and pictures."""
+"""What others wrote is shown as text: on a terminal, in Markdown, LaTeX, CSV and pictures."""
 
 from __future__ import annotations
 
 import ast
+import csv
+import io
 import re
+import sys
 import warnings
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -117,6 +122,43 @@ def test_an_error_with_escapes_is_told_without_them(tmp_path, capsys):
     assert capsys.readouterr().err == "run_all.py: \\x1b[1m\nValueError: \\x1b[1m\n"
 
 
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_what_a_command_writes_is_printed_without_escapes(stream, capsys):
+    written = r"b'\x1b[2Jred\n\n\xff \xe2\x80\xae'"
+    code = f"import sys; sys.{stream}.buffer.write({written}); sys.exit(3)"
+    assert text.say_output([sys.executable, "-c", code], ROOT, {}) == 3
+    assert capsys.readouterr().out == "\\x1b[2Jred\n\n\\xff \\u202e\n"
+
+
+def test_what_a_command_writes_is_printed_as_it_comes(tmp_path, monkeypatch):
+    """The command ends well only once its first line was printed."""
+    seen = tmp_path / "seen"
+    monkeypatch.setattr(text, "say", lambda line: seen.touch())
+    code = (
+        "import sys, time; from pathlib import Path; print('a line', flush=True)\n"
+        "for _ in range(200):\n"
+        "    if Path(sys.argv[1]).exists(): sys.exit(0)\n"
+        "    time.sleep(0.1)\n"
+        "sys.exit(1)"
+    )
+    assert text.say_output([sys.executable, "-c", code, str(seen)], ROOT, {}) == 0
+
+
+def test_the_contract_tests_of_a_plugin_print_no_escapes_of_its_own(tmp_path, registries, capsys):
+    """Only the process of the tests has BENCH_PLUGIN; there the plugin fails."""
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text(
+        "import os\n"
+        "if 'BENCH_PLUGIN' in os.environ:\n"
+        "    print('\\x1b[2Jred')\n"
+        "    raise ValueError\n" + Path(ROOT, "examples", "my_model.py").read_text()
+    )
+    assert main(["contract", str(plugin)]) == 1
+    said = capsys.readouterr().out
+    assert "\n\\x1b[2Jred\n" in said
+    assert "\x1b" not in said
+
+
 def test_a_trial_that_a_person_waits_for_has_a_plain_name(monkeypatch):
     monkeypatch.setattr(labels, "model_label", lambda spec: "\x1b[2J")
     monkeypatch.setattr(labels, "dataset_label", lambda *_: "a\rb")
@@ -198,3 +240,22 @@ def test_a_picture_of_any_name_has_a_size_that_can_be_drawn():
     picture.set_dpi(1)
     render.png(picture)
     assert max(picture.get_size_inches()) <= render.LARGEST
+
+
+FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "=", "-1-", "--"]
+
+
+@pytest.mark.parametrize(
+    "name", [*HOSTILE, *FORMULAS, "a,b", 'a"b', "-", "-0.5", "ease"], ids=ascii
+)
+def test_csv_has_no_lines_escapes_or_formulas_of_a_names_own(name):
+    numbers = {"mean": -0.5, "seeds": 3, "busy": False, "low": None}
+    (table,) = tables(name)
+    shown = render.to_csv([replace(table, data=[{"model": name, f"{name}!": 0.1} | numbers])])
+    head, row = csv.reader(io.StringIO(shown))
+    assert len(shown.splitlines()) == 2
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202e\ud800]", shown)
+    guard = "'" if name in FORMULAS and name != "=" else ""
+    assert row == [f"{guard}{text.visible(name)}", "0.1", "-0.5", "3", "False", ""]
+    guard = "'" if name[0] in "=+-@" else ""
+    assert head == ["model", f"{guard}{text.visible(name)}!", *numbers]

@@ -37,8 +37,8 @@ def show(plan: Plan, arguments: argparse.Namespace) -> int:
             made = cache.at_hand(
                 lineup.dataset, dataset, arguments.data_dir, cache.default_folder(), PROTOCOL
             )
-        missing = "" if made else ": not split yet; a run would make the split"
-        say(f"{lineup.data_label}{missing}", *settings(data))
+        notice = made.notice if made else "not split yet; a run would make the split"
+        say(": ".join(filter(None, [lineup.data_label, notice])), *settings(data))
         split = made.split_hash if made else ""
         options = data.config.model_dump(mode="json")
         of_data = [record for record in stored if record.data.options == options]

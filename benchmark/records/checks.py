@@ -12,18 +12,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from benchmark import labels
 from benchmark.evaluation.metrics import headline
 from benchmark.evaluation.truth import ROWS as BOUNDS
-from benchmark.records import costs
+from benchmark.records import costs, data
 from benchmark.records.costs import is_trained
+from benchmark.records.data import is_hex
 from benchmark.records.record import Record
 from benchmark.spec import code_hash
-from datasets import own
-from datasets.registry import DATASETS
-from datasets.task import STRONG_GENERALISATION, TASKS
 from models.base import Recommender
 from models.registry import MODELS, Entry
 
@@ -32,7 +30,7 @@ def of_record(record: Record, content: dict[str, Any], path: Path) -> Iterator[s
     """Yield each contradiction within a record; ``content`` is the JSON that it was read from."""
     yield from _identity(record, path)
     yield from _spec(record)
-    yield from _data(record)
+    yield from data.of_record(record)
     yield from _results(record)
     yield from _curve(record)
     yield from costs.of_record(record)
@@ -48,19 +46,15 @@ def _identity(record: Record, path: Path) -> Iterator[str]:
         )
     if record.per_user and record.per_user.file != f"{record.id}.parquet":
         yield f"its per-user file {record.per_user.file!r} is not {record.id}.parquet"
-    if record.per_user and not _is_hex(record.per_user.sha256, 64):
+    if record.per_user and not is_hex(record.per_user.sha256, 64):
         yield f"its per-user file's sha256 {record.per_user.sha256!r} is not 64 hex digits"
-
-
-def _is_hex(text: str, digits: int) -> bool:
-    return re.fullmatch(f"[0-9a-f]{{{digits}}}", text) is not None
 
 
 def _spec(record: Record) -> Iterator[str]:
     spec = record.spec
     if not spec.model.strip() or not spec.dataset.strip():
         yield f"model {spec.model!r} on data set {spec.dataset!r}: neither name may be empty"
-    if not _is_hex(spec.split_hash, 64):
+    if not is_hex(spec.split_hash, 64):
         yield f"its split_hash {spec.split_hash!r} is not 64 hex digits"
     if spec.protocol < 1 or (spec.seed is not None and spec.seed < 0):
         yield f"protocol {spec.protocol} is below 1, or seed {spec.seed} below 0"
@@ -100,56 +94,6 @@ def _config(record: Record, entry: Entry) -> Iterator[str]:
     if entry.deterministic != (spec.seed is None):
         drawn = "draws no random numbers" if entry.deterministic else "draws random numbers"
         yield f"seed {spec.seed} does not go with {spec.model}, which {drawn}"
-
-
-def _data(record: Record) -> Iterator[str]:
-    data = record.data
-    counts = (
-        *(data.training_users, data.items, data.training_interactions),
-        *(data.validation_users, data.test_users),
-        *(count for count in (data.users, data.interactions) if count is not None),
-    )
-    if not all(1 <= count < 2**63 for count in counts):
-        yield f"its data set has counts below 1 or past all bounds: {counts}"
-        return
-    if record.record_version > 1 and None in (data.users, data.interactions):
-        yield "it lacks the numbers of users and interactions of its data set"
-    parts = (data.training_users, data.validation_users, data.test_users)
-    least = max(parts) if TASKS[data.task].weak else sum(parts)
-    if data.users is not None and data.users < least:
-        yield f"its data set has {data.users} users, fewer than its parts, {least}"
-    if data.interactions is not None and data.interactions <= data.training_interactions:
-        yield (
-            f"its data set has {data.interactions} interactions, not more than its training part, "
-            f"{data.training_interactions}"
-        )
-    if data.training_interactions > data.training_users * data.items:
-        yield (
-            f"{data.training_interactions} training interactions do not go with "
-            f"{data.training_users} training users and {data.items} items"
-        )
-    yield from _options(record)
-    if data.raw_sha256 is not None and not _is_hex(data.raw_sha256, 64):
-        yield f"its raw_sha256 {data.raw_sha256!r} is not 64 hex digits"
-
-
-def _options(record: Record) -> Iterator[str]:
-    """Yield what is wrong with the task and the options of a data set that is known here."""
-    name, options, task = record.spec.dataset, record.data.options, STRONG_GENERALISATION
-    if name.startswith(own.PREFIX):
-        config: BaseModel = own.FileConfig() if "user_column" in options else own.SplitConfig()
-    elif entry := DATASETS.get(name):
-        config, task = entry.config, entry.dataset.task
-    else:
-        return
-    if record.data.task != task.name:
-        yield f"its task {record.data.task!r} is not that of {name}, {task.name!r}"
-    # an older checkout may have had options that this one has not
-    known = {option: options[option] for option in options if option in type(config).model_fields}
-    try:
-        type(config)(**known)
-    except ValidationError as error:
-        yield f"the options of its data set are none of {name}: {' '.join(str(error).split())}"
 
 
 def _results(record: Record) -> Iterator[str]:
@@ -229,8 +173,10 @@ def _labels(record: Record, content: dict[str, Any]) -> Iterator[str]:
     said = content.get("label"), content["data"].get("label")
     options = labels.flat_values(record.spec.config), labels.flat_values(record.data.options)
     names = record.spec.model, record.spec.dataset
-    for label, name, config in zip(said, names, options, strict=True):
-        if not isinstance(label, str) or not _agrees(label, name, config):
+    external = record.spec.stage == "external", False
+    for label, name, config, foreign in zip(said, names, options, external, strict=True):
+        known = f"{name} (external)" if foreign else name
+        if label != known and not (isinstance(label, str) and _agrees(label, name, config)):
             yield f"its label {label!r} contradicts {name} with {config}"
     best = record.curve[record.best_epoch - 1].get("beta") if record.best_epoch else None
     if content.get("best_beta") != best:
@@ -239,7 +185,7 @@ def _labels(record: Record, content: dict[str, Any]) -> Iterator[str]:
 
 def _agrees(label: str, name: str, options: dict[str, Any]) -> bool:
     """Return whether ``label`` is that name, with brackets that say some of these options."""
-    if label in (name, f"{name} (external)"):
+    if label == name:
         return True
     said = {f"{option}={value}" for option, value in options.items()}
     inside = label.removeprefix(f"{name}[").removesuffix("]")

@@ -14,6 +14,11 @@ CLOCKS = 1.01, 5.0
 """How much longer than its wall time a trial's parts may be: a factor, and seconds. They are of
 different clocks, one of which a system may set."""
 
+LEAST_SECONDS = 1e-9
+"""The least that anything can take, and the test of each user; no clock counts less."""
+LEAST_BYTES = 2**20
+"""The least memory of a process with Python in it."""
+
 
 def of_record(record: Record) -> Iterator[str]:
     """Yield each contradiction, a sentence without the name of the record's file."""
@@ -66,17 +71,38 @@ def _costs(record: Record) -> Iterator[str]:
         "process_peak_bytes": tested or trained,
         "gpu_peak_bytes": trained and spec.device == "cuda",
     }
-    found = {name: getattr(cost, name) is not None for name in due}
-    if record.status == "ok" and found != due:
-        wrong = ", ".join(name for name in due if found[name] != due[name])
+    there = {name: getattr(cost, name) is not None for name in due}
+    if record.status == "ok" and there != due:
+        wrong = ", ".join(name for name in due if there[name] != due[name])
         yield f"status ok of {spec.model}, stage {spec.stage}, does not go with its cost: {wrong}"
         return
-    positive = ("training_seconds", "first_epoch_seconds", "test_seconds", "process_peak_bytes")
-    for name in positive:
-        if due[name] and not getattr(cost, name):
-            yield f"its {name} is 0, though that was done"
+    least = {
+        "training_seconds": LEAST_SECONDS,
+        "validation_seconds": LEAST_SECONDS,
+        "first_epoch_seconds": LEAST_SECONDS,
+        "median_epoch_seconds": LEAST_SECONDS,
+        "test_seconds": LEAST_SECONDS * record.data.test_users,
+        "process_peak_bytes": LEAST_BYTES,
+    }
+    for name, bound in least.items():
+        if due[name] and (found := getattr(cost, name) or 0) < bound:
+            yield f"its {name} is {found}, though that was done, which takes {bound:g} or more"
     if record.status == "ok" and cost.process_seconds is not None:
         yield "it has process_seconds, which only a process without a record of its own has"
+    yield from _memory(record)
+
+
+def _memory(record: Record) -> Iterator[str]:
+    """Yield what cannot be of the bytes of weights, process, GPU and machine beside each other."""
+    cost, machine = record.cost, record.environment.memory_bytes
+    if (peak := cost.process_peak_bytes) is None:
+        return
+    weights, gpu = cost.weights_bytes or 0, cost.gpu_peak_bytes or 0
+    if weights > peak + gpu:
+        yield f"its weights have {weights} bytes, and it used {peak} at most and {gpu} on a GPU"
+    # a trial that went on from a checkpoint may have begun on a larger machine
+    if peak > machine and not record.resumed:
+        yield f"its process used {peak} bytes of memory, and its machine has {machine}"
 
 
 def _epochs(record: Record) -> Iterator[str]:

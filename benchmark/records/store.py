@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmark.evaluation.metrics import Metric, standard_error
 from benchmark.evaluation.ranking import Ranking
 from benchmark.records import checks, parquet
 from benchmark.records.parquet import Results
@@ -32,6 +34,9 @@ SPECS = "specs"
 SUFFIXES = (".json", ".parquet", ".top.parquet", ".safetensors")
 """The ends of the names of a trial's files; only the first two are always there for a trial that is
 ok."""
+
+TOLERANCE = 1e-9
+"""The largest relative difference between a stored metric and the recomputed one."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +146,31 @@ def hits(folder: Path, record: Record) -> tuple[np.ndarray, np.ndarray]:
 def per_user(folder: Path, record: Record) -> Results:
     """Return the per-user results of a record that has metrics.
 
+    Raises DataError as ``results_of`` does, and if the metrics do not follow from them.
+    """
+    found = results_of(folder, record)
+    for fault in of_metrics(record, found):
+        raise DataError(f"{path_of(folder, record.id)}: {fault}; {CURE}")
+    return found
+
+
+def of_metrics(record: Record, results: Results) -> Iterator[str]:
+    """Yield each way in which the metrics are not those of the hit ranks."""
+    for name, stored in (record.metrics or {}).items():
+        values = Metric.parse(name)(results.hit, results.targets)
+        for what, claimed, computed in (
+            ("mean", stored.mean, float(values.mean())),
+            ("stderr", stored.stderr, standard_error(values)),
+        ):
+            if not math.isclose(claimed, computed, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
+                yield f"{name} {what} is {claimed}, but {computed} by its hit ranks"
+
+
+def results_of(folder: Path, record: Record) -> Results:
+    """Return what is in the Parquet file of a record that has metrics.
+
     Raises DataError if the file is missing, is not the one that the record names, or does not hold
-    such results.
+    per-user results.
     """
     assert record.per_user is not None, "only a record with metrics has per-user results"
     path = folder / record.per_user.file

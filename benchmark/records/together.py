@@ -22,6 +22,9 @@ from which not even those of a model with one optimum can, whose seeds come clos
 CLOSE = 0.005
 """The largest difference of the validation scores of such seeds, at any epoch."""
 
+OF_FOLD = ("user", "targets", "history")
+"""The columns of per-user results that all records of a split have in common."""
+
 
 class Training(NamedTuple):
     """A trial whose results only it can have."""
@@ -130,7 +133,7 @@ def _claims(
         made_of = spec.dataset, data.raw_sha256, options, spec.protocol
         yield "the hash of the split that its options give", made_of, spec.split_hash
     if results is not None:
-        for what in ("user", "targets", "history"):
+        for what in OF_FOLD:
             column = getattr(results, what)
             yield f"the column {what} of its per-user file", spec.split_hash, _hash(column)
     facts = record.environment
@@ -153,15 +156,16 @@ def sizes(record: Record) -> tuple[int, ...]:
 
 def _prints(record: Record, results: Results | None) -> Iterator[tuple[str, str]]:
     """Yield hashes of what two trainings cannot both give."""
-    if record.per_user and results is not None and len(results.user) >= FEWEST:
-        yield "what its per-user file holds", record.per_user.sha256
+    if results is not None and len(results.user) >= FEWEST:
+        # not of the file's bytes: the same content can be written in many ways
+        yield "what its per-user file holds", _hash(results.user, np.packbits(results.hit))
     # scores alone may agree by chance, a loss does not
     if any(point.keys() - {"epoch", "validation"} for point in record.curve):
         yield "what its curve holds", str(record.curve)
 
 
-def _hash(values: np.ndarray) -> str:
-    return hashlib.sha256(values.tobytes()).hexdigest()
+def _hash(*columns: np.ndarray) -> str:
+    return hashlib.sha256(b"".join(column.tobytes() for column in columns)).hexdigest()
 
 
 def of_one_split(found: Iterable[Record]) -> str | None:
@@ -176,3 +180,23 @@ def of_one_split(found: Iterable[Record]) -> str | None:
                 f"{sizes(record)}; run verify on the folder, and move out what is wrong"
             )
     return None
+
+
+@dataclass
+class Folds:
+    """The test users of splits, as the first records that a table uses have them."""
+
+    first: dict[str, tuple[str, Results]] = field(default_factory=dict)
+
+    def wrong(self, record: Record, results: Results) -> str | None:
+        """Return what is wrong with a record beside the first of its split; None if nothing is."""
+        split = record.spec.split_hash
+        other, known = self.first.setdefault(split, (record.id, results))
+        for what in OF_FOLD:
+            if not np.array_equal(getattr(results, what), getattr(known, what)):
+                return (
+                    f"the records {other} and {record.id} are of the split {split[:12]}, but the "
+                    f"column {what} of their per-user files differs; run verify on the folder, and "
+                    "move out what is wrong"
+                )
+        return None

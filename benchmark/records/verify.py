@@ -6,7 +6,6 @@ them is trusted.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +14,12 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from benchmark.evaluation.metrics import Metric, standard_error
 from benchmark.records import checks, parquet, store, together
 from benchmark.records.parquet import Results
 from benchmark.records.parse import content_of, parse
 from benchmark.records.record import Record
 from benchmark.spec import TrialSpec
 from datasets.errors import DataError
-
-TOLERANCE = 1e-9
-"""The largest relative difference between a stored metric and the recomputed one."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ def verify(*folders: Path) -> Verdict:
             name = path.relative_to(folder) if len(folders) == 1 else path
             faults += of_file(path, name, seen)
         faults += [fault for path in specs for fault in of_spec(path)]
-        faults += orphans(folder, paths)
+        faults += strays(folder, paths)
         notes += unfinished(specs)
         count += len(paths)
     return Verdict(count, faults + list(seen.faults()), notes)
@@ -70,11 +65,12 @@ def of_file(path: Path, name: Path, seen: together.Seen) -> Iterator[str]:
         return
     wrong = list(checks.of_record(record, content, path))
     yield from (f"{name}: {fault}" for fault in wrong)
+    yield from (f"{name}: {fault}" for fault in beside(path, record))
     results, top = None, None
     if not wrong and record.per_user:
         try:
-            results = store.per_user(path.parent, record)
-            yield from (f"{name}: {fault}" for fault in of_metrics(record, results))
+            results = store.results_of(path.parent, record)
+            yield from (f"{name}: {fault}" for fault in store.of_metrics(record, results))
             top = top_of(path, record, results)
         except DataError as error:
             yield str(error)
@@ -82,16 +78,19 @@ def of_file(path: Path, name: Path, seen: together.Seen) -> Iterator[str]:
         seen.add(str(name), record, content, results, top)
 
 
-def of_metrics(record: Record, results: Results) -> Iterator[str]:
-    """Yield each way in which the metrics are not those of the hit ranks."""
-    for name, stored in (record.metrics or {}).items():
-        values = Metric.parse(name)(results.hit, results.targets)
-        for what, claimed, computed in (
-            ("mean", stored.mean, float(values.mean())),
-            ("stderr", stored.stderr, standard_error(values)),
-        ):
-            if not math.isclose(claimed, computed, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
-                yield f"{name} {what} is {claimed}, but {computed} by its hit ranks"
+def beside(path: Path, record: Record) -> Iterator[str]:
+    """Yield a sentence for each file beside a record that a trial which ended so does not have."""
+    due = {
+        ".parquet": record.per_user is not None,
+        ".top.parquet": record.per_user is not None,
+        ".safetensors": record.status == "ok",
+    }
+    for ending, may_be in due.items():
+        if not may_be and (file := path.with_suffix(ending)).exists():
+            yield (
+                f"{file.name} is beside it, which no trial of status {record.status} and stage "
+                f"{record.spec.stage} has; delete that file, or get its own record back"
+            )
 
 
 def top_of(path: Path, record: Record, results: Results) -> np.ndarray | None:
@@ -100,7 +99,8 @@ def top_of(path: Path, record: Record, results: Results) -> np.ndarray | None:
     Raises DataError if they contradict themselves or the per-user results.
     """
     beside = path.with_suffix(".top.parquet")
-    if not beside.exists():
+    # whatever else is there is told by ``strays``; to read a pipe would take for ever
+    if not beside.is_file():
         return None
     try:
         # lists made elsewhere may end early, and candidates are not told here
@@ -131,19 +131,20 @@ def of_spec(path: Path) -> Iterator[str]:
         yield f"{path} is not the spec of a trial ({told}); delete it"
 
 
-def orphans(folder: Path, records: Iterable[Path]) -> Iterator[str]:
-    """Yield a sentence for each file that is named like one of a trial's and has no record."""
+def strays(folder: Path, records: Iterable[Path]) -> Iterator[str]:
+    """Yield a sentence for what is named like a trial's file and has no record, or is no file."""
     known = {path.with_suffix("") for path in records}
     endings = [ending for ending in store.SUFFIXES if ending != ".json"]
     for path in sorted(folder.rglob("*")):
-        if (
-            path.name.endswith(tuple(endings))
-            and path.with_name(path.name.split(".")[0]) not in known
-        ):
+        if not path.name.endswith(tuple(endings)):
+            continue
+        if path.with_name(path.name.split(".")[0]) not in known:
             yield (
                 f"{path.relative_to(folder)} belongs to no record; a run was killed, or its "
                 "record was lost"
             )
+        elif not path.is_file():
+            yield f"{path.relative_to(folder)} is not a plain file; delete it"
 
 
 def unfinished(specs: Iterable[Path]) -> Iterator[str]:

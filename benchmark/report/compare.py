@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmark.evaluation.metrics import Metric, selection
 from benchmark.records.record import Record
+from benchmark.records.together import Folds
 from benchmark.report.cells import Cell, Number, Table
 from benchmark.report.rows import (
     Row,
@@ -55,7 +56,8 @@ def _table(
 ) -> Table:
     first = group[0].selection
     every = [first, *(metric for metric in metrics if metric != first)]
-    values = [row.per_user(every, folder) for row in table_rows]
+    folds = Folds()
+    values = [row.per_user(every, folder, folds) for row in table_rows]
     order = sorted(range(len(values)), key=lambda n: -values[n][0].mean())
     row_names = names([table_rows[n] for n in order])
     split = {
@@ -140,7 +142,8 @@ def _by_key(group: Sequence[Record]) -> dict[tuple[str, str | None, str | None],
 
 def _means(table_rows: Sequence[Row], folder: Path, metric: Metric) -> list[float]:
     """Return the metric of each row, averaged over seeds and users."""
-    return [float(row.per_user([metric], folder).mean()) for row in table_rows]
+    folds = Folds()
+    return [float(row.per_user([metric], folder, folds).mean()) for row in table_rows]
 
 
 def ranked(heading: str, row_names: Sequence[str], means: np.ndarray, metric: Metric) -> Table:

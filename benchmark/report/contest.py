@@ -17,6 +17,7 @@ from benchmark.evaluation.metrics import Metric
 from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.records.searched import Attempt, Searched, searched
+from benchmark.records.together import Folds
 from benchmark.report.rows import Row, by_split, rows
 from benchmark.spec import Data
 from benchmark.stats import Difference, difference, holm, over_splits
@@ -145,7 +146,7 @@ def _contest(
     seeds = [searched_seed, *sorted(seed for seed in by_seed if seed not in (searched_seed, None))]
     splits = [rows(by_seed.get(seed, [])) for seed in seeds]
     entrants: list[Entrant] = []
-    unfinished, absent = [], []
+    unfinished, absent, folds = [], [], Folds()
     for model, search in searches.items():
         tuned = [row for split in splits if (row := _row(split, search, search.best))]
         if len(tuned) < len(splits):
@@ -154,7 +155,7 @@ def _contest(
             unfinished.append(tuned[SEARCHED])
         else:
             default = _row(splits[SEARCHED], search, search.default)
-            values = [_values(row, first.selection, first.data, folder) for row in tuned]
+            values = [_values(row, first, folder, folds) for row in tuned]
             entrants.append(Entrant(model, search, default, tuned, values))
     left_out = [
         row.records[0].data.test_users - values.shape[1]
@@ -197,11 +198,13 @@ def _row(split: Sequence[Row], search: Searched, attempt: Attempt | None) -> Row
     return None
 
 
-def _values(row: Row, metric: Metric, searched_on: Data, folder: Path) -> np.ndarray:
-    """Return a metric of each trial of a row and each user that is not left out: (seeds, users)."""
-    (values,) = row.per_user([metric], folder)
+def _values(row: Row, searched: Record, folder: Path, folds: Folds) -> np.ndarray:
+    """Return the metric of the search for each trial of a row and each user that is not left out:
+    (seeds, users).
+    """
+    (values,) = row.per_user([searched.selection], folder, folds)
     position = store.per_user(folder, row.scored[0]).user
-    return values[:, _kept(row.records[0].data, searched_on)[position]]
+    return values[:, _kept(row.records[0].data, searched.data)[position]]
 
 
 def _kept(data: Data, searched_on: Data) -> np.ndarray:

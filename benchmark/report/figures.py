@@ -15,6 +15,7 @@ from benchmark.errors import UsageError
 from benchmark.evaluation.metrics import standard_error
 from benchmark.records import store
 from benchmark.records.record import Record
+from benchmark.records.together import Folds
 from benchmark.report.curves import WIDEST, color_of, in_legend
 from benchmark.report.rows import Row, by_split, is_number, names, rows
 from benchmark.text import counted
@@ -130,7 +131,8 @@ def _activity_panel(axes: Axes, table_rows: Sequence[Row], folder: Path) -> None
     results = store.per_user(folder, table_rows[0].scored[0])
     fifths = quintiles(results.history, results.user)
     metric = table_rows[0].records[0].selection
-    values = [row.per_user([metric], folder)[0].mean(axis=0) for row in table_rows]
+    folds = Folds()
+    values = [row.per_user([metric], folder, folds)[0].mean(axis=0) for row in table_rows]
     for n, name in enumerate(names(table_rows)):
         _bars(axes, n, name, values, fifths)
     sizes = [results.history[users] for users in fifths]

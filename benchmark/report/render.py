@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from textwrap import wrap
+from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -81,9 +82,18 @@ def to_csv(tables: Iterable[Table]) -> str:
     """Return the numbers of all tables as one CSV file with one header."""
     from pandas import DataFrame
 
-    csv_rows = [row for table in tables for row in table.data]
+    csv_rows = [
+        {text.spreadsheet(name): _field(value) for name, value in row.items()}
+        for table in tables
+        for row in table.data
+    ]
     # of type object, so that whole numbers stay whole beside an empty field
     return DataFrame(csv_rows, dtype=object).to_csv(index=False, lineterminator="\n")
+
+
+def _field(value: Any) -> Any:
+    """Return a value as a CSV file has it: a text made safe, all else as it is."""
+    return text.spreadsheet(value) if isinstance(value, str) else value
 
 
 def png(figure: Figure) -> bytes:

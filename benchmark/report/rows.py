@@ -16,7 +16,7 @@ from benchmark.evaluation.metrics import Metric, headline
 from benchmark.evaluation.truth import ROWS as BOUNDS
 from benchmark.records import store
 from benchmark.records.record import Record
-from benchmark.records.together import of_one_split
+from benchmark.records.together import Folds, of_one_split
 from benchmark.spec import TrialSpec
 from datasets.errors import DataError
 from datasets.strong_generalization import AUTHORS_SEED
@@ -80,12 +80,21 @@ class Row:
         scored, total = len(self.scored), len(self.records)
         return str(scored) if scored == total else f"{scored} of {total}"
 
-    def per_user(self, metrics: Sequence[Metric], folder: Path) -> np.ndarray:
+    def per_user(
+        self, metrics: Sequence[Metric], folder: Path, folds: Folds | None = None
+    ) -> np.ndarray:
         """Return each metric of each scored trial and test user: (metrics, trials, users).
 
-        Raises DataError if a per-user file is not its record's.
+        Raises DataError if a per-user file is not its record's, if a record's metrics do not follow
+        from it, or if its test users are not those of the rows before, which are in ``folds``.
         """
-        trials = [store.hits(folder, record) for record in self.scored]
+        folds = folds or Folds()
+        trials = []
+        for record in self.scored:
+            results = store.per_user(folder, record)
+            if wrong := folds.wrong(record, results):
+                raise DataError(wrong)
+            trials.append((results.hit, results.targets))
         return np.array([[metric(*hits) for hits in trials] for metric in metrics])
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from benchmark.evaluation.metrics import MEANINGS, Metric, standard_error
 from benchmark.evaluation.truth import ROWS as BOUNDS
 from benchmark.records.record import Record
+from benchmark.records.together import Folds
 from benchmark.report.cells import Cell, Table, UserMean
 from benchmark.report.rows import Row, metrics_of, models, names, outside_grids, rows, title
 from benchmark.stats import ALPHA, COARSE, Leaders, Summary, leaders, summarize
@@ -121,7 +122,8 @@ def columns_of(table_rows: Sequence[Row], folder: Path, metrics: Sequence[Metric
 
     Raises DataError if a per-user file is not its record's.
     """
-    values = [row.per_user(metrics, folder) for row in table_rows]
+    folds = Folds()
+    values = [row.per_user(metrics, folder, folds) for row in table_rows]
     competing = [table_rows.index(row) for row in models(table_rows)]
     row_names = names(table_rows)
     columns = []

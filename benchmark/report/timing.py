@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmark.records.record import Record
 from benchmark.report.cells import Cell, Number, Table
-from benchmark.report.rows import by_split, rows, title
+from benchmark.report.rows import by_split, is_number, rows, title
 from benchmark.text import counted
 
 SIDES = {"cpu": "CPU", "cuda": "GPU"}
@@ -74,7 +74,8 @@ class Cost:
 
     def median(self, quantity: Quantity) -> float | None:
         """Return the median over the trials that have the quantity; None if none has."""
-        values = [value for value in map(quantity, self.trials) if value is not None]
+        found = [value for value in map(quantity, self.trials) if value is not None]
+        values = [value for value in found if is_number(value)]
         return float(median(values)) if values else None
 
 
