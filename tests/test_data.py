@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -212,6 +213,15 @@ def test_a_raw_file_is_hashed_once_until_it_changes(raw, tmp_path, monkeypatch):
     (tmp_path / "cache" / raw_hashes.HASHES).write_text("damaged")
     assert prepare(raw.parent.parent, tmp_path / "cache").raw_sha256 == real(raw)
     assert hashed == ["ratings.dat"] * 3
+
+
+def test_a_raw_file_changed_in_place_with_its_old_time_is_hashed_again(raw, tmp_path):
+    first, before = prepare(raw.parent.parent, tmp_path / "cache"), raw.stat()
+    raw.write_bytes(raw.read_bytes().replace(b"1::", b"3::", 1))
+    os.utime(raw, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (raw.stat().st_size, raw.stat().st_ino) == (before.st_size, before.st_ino)
+    again = prepare(raw.parent.parent, tmp_path / "cache")
+    assert again.raw_sha256 == fetch.sha256(raw) != first.raw_sha256
 
 
 def test_the_cache_gives_back_the_same_split_memory_mapped(raw, tmp_path):
