@@ -148,11 +148,14 @@ def malformed(path: Path, number: int, line: bytes, form: str, cure: str) -> Dat
     ``cure`` says what to do about it; for a row that is not UTF-8 that is said instead.
     """
     try:
-        text = line.decode()
+        return DataError(f"{path}, line {number}: {shown(line)} is not {form}; {cure}")
     except UnicodeDecodeError as error:
         return not_utf8(path, number + line[: error.start].count(b"\n"))
-    shown = text.rstrip("\r\n")[:80]
-    return DataError(f"{path}, line {number}: {shown!r} is not {form}; {cure}")
+
+
+def shown(line: bytes) -> str:
+    """Return the beginning of a line in quotation marks, for messages."""
+    return repr(line.decode().rstrip("\r\n")[:80])
 
 
 def not_utf8(path: Path, number: int) -> DataError:

@@ -72,11 +72,12 @@ def slow_field(text: str, place: int, line: int, separator: str, quoted: bool) -
 
 def slow_value(kind: str, field: str) -> object:
     """Return what a field holds; raise ValueError if it is not of that kind."""
-    if kind in ("whole", "count"):
+    if kind in ("whole", "count", "position"):
         if not re.fullmatch(r"(?a:[ \t]*[+-]?\d+)", field):
             raise ValueError(field)
         value = int(field)
-        if not (1 if kind == "count" else -(2**63)) <= value < 2**63:
+        least = {"whole": -(2**63), "count": 1, "position": 0}[kind]
+        if not least <= value < (2**31 if kind == "position" else 2**63):
             raise ValueError(field)
         return value
     if kind == "number":
@@ -114,6 +115,7 @@ def slow_table(content: bytes, layout: Layout) -> list[tuple[object, ...]]:
 WORDS = {
     "whole": ("1", "12", "-3", " 4", "007", "+5"),
     "count": ("1", "12", "3"),
+    "position": ("0", "12", "2147483647", " +3"),
     "number": ("4", "4.5", ".5", "3.", "1e1", "-2"),
     "id": ("1", "07", "12", "ann", "Zoë", "a b", "x" * 20),
     "text": ("", "978300760", "The Lion", "é", "12 inch", "2005-09-06"),
@@ -121,6 +123,7 @@ WORDS = {
 }
 STRAY = [b'"', b'""', b",", b"\n", b"\r", b"\r\n", b"\t", b";", b":", b" ", b"\0", b"\xe9", BOM]
 STRAY += [b"9", b".", b"-", b"+", b"e", b"n", "é".encode(), b"\xff\xfe", b"99999999999999999999"]
+STRAY += [b"4294967297"]
 Fault = Callable[[Random, list[bytes], bytes], None]
 
 
