@@ -23,8 +23,10 @@ NOT_IN_IDS = {
     "\0": "a zero byte",
     "\n": "a line break",
     "\r": "a line break",
+    "\ufeff": "a byte-order mark",
 }
-"""Characters that no id may have: unique_sid.txt has one id a line, NumPy's bytes end at a zero."""
+"""Characters that no id may have: unique_sid.txt has one id a line, NumPy's bytes end at a zero,
+and an invisible mark comes from joining files."""
 
 
 def type_of(kind: Kind) -> Any:
@@ -59,6 +61,25 @@ def fault(kind: Kind, field: str) -> str | None:
     # Python refuses to read thousands of digits
     sound = len(digits) < 20 and least <= int(sign + digits) <= most
     return None if sound else f"is not from {least} to {most}"
+
+
+def mixed(ids: np.ndarray, what: str) -> str | None:
+    """Return which raw ids are not written as whole numbers are, if some are and others are not.
+
+    ``what`` they are is "user" or "item". A blank beside a number is easily overlooked.
+    """
+    if ids.dtype.kind != "S":
+        return None
+    import polars as pl
+
+    names = pl.Series([raw.decode() for raw in ids], dtype=pl.String)
+    whole = names.cast(pl.Int64, strict=False).cast(pl.String) == names
+    other = names.filter(~whole.fill_null(False))
+    if len(other) in (0, len(names)):
+        return None
+    return (
+        f"{len(other):,} of {len(names):,} {what} ids are not plain whole numbers, as {other[0]!r}"
+    )
 
 
 def sound(column: pl.Series, kind: Kind) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import field_validator
 
-from datasets import archive, columns, parquet, pro_sg, table
+from datasets import archive, columns, fields, parquet, pro_sg, table
 from datasets.base import Dataset, DatasetConfig, UnfilteredConfig
 from datasets.errors import DataError
 from datasets.fields import Kind
@@ -230,4 +230,6 @@ class OwnSplit(Dataset[SplitConfig]):
         inferred = (
             f"{found} users held out for validation and for test, the fewest that the uids allow"
         )
-        return made, [] if self.config.held_out else [inferred]
+        mixed = fields.mixed(made.train.item_ids, "item")
+        notes = [f"{mixed}: item ids are taken as text"] if mixed else []
+        return made, notes if self.config.held_out else [inferred, *notes]

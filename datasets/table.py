@@ -58,8 +58,21 @@ class Layout:
         gaps = [place for place, kind in enumerate(self.columns.values()) if kind == "nothing"]
         return len(row) == len(self.columns) and not any(row[place] for place in gaps)
 
+    @property
+    def titles(self) -> tuple[str, str] | None:
+        """What the header has in the columns of users and of items; None without a header."""
+        if not self.header:
+            return None
+        names = dict(zip(self.columns, self.header, strict=True))
+        return names[self.user], names[self.item]
+
     def fault(self, row: Sequence[str]) -> str | None:
-        """Return what is wrong with the first wrong field of a row that ``splits``, if one is."""
+        """Return what is wrong with a row that ``splits``: the header again, or its first wrong
+        field; None if nothing is.
+        """
+        names = dict(zip(self.columns, row, strict=True))
+        if self.titles == (names[self.user], names[self.item]):
+            return "here is the header again"
         for (name, kind), field in zip(self.columns.items(), row, strict=True):
             if wrong := fields.fault(kind, field):
                 return f"the {name} {f'{field[:40]!r} ' if field else ''}{wrong}"
@@ -120,7 +133,20 @@ def _parse(block: bytes, layout: Layout, types: Mapping[str, Any]) -> pl.DataFra
     except (pl.exceptions.PolarsError, OverflowError):
         return None
     sound = all(fields.sound(column, layout.columns[column.name]) for column in rows)
-    return rows if sound else None
+    return rows if sound and not _has_header(rows, layout) else None
+
+
+def _has_header(rows: pl.DataFrame, layout: Layout) -> bool:
+    """Return whether the header is among the rows, as where files were joined."""
+    import polars as pl
+
+    # where whole numbers are due, a row of names has not come this far
+    kinds = {layout.columns[layout.user], layout.columns[layout.item]}
+    if not layout.titles or kinds != {"id"}:
+        return False
+    user, item = layout.titles
+    same = (pl.col(layout.user) == user) & (pl.col(layout.item) == item)
+    return rows.select(same.any()).item()
 
 
 def _header(block: bytes, path: Path, layout: Layout) -> int:

@@ -86,7 +86,7 @@ def slow_value(kind: str, field: str) -> object:
         if not math.isfinite(float(field)):
             raise ValueError(field)
         return float(field)
-    if (kind == "id" and (not field or set(field) & set("\0\r\n"))) or (
+    if (kind == "id" and (not field or set(field) & set("\0\r\n\ufeff"))) or (
         kind == "nothing" and field
     ):
         raise ValueError(field)
@@ -100,7 +100,7 @@ def slow_table(content: bytes, layout: Layout) -> list[tuple[object, ...]]:
     if layout.header and next(rows, (1, None))[1] != list(layout.header):
         raise Wrong(1)
     for line, fields in rows:
-        if len(fields) != len(kinds):
+        if len(fields) != len(kinds) or is_header(fields, layout):
             raise Wrong(line)
         try:
             values = [slow_value(kind, field) for kind, field in zip(kinds, fields, strict=True)]
@@ -110,6 +110,12 @@ def slow_table(content: bytes, layout: Layout) -> list[tuple[object, ...]]:
     if not found:
         raise Wrong(2 if layout.header else 1)
     return found
+
+
+def is_header(row: list[str], layout: Layout) -> bool:
+    """Return whether a row has the names of columns where users and items are due."""
+    places = [list(layout.columns).index(name) for name in (layout.user, layout.item)]
+    return bool(layout.header) and all(row[at] == layout.header[at] for at in places)
 
 
 WORDS = {
