@@ -9,7 +9,7 @@ from typing import ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
-from datasets import fetch
+from datasets import fetch, fields
 from datasets.errors import DataError
 from datasets.fetch import Source
 from datasets.preprocess import Dropped, Ratings, preprocess
@@ -115,6 +115,9 @@ class Dataset(ABC, Generic[C]):
                     f"{raw[0].name} has its published checksum, but its data differ from the "
                     f"published data ({'; '.join(notes)}); this is a bug in reading it: report it"
                 )
+        for what, ids in (("user", rows.user_ids), ("item", rows.item_ids)):
+            if mixed := fields.mixed(ids, what):
+                notes.append(f"{mixed}: {what} ids are sorted as text")
         if self.source and not verified:
             notes.insert(0, fetch.unverified(self.source, raw))
         return made, notes

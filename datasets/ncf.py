@@ -11,11 +11,12 @@ from datasets import fetch, leave_one_out, table, text
 from datasets.base import Dataset, UnfilteredConfig
 from datasets.errors import DataError
 from datasets.fetch import Source
+from datasets.fields import Kind
 from datasets.movielens import TABS
 from datasets.preprocess import Ratings, first_of_pair
 from datasets.registry import register
 from datasets.split import Interactions, Split
-from datasets.table import Kind, Layout
+from datasets.table import Layout
 from datasets.task import LEAVE_ONE_OUT, Task
 
 SAMPLED: dict[str, Kind] = {f"item {n}": "whole" for n in range(1, leave_one_out.SAMPLED + 1)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -86,11 +85,12 @@ def texts(raw: tuple[Path, ...]) -> Iterator[Text]:
 def batches(files: Iterable[Text]) -> Iterator[list[Text]]:
     """Yield the files in lists of at least BATCH bytes each.
 
-    A byte-order mark and one blank last line of a file are left out, and its last line is ended.
+    Byte-order marks at a file's start and one blank last line are left out, and its last line is
+    ended.
     """
     batch: list[Text] = []
     for name, content in files:
-        batch.append((name, text.ended(content.removeprefix(codecs.BOM_UTF8))))
+        batch.append((name, text.ended(text.unmarked(content))))
         if sum(len(content) for _, content in batch) >= BATCH:
             yield batch
             batch = []

@@ -10,17 +10,20 @@ from typing import Any, ClassVar
 
 from pydantic import field_validator
 
-from datasets import archive, columns, parquet, pro_sg, table
+from datasets import archive, columns, fields, parquet, pro_sg, table
 from datasets.base import Dataset, DatasetConfig, UnfilteredConfig
 from datasets.errors import DataError
+from datasets.fields import Kind
 from datasets.preprocess import Dropped, Ratings
 from datasets.registry import Entry
 from datasets.split import Split
-from datasets.table import Kind, Layout
+from datasets.table import Layout
 
 PREFIX = "file:"
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".inter": "\t", ".txt": None, ".dat": None}
 """What separates columns, by the ending of a file's name; None if the first line shows it."""
+KINDS: Mapping[str, Kind] = {"user": "id", "item": "id", "rating": "number"}
+"""What the columns that are used hold."""
 MOST_STARS = 5
 """The best rating on the scale that the default of ``min_rating`` is meant for."""
 SPELLED = {"tab": "\t", "\\t": "\t"}
@@ -153,19 +156,22 @@ class OwnFile(Dataset[FileConfig]):
         # RecBole's column names end in types, as in user_id:token
         known = [name.partition(":")[0] for name in names] if ending == ".inter" else names
         chosen = self.choose(known)
-        kinds: dict[str, Kind] = {
-            str(place): "nothing" if place % apart else "text" for place in range(len(first))
-        }
-        for role, place in chosen.items():
-            kinds[str(place * apart)] = "number" if role == "rating" else "id"
+        roles = {place * apart: role for role, place in chosen.items()}
+        kinds: dict[str, Kind] = {}
+        for place in range(len(first)):
+            role = roles.get(place, str(place))
+            kinds[role] = KINDS.get(role, "nothing" if place % apart else "text")
         layout = Layout(
             kinds,
-            **{role: str(place * apart) for role, place in chosen.items()},
+            "user",
+            "item",
+            "rating" if "rating" in chosen else None,
             separator=separator[0],
             header=first if self.config.header else None,
             quoted=quoted,
             form=separator.join(names),
-            cure=f"mend it, or set {self.name}.separator, or {self.name}.quoted=false if quotation "
+            cure="mend it",
+            instead=f", or set {self.name}.separator, or {self.name}.quoted=false if quotation "
             "marks are plain characters",
         )
         return replace(table.read(content, self.path, layout), unused=_others(known, chosen))
@@ -224,4 +230,6 @@ class OwnSplit(Dataset[SplitConfig]):
         inferred = (
             f"{found} users held out for validation and for test, the fewest that the uids allow"
         )
-        return made, [] if self.config.held_out else [inferred]
+        mixed = fields.mixed(made.train.item_ids, "item")
+        notes = [f"{mixed}: item ids are taken as text"] if mixed else []
+        return made, notes if self.config.held_out else [inferred, *notes]

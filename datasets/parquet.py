@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from datasets import table
+from datasets import fields, table
 from datasets.errors import DataError
+from datasets.fields import Kind
 from datasets.preprocess import Ratings
-from datasets.table import Kind
 
 
 def names(path: Path) -> list[str]:
@@ -38,7 +38,7 @@ def read(path: Path, chosen: Mapping[str, str]) -> Ratings:
         raise _unreadable(path, error) from error
     for role, column in found.items():
         ids: Kind = "whole" if column.dtype.is_integer() else "id"
-        if not table.sound(column, "number" if role == "rating" else ids):
+        if not fields.sound(column, "number" if role == "rating" else ids):
             raise DataError(
                 f"the column {chosen[role]} of {path} has rows without a {role}; "
                 "leave those out of the file"

@@ -24,7 +24,7 @@ PARTS = ("train", "validation_tr", "validation_te", "test_tr", "test_te")
 NAMES = tuple(sorted(["unique_sid.txt", *(f"{part}.csv" for part in PARTS)]))
 USERS: tuple[str, ...] = ("train", "validation", "test")
 """The three sets of users, in the order of their uids; a part's name begins with one of them."""
-PAIRS = Layout({"uid": "whole", "sid": "whole"}, "uid", "sid", header=("uid", "sid"))
+PAIRS = Layout({"uid": "position", "sid": "position"}, "uid", "sid", header=("uid", "sid"))
 # no id may have the character that separates columns, so that each line is one id
 IDS = Layout({"sid": "id"}, "sid", "sid", separator="\0", quoted=False, form="an item's id")
 """The form of unique_sid.txt."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from datasets import atomic, fetch, pro_sg
 
 HASHES = "hashes.json"
-"""The file in the cache with the hashes, by path, size and time of the last change."""
+"""The file in the cache with the hashes, by the states of files."""
 
 
 def sha256(raw: tuple[Path, ...], cache_dir: Path) -> str | None:
@@ -39,6 +39,11 @@ def _remembered(cache_dir: Path) -> dict[str, str]:
 
 
 def _state(path: Path) -> str:
-    """Return a text that identifies a file with its present content: path, size, time of change."""
-    status = path.stat()
-    return f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
+    """Return a text that identifies a file with its present content.
+
+    It has the time of the last change twice: programs that copy set the first, st_mtime_ns, as they
+    like, but only the system sets st_ctime_ns.
+    """
+    now = path.stat()
+    states = (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+    return " ".join(map(str, (path.resolve(), *states)))

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import codecs
-import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from datasets import archive, text
+from datasets import archive, fields, text
 from datasets.base import Dataset, DatasetConfig
 from datasets.errors import DataError
+from datasets.fields import Kind
 from datasets.preprocess import Ratings
 
 if TYPE_CHECKING:
     import polars as pl
-
-Kind = Literal["whole", "count", "number", "id", "text", "nothing"]
-"""What the fields of a column are: a "count" is 1 or more, a "text" may be anything, and "nothing"
-must be empty."""
-
-NUMBER = r"[ \t]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?"
-NOT_IN_IDS = "\0\n\r"
-"""Characters that no id may have: unique_sid.txt has one id a line, NumPy's bytes end at a zero."""
-
 
 DAMAGED = "the file is damaged or another file: mend it or get it again"
 """What to do about a malformed line."""
@@ -53,7 +43,9 @@ class Layout:
     form: str = ""
     """The form of a line in words, for messages; by default the columns' names with separators."""
     cure: str = DAMAGED
-    """What to do about a line of another form, for messages."""
+    """What to do about a wrong line, for messages."""
+    instead: str = ""
+    """What may be done instead about a line of another form, as ", or set the separator"."""
 
     @property
     def unused(self) -> tuple[str, ...]:
@@ -61,20 +53,30 @@ class Layout:
         used = (self.user, self.item, self.rating)
         return tuple(n for n, kind in self.columns.items() if n not in used and kind != "nothing")
 
-    def fits(self, fields: list[str]) -> bool:
-        """Return whether the fields of a row are what the columns hold."""
-        return len(fields) == len(self.columns) and all(map(_fits, self.columns.values(), fields))
+    def splits(self, row: Sequence[str]) -> bool:
+        """Return whether a row has a field for each column, and none between two separators."""
+        gaps = [place for place, kind in enumerate(self.columns.values()) if kind == "nothing"]
+        return len(row) == len(self.columns) and not any(row[place] for place in gaps)
 
+    @property
+    def titles(self) -> tuple[str, str] | None:
+        """What the header has in the columns of users and of items; None without a header."""
+        if not self.header:
+            return None
+        names = dict(zip(self.columns, self.header, strict=True))
+        return names[self.user], names[self.item]
 
-def _fits(kind: Kind, field: str) -> bool:
-    if kind in ("whole", "count"):
-        least = 1 if kind == "count" else -(2**63)
-        return bool(re.fullmatch("[ \t]*[+-]?[0-9]+", field)) and least <= int(field) < 2**63
-    if kind == "number":
-        return bool(re.fullmatch(NUMBER, field, re.IGNORECASE)) and math.isfinite(float(field))
-    if kind == "id":
-        return bool(field) and not re.search(f"[{NOT_IN_IDS}]", field)
-    return kind == "text" or not field
+    def fault(self, row: Sequence[str]) -> str | None:
+        """Return what is wrong with a row that ``splits``: the header again, or its first wrong
+        field; None if nothing is.
+        """
+        names = dict(zip(self.columns, row, strict=True))
+        if self.titles == (names[self.user], names[self.item]):
+            return "here is the header again"
+        for (name, kind), field in zip(self.columns.items(), row, strict=True):
+            if wrong := fields.fault(kind, field):
+                return f"the {name} {f'{field[:40]!r} ' if field else ''}{wrong}"
+        return None
 
 
 def read(content: bytes | Path, path: Path, layout: Layout) -> Ratings:
@@ -92,7 +94,8 @@ def parse(content: bytes | Path, path: Path, layout: Layout) -> pl.DataFrame:
     """
     import polars as pl
 
-    types, found, number = _types(layout), [], 1
+    found, number = [], 1
+    types = {name: fields.type_of(kind) for name, kind in layout.columns.items()}
     for block in text.blocks(content, layout.quoted):
         start = _header(block, path, layout) if number == 1 and layout.header else 0
         number += block.count(b"\n", 0, start)
@@ -107,27 +110,14 @@ def parse(content: bytes | Path, path: Path, layout: Layout) -> pl.DataFrame:
     return pl.concat(found)
 
 
-def _types(layout: Layout) -> dict[str, Any]:
-    """Return the type in polars of each column."""
-    import polars as pl
-
-    def type_of(kind: Kind) -> Any:
-        # ids become numbers while they are read: one string a row would fill the memory
-        if kind == "id":
-            return pl.Categorical(pl.Categories.random())
-        return {"whole": pl.Int64, "count": pl.Int64, "number": pl.Float64}.get(kind, pl.String)
-
-    return {name: type_of(kind) for name, kind in layout.columns.items()}
-
-
 def _parse(block: bytes, layout: Layout, types: Mapping[str, Any]) -> pl.DataFrame | None:
     """Return the columns of a block of rows, except those of kind "text"; None if one is wrong."""
     import polars as pl
 
     needed = [place for place, kind in enumerate(layout.columns.values()) if kind != "text"]
     # polars counts the fields of a row only where it reads all of them
-    fields = len(types) if len(needed) < len(types) else None
-    if not text.regular(block, layout.separator, layout.quoted, fields):
+    counted = len(types) if len(needed) < len(types) else None
+    if not text.regular(block, layout.separator, layout.quoted, counted):
         return None
     # polars refuses what is not UTF-8, and drops a byte-order mark at the start of what it reads
     mark = codecs.BOM_UTF8 if block.startswith(codecs.BOM_UTF8) else b""
@@ -142,13 +132,27 @@ def _parse(block: bytes, layout: Layout, types: Mapping[str, Any]) -> pl.DataFra
         )
     except (pl.exceptions.PolarsError, OverflowError):
         return None
-    return rows if all(sound(column, layout.columns[column.name]) for column in rows) else None
+    sound = all(fields.sound(column, layout.columns[column.name]) for column in rows)
+    return rows if sound and not _has_header(rows, layout) else None
+
+
+def _has_header(rows: pl.DataFrame, layout: Layout) -> bool:
+    """Return whether the header is among the rows, as where files were joined."""
+    import polars as pl
+
+    # where whole numbers are due, a row of names has not come this far
+    kinds = {layout.columns[layout.user], layout.columns[layout.item]}
+    if not layout.titles or kinds != {"id"}:
+        return False
+    user, item = layout.titles
+    same = (pl.col(layout.user) == user) & (pl.col(layout.item) == item)
+    return rows.select(same.any()).item()
 
 
 def _header(block: bytes, path: Path, layout: Layout) -> int:
     """Return the length of the header; raise DataError if the first line is another one."""
-    line, fields = next(text.rows(block, layout.separator, layout.quoted))
-    if fields != list(layout.header or ()):
+    line, row = next(text.rows(block, layout.separator, layout.quoted))
+    if row != list(layout.header or ()):
         raise _malformed(path, 1, line, layout)
     return len(line)
 
@@ -156,30 +160,20 @@ def _header(block: bytes, path: Path, layout: Layout) -> int:
 def _refusal(block: bytes, number: int, path: Path, layout: Layout) -> DataError:
     """Return the error for the first wrong row of a block, whose first line is ``number``."""
     line = b""
-    for line, fields in text.rows(block, layout.separator, layout.quoted):
-        if fields is None or not layout.fits(fields):
+    for line, row in text.rows(block, layout.separator, layout.quoted):
+        if row is None or not layout.splits(row):
             break
+        if wrong := layout.fault(row):
+            return DataError(
+                f"{path}, line {number}: {wrong}, in {text.shown(line)}; {layout.cure}"
+            )
         number += line.count(b"\n")
     return _malformed(path, number, line, layout)
 
 
 def _malformed(path: Path, number: int, line: bytes, layout: Layout) -> DataError:
     form = layout.form or layout.separator.join(layout.header or layout.columns)
-    return text.malformed(path, number, line, form, layout.cure)
-
-
-def sound(column: pl.Series, kind: Kind) -> bool:
-    """Return whether a column that polars has accepted holds only what ``kind`` allows."""
-    if kind == "nothing":
-        return column.null_count() == len(column)
-    if kind == "count" and not (column > 0).all():
-        return False
-    if kind == "number" and not np.isfinite(column.to_numpy()).all():
-        return False
-    if kind == "id":
-        names = column.unique().cast(str)
-        return not ((names == "") | names.str.contains(f"[{NOT_IN_IDS}]")).fill_null(True).any()
-    return column.null_count() == 0
+    return text.malformed(path, number, line, form, layout.cure + layout.instead)
 
 
 def ratings(user: pl.Series, item: pl.Series, rating: pl.Series | None = None) -> Ratings:
@@ -215,13 +209,13 @@ def first_row(content: bytes | Path, path: Path, separator: str, quoted: bool) -
     block = next(text.blocks(content, quoted), b"")
     if not block:
         raise DataError(f"{path} is empty; name a file with rows")
-    line, fields = next(text.rows(block, separator, quoted))
+    line, row = next(text.rows(block, separator, quoted))
     # UTF-16 has zero bytes
     if b"\0" in line:
         raise text.not_utf8(path, 1)
-    if fields is None:
+    if row is None:
         raise text.malformed(path, 1, line, "a line of fields", DAMAGED)
-    return fields
+    return row
 
 
 class OneFile(Dataset[DatasetConfig]):

@@ -21,12 +21,12 @@ QUOTE, LINE_END, RETURN = b'"\n\r'
 def blocks(content: bytes | Path, quoted: bool) -> Iterator[bytes]:
     """Yield ``content``, bytes or the path of the file with them, in blocks of whole lines.
 
-    Every block ends with a line end. A byte-order mark and one blank last line are left out. If
-    ``quoted``, no block ends between quotation marks.
+    Every block ends with a line end. Byte-order marks at the start and one blank last line are left
+    out. If ``quoted``, no block ends between quotation marks.
     """
     raw = content.open("rb") if isinstance(content, Path) else io.BytesIO(content)
     with raw as file:
-        block, first = _more(file).removeprefix(codecs.BOM_UTF8), True
+        block, first = unmarked(_more(file)), True
         while block:
             if quoted and block.count(QUOTE) % 2:
                 block = b"".join([block, *_until_closed(file)])
@@ -35,6 +35,16 @@ def blocks(content: bytes | Path, quoted: bool) -> Iterator[bytes]:
             if block:
                 yield block
             block, first = following, False
+
+
+def unmarked(content: bytes) -> bytes:
+    """Return ``content`` without the byte-order marks at its start.
+
+    There are several where a program has added one to a file that had one.
+    """
+    while content.startswith(codecs.BOM_UTF8):
+        content = content.removeprefix(codecs.BOM_UTF8)
+    return content
 
 
 def _more(file: BinaryIO) -> bytes:
@@ -138,11 +148,14 @@ def malformed(path: Path, number: int, line: bytes, form: str, cure: str) -> Dat
     ``cure`` says what to do about it; for a row that is not UTF-8 that is said instead.
     """
     try:
-        text = line.decode()
+        return DataError(f"{path}, line {number}: {shown(line)} is not {form}; {cure}")
     except UnicodeDecodeError as error:
         return not_utf8(path, number + line[: error.start].count(b"\n"))
-    shown = text.rstrip("\r\n")[:80]
-    return DataError(f"{path}, line {number}: {shown!r} is not {form}; {cure}")
+
+
+def shown(line: bytes) -> str:
+    """Return the beginning of a line in quotation marks, for messages."""
+    return repr(line.decode().rstrip("\r\n")[:80])
 
 
 def not_utf8(path: Path, number: int) -> DataError:
@@ -154,8 +167,8 @@ def not_utf8(path: Path, number: int) -> DataError:
 
 
 def decoded(content: bytes, path: Path) -> str:
-    """Return a small file's text without its byte-order mark; raise DataError if not UTF-8."""
-    content = content.removeprefix(codecs.BOM_UTF8)
+    """Return a small file's text without its byte-order marks; raise DataError if not UTF-8."""
+    content = unmarked(content)
     try:
         return content.decode()
     except UnicodeDecodeError as error:

@@ -22,7 +22,8 @@ class Wrong(Exception):
 
 def slow_rows(content: bytes, separator: str, quoted: bool) -> Iterator[tuple[int, list[str]]]:
     """Yield the line in which each row begins and its fields, character by character."""
-    content = content.removeprefix(BOM)
+    while content.startswith(BOM):
+        content = content.removeprefix(BOM)
     # bytes that are not UTF-8 become lone surrogates
     text = content.decode("utf-8", "surrogateescape")
     if text and not text.endswith("\n"):
@@ -71,11 +72,12 @@ def slow_field(text: str, place: int, line: int, separator: str, quoted: bool) -
 
 def slow_value(kind: str, field: str) -> object:
     """Return what a field holds; raise ValueError if it is not of that kind."""
-    if kind in ("whole", "count"):
+    if kind in ("whole", "count", "position"):
         if not re.fullmatch(r"(?a:[ \t]*[+-]?\d+)", field):
             raise ValueError(field)
         value = int(field)
-        if not (1 if kind == "count" else -(2**63)) <= value < 2**63:
+        least = {"whole": -(2**63), "count": 1, "position": 0}[kind]
+        if not least <= value < (2**31 if kind == "position" else 2**63):
             raise ValueError(field)
         return value
     if kind == "number":
@@ -84,7 +86,7 @@ def slow_value(kind: str, field: str) -> object:
         if not math.isfinite(float(field)):
             raise ValueError(field)
         return float(field)
-    if (kind == "id" and (not field or set(field) & set("\0\r\n"))) or (
+    if (kind == "id" and (not field or set(field) & set("\0\r\n\ufeff"))) or (
         kind == "nothing" and field
     ):
         raise ValueError(field)
@@ -98,7 +100,7 @@ def slow_table(content: bytes, layout: Layout) -> list[tuple[object, ...]]:
     if layout.header and next(rows, (1, None))[1] != list(layout.header):
         raise Wrong(1)
     for line, fields in rows:
-        if len(fields) != len(kinds):
+        if len(fields) != len(kinds) or is_header(fields, layout):
             raise Wrong(line)
         try:
             values = [slow_value(kind, field) for kind, field in zip(kinds, fields, strict=True)]
@@ -110,9 +112,16 @@ def slow_table(content: bytes, layout: Layout) -> list[tuple[object, ...]]:
     return found
 
 
+def is_header(row: list[str], layout: Layout) -> bool:
+    """Return whether a row has the names of columns where users and items are due."""
+    places = [list(layout.columns).index(name) for name in (layout.user, layout.item)]
+    return bool(layout.header) and all(row[at] == layout.header[at] for at in places)
+
+
 WORDS = {
     "whole": ("1", "12", "-3", " 4", "007", "+5"),
     "count": ("1", "12", "3"),
+    "position": ("0", "12", "2147483647", " +3"),
     "number": ("4", "4.5", ".5", "3.", "1e1", "-2"),
     "id": ("1", "07", "12", "ann", "Zoë", "a b", "x" * 20),
     "text": ("", "978300760", "The Lion", "é", "12 inch", "2005-09-06"),
@@ -120,6 +129,7 @@ WORDS = {
 }
 STRAY = [b'"', b'""', b",", b"\n", b"\r", b"\r\n", b"\t", b";", b":", b" ", b"\0", b"\xe9", BOM]
 STRAY += [b"9", b".", b"-", b"+", b"e", b"n", "é".encode(), b"\xff\xfe", b"99999999999999999999"]
+STRAY += [b"4294967297"]
 Fault = Callable[[Random, list[bytes], bytes], None]
 
 
@@ -164,7 +174,7 @@ def some_table(random: Random, layout: Layout) -> bytes:
     content = end.join(lines) + (end if random.random() < 0.8 else b"")
     content += end if random.random() < 0.1 else b""
     content = content[: random.randint(0, len(content))] if random.random() < 0.1 else content
-    return (BOM if random.random() < 0.1 else b"") + content
+    return BOM * random.choice([0] * 18 + [1, 2]) + content
 
 
 def surplus(random: Random, lines: list[bytes], separator: bytes) -> None:

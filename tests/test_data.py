@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from datasets.registry import DATASETS, register
 from datasets.synthetic import Synthetic, SyntheticConfig, generate
 
 SMALL = DatasetConfig(min_rating=4, held_out=2)
+
+FORM = ".* is not user::item::rating::timestamp, all of them numbers"
 
 
 def lines(users: int = 30, items: int = 12) -> bytes:
@@ -61,27 +64,29 @@ def test_reads_what_a_plain_parser_reads(raw):
 
 
 @pytest.mark.parametrize(
-    ("line", "bad"),
+    ("line", "bad", "why"),
     [
-        (3, b"1::x::5::900"),
-        (1, b"1::2::good::900"),
-        (9, b"1::2::nan::900"),
-        (5, b"1::2::5"),
-        (2, b"1:0:2:0:5:0:900"),
-        (2, b"1::2::5::900::7"),
-        (4, b""),
-        (7, b"1,2,5,900"),
-        (6, b"1::2::::900"),
-        (8, b"99999999999999999999::2::5::900"),
+        (3, b"1::x::5::900", "the item 'x' is no whole number"),
+        (1, b"1::2::good::900", "the rating 'good' is no number"),
+        (9, b"1::2::nan::900", "the rating 'nan' is no number"),
+        (5, b"1::2::5", FORM),
+        (2, b"1:0:2:0:5:0:900", FORM),
+        (2, b"1::2::5::900::7", FORM),
+        (4, b"", FORM),
+        (7, b"1,2,5,900", FORM),
+        (6, b"1::2::::900", "the rating is empty"),
+        (
+            8,
+            b"99999999999999999999::2::5::900",
+            "the user '9{20}' is not from -9223372036854775808",
+        ),
     ],
 )
-def test_a_malformed_line_is_named(line, bad, raw):
+def test_a_malformed_line_is_named(line, bad, why, raw):
     rows = raw.read_bytes().split(b"\n")
     rows[line - 1] = bad
     raw.write_bytes(b"\n".join(rows))
-    with pytest.raises(
-        DataError, match=rf"ratings.dat, line {line}: .*user::item::rating::timestamp"
-    ):
+    with pytest.raises(DataError, match=rf"ratings.dat, line {line}: {why}.*; the file is damaged"):
         ML1M(SMALL).read((raw,))
 
 
@@ -212,6 +217,15 @@ def test_a_raw_file_is_hashed_once_until_it_changes(raw, tmp_path, monkeypatch):
     (tmp_path / "cache" / raw_hashes.HASHES).write_text("damaged")
     assert prepare(raw.parent.parent, tmp_path / "cache").raw_sha256 == real(raw)
     assert hashed == ["ratings.dat"] * 3
+
+
+def test_a_raw_file_changed_in_place_with_its_old_time_is_hashed_again(raw, tmp_path):
+    first, before = prepare(raw.parent.parent, tmp_path / "cache"), raw.stat()
+    raw.write_bytes(raw.read_bytes().replace(b"1::", b"3::", 1))
+    os.utime(raw, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (raw.stat().st_size, raw.stat().st_ino) == (before.st_size, before.st_ino)
+    again = prepare(raw.parent.parent, tmp_path / "cache")
+    assert again.raw_sha256 == fetch.sha256(raw) != first.raw_sha256
 
 
 def test_the_cache_gives_back_the_same_split_memory_mapped(raw, tmp_path):

@@ -60,7 +60,7 @@ def test_the_split_equals_a_plain_transcription(name, write, seed, tmp_path):
 
 @pytest.mark.parametrize(("name", "write"), READ, **named)
 @pytest.mark.parametrize(
-    "change", ["CRLF", "byte-order mark", "no last line end", "blank last line"]
+    "change", ["CRLF", "byte-order mark", "two marks", "no last line end", "blank last line"]
 )
 def test_what_editors_do_to_files_changes_nothing(name, write, change, tmp_path):
     found = write(tmp_path, rows())
@@ -70,6 +70,7 @@ def test_what_editors_do_to_files_changes_nothing(name, write, change, tmp_path)
             {
                 "CRLF": content.replace(b"\n", b"\r\n"),
                 "byte-order mark": codecs.BOM_UTF8 + content,
+                "two marks": codecs.BOM_UTF8 * 2 + content,
                 "no last line end": content.removesuffix(b"\n"),
                 "blank last line": content + b"\n",
             }[change]

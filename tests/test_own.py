@@ -131,14 +131,17 @@ def test_columns_are_found_by_name_or_told(tmp_path):
         (
             "user,item,rating\n1,2,5\n1,2,good\n",
             [],
-            "mine.csv, line 3: '1,2,good' is not user,item,rating",
+            "mine.csv, line 3: the rating 'good' is no number, in '1,2,good'; mend it$",
         ),
-        ("user,item,rating\n1,2,5\n1,,5\n", [], "mine.csv, line 3: "),
-        ('user,item,rating\n1,2,5\n1,"",5\n', [], "mine.csv, line 3: "),
-        ("user,item,rating\n1,2,5\n1,2,5,6\n", [], "mine.csv, line 3: "),
-        ("user,item,rating\n1,2,5\n1,2,nan\n", [], "mine.csv, line 3: "),
+        ("user,item,rating\n1,2,5\n1,2,\n", [], "3: the rating is empty, in '1,2,'; mend it$"),
+        ("user,item,rating\n1,2,5\n1,2,5 \n", [], "3: the rating '5 ' is no number, in "),
+        ("user,item,rating\n1,2,5\n1,,5\n", [], "mine.csv, line 3: the item is empty, in "),
+        ('user,item,rating\n1,2,5\n1,"",5\n', [], "mine.csv, line 3: the item is empty, in "),
+        ("user,item,rating\n1,2,5\n1,2,5,6\n", [], "mine.csv, line 3: '1,2,5,6' is not user,it"),
+        ("user,item,rating\n1,2,5\n1,2,nan\n", [], "line 3: the rating 'nan' is no number, in"),
+        ("user,item,rating\n1,2,1e999\n", [], "line 2: the rating '1e999' is no number, in"),
         ('user,item,note\n1,2,"two\nlines"\n1\n', [], "mine.csv, line 4: '1' is not"),
-        ('user,item\n1,2\n"1\n2",3\n', [], "mine.csv, line 3: "),
+        ('user,item\n1,2\n"1\n2",3\n', [], r"line 3: the user '1\\n2' has a line break in it, in"),
         ("user,item\n1,2\n\n3,4\n", [], "mine.csv, line 3: "),
     ],
 )
@@ -242,10 +245,21 @@ def test_held_out_users_without_rows_are_counted_as_few_as_the_uids_allow(tmp_pa
         ("test_te.csv", "uid,sid\n3,0\n", "the uids must be"),
         ("train.csv", "uid,sid\n0,100000\n", "does not hold a split"),
         ("validation_te.csv", "uid,sid\n", "line 2: "),
-        ("train.csv", "uid,sid\n0,x\n", "line 2: '0,x' is not uid,sid"),
+        ("train.csv", "uid,sid\n0,x\n", "line 2: the sid 'x' is no whole number, in '0,x'"),
+        ("train.csv", "uid,sid\n0,4294967297\n", "line 2: the sid '4294967297' is not from 0 to"),
+        ("train.csv", "uid,sid\n0,1\n0,-4294967296\n", "train.csv, line 3: the sid '-4294967296'"),
+        ("train.csv", "uid,sid\n0,1\n0,-1\n", "line 3: the sid '-1' is not from 0 to 2147483647"),
+        ("train.csv", f"uid,sid\n0,{'9' * 5000}\n", "train.csv, line 2: the sid '9999"),
+        ("test_te.csv", f"uid,sid\n{2**63 - 1},0\n", "the uid '9223372036854775807' is not from"),
+        ("test_tr.csv", f"uid,sid\n{-(2**63)},0\n", "the uid '-9223372036854775808' is not from"),
         ("unique_sid.txt", "1\n1\n", "an item twice"),
-        ("unique_sid.txt", "1\n\n2\n", "unique_sid.txt, line 2: '' is not an item's id"),
-        ("unique_sid.txt", "1\n2\0\n", "unique_sid.txt, line 2: "),
+        ("unique_sid.txt", "1\n\n2\n", "unique_sid.txt, line 2: the sid is empty"),
+        (
+            "unique_sid.txt",
+            "1\n\ufeff2\n",
+            "unique_sid.txt, line 2: the sid .* a byte-order mark in",
+        ),
+        ("unique_sid.txt", "1\n2\0\n", r"unique_sid.txt, line 2: '2\\x00' is not an item's id"),
         ("test_tr.csv", None, "has no test_tr.csv"),
     ],
 )
@@ -258,16 +272,28 @@ def test_six_files_that_are_no_split(file, content, sentence, tmp_path):
         files_of(folder, name="file:six")
 
 
-@pytest.mark.parametrize("change", ["\r\n", "\ufeff", "\n\n"])
+@pytest.mark.parametrize("change", ["\r\n", "\ufeff", "\ufeff\ufeff", "\n\n"])
 def test_what_editors_do_to_a_list_of_items_changes_nothing(change, tmp_path):
     path = exported(tmp_path) / "unique_sid.txt"
     before, text = pro_sg.read(path.parent), path.read_text()
     path.write_bytes(
-        {"\ufeff": change + text, "\r\n": text.replace("\n", change), "\n\n": text + "\n"}[
-            change
-        ].encode()
+        {"\r\n": text.replace("\n", change), "\n\n": text + "\n"}.get(
+            change, change + text
+        ).encode()
     )
     assert dict(pro_sg.files(pro_sg.read(path.parent))) == dict(pro_sg.files(before))
+
+
+def test_items_of_which_only_some_are_whole_numbers_are_said(tmp_path):
+    folder = exported(tmp_path)
+    path, data = folder / "unique_sid.txt", choose.data_set(f"file:{folder}")
+    notes = [prepare(data, Path("nowhere")).notes]
+    path.write_text(path.read_text().replace("\n", " \n", 1))
+    notes.append(prepare(data, Path("nowhere")).notes)
+    assert [len(found) for found in notes] == [1, 2]
+    first = path.read_text().partition("\n")[0]
+    said = f"1 of 30 item ids are not plain whole numbers, as {first!r}: item ids are taken as text"
+    assert notes[1][1] == said
 
 
 def test_a_list_of_items_in_another_encoding_is_named_with_its_line(tmp_path):

@@ -161,6 +161,39 @@ def test_ids_beyond_64_bits_are_the_same_in_parquet_and_in_text(tmp_path):
     assert found == read(tmp_path / "mine.csv") == [("1", 3), (str(2**63 + 5), 4)]
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        (
+            "mine.csv",
+            "user,item\na,b\nuser,item\nc,d\n",
+            "line 3: here is the header again, in 'user,item'; mend it$",
+        ),
+        ("mine.csv", 'user,t,item\na,"\n",b\nuser,t,"item"\n', "line 4: here is the header again"),
+        ("mine.csv", "user,item,rating\n1,2,3\nuser,item,rating\n", "line 3: here is the header"),
+        ("mine.inter", "user:token\titem:token\na\tb\nuser:token\titem:token\n", "line 3: here is"),
+        (
+            "mine.csv",
+            "user,item\na,b\n\ufeffc,d\n",
+            r"line 3: the user '\\ufeffc' has a byte-order mark in it, in ",
+        ),
+        (
+            "mine.csv",
+            "user,item\na,b\nc,d\ufeff\n",
+            "line 3: the item .* has a byte-order mark in it",
+        ),
+        ("mine.csv", "user,item\na,b\n\ufeffuser,item\nc,d\n", "line 3: the user .* a byte-order"),
+    ],
+)
+def test_files_joined_to_one_are_refused_where_the_second_begins(name, content, sentence, tmp_path):
+    with pytest.raises(DataError, match=sentence):
+        read(written(tmp_path, content, name))
+
+
+def test_a_user_may_have_the_name_of_the_column(tmp_path):
+    assert read(written(tmp_path, "user,item\nuser,b\na,item\n")) == [("user", "b"), ("a", "item")]
+
+
 def run(path: Path, tmp_path: Path, *settings: str) -> int:
     words = ["--set", f"file:{path.stem}.held_out=4", *settings]
     out = ["--models", "popularity", "--out", str(tmp_path / "out")]
@@ -187,6 +220,33 @@ def test_what_the_filters_did_is_said_when_the_file_is_read(tmp_path, capsys):
     few = int((one.groupby("user").size() < 11).sum())
     fewer = f"{few} users with fewer than min_items_per_user = 11 items"
     assert (fewer in capsys.readouterr().out) == (few > 0)
+
+
+@pytest.mark.parametrize(
+    ("item", "asked"),
+    [
+        ("{}", None),
+        ("b{}", None),
+        (
+            " {}",
+            "1 of 31 item ids are not plain whole numbers, as ' 3': item ids are sorted as text",
+        ),
+        (
+            "0{}",
+            "1 of 31 item ids are not plain whole numbers, as '03': item ids are sorted as text",
+        ),
+    ],
+)
+def test_ids_of_which_only_some_are_whole_numbers_are_said(item, asked, tmp_path, capsys):
+    found = rows().astype({"item": str})
+    some = found["item"] == "3" if asked else slice(None)
+    found.loc[some, "item"] = found.loc[some, "item"].map(item.format)
+    found.loc[len(found)] = [8, "3" if asked else item.format(3), 5.0]
+    write_table(tmp_path / "mine.csv", found)
+    assert run(tmp_path / "mine.csv", tmp_path) == 0
+    said = capsys.readouterr().out
+    assert ("whole numbers" in said) == bool(asked)
+    assert (asked or "") in said
 
 
 def test_ratings_of_another_scale_are_said_unless_min_rating_is_set(tmp_path, capsys):

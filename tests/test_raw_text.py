@@ -50,11 +50,20 @@ def test_lightgcn_ids_are_exact_and_a_user_may_have_no_items(tmp_path):
     assert found.tolist() == [[1, 1, 4], [2, 9007199254740993, -(2**63)]]
 
 
-@pytest.mark.parametrize("count", ["0", "-1", "", "1.5", "x"])
-def test_plays_are_counted_from_one(count, tmp_path):
+@pytest.mark.parametrize(
+    ("count", "why"),
+    [
+        ("0", "'0' is not from 1 to"),
+        ("-1", "'-1' is not from 1 to"),
+        ("", "is empty"),
+        ("1.5", "'1.5' is no whole number"),
+        ("x", "'x' is no whole number"),
+    ],
+)
+def test_plays_are_counted_from_one(count, why, tmp_path):
     path = tmp_path / "train_triplets.txt"
     path.write_text(f"u\ts\t1\nu\tt\t{count}\n")
-    with pytest.raises(DataError, match=r"train_triplets.txt, line 2: .* a count of 1 or more"):
+    with pytest.raises(DataError, match=rf"train_triplets.txt, line 2: the count {why}"):
         msd.MSD(msd.OPTIONS).read((path,))
 
 

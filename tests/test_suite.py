@@ -150,11 +150,16 @@ def test_a_file_that_is_no_suite_is_refused(text, sentence):
     assert str(refused.value).startswith(sentence)
 
 
-def test_a_byte_order_mark_is_left_out_and_another_encoding_refused(tmp_path, capsys):
+@pytest.mark.parametrize("marks", [1, 2])
+def test_byte_order_marks_at_the_start_of_a_suite_are_left_out(marks, tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_bytes(b"\xef\xbb\xbf" * marks + OWN.encode())
+    assert suite.load(str(path)).datasets == ["ml1m"]
+
+
+def test_a_suite_in_another_encoding_is_refused(tmp_path, capsys):
     path = tmp_path / "own.toml"
     text = OWN.replace("half as many", "hälfte as many")
-    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
-    assert suite.load(str(path)).datasets == ["ml1m"]
     path.write_text(text, "latin-1")
     assert main(["--suite", str(path), "--dry-run"]) == 2
     assert f"{path}, line 10: this is not UTF-8; open" in capsys.readouterr().err
