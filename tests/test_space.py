@@ -9,14 +9,17 @@ import json
 import os
 import re
 import shutil
+import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
 
 from benchmark import cli
 from benchmark.paths import ROOT
-from benchmark.run import trial
+from benchmark.run import ray, slurm, trial
+from benchmark.run.executor import Resources
 from datasets import atomic, cache
 from datasets.errors import DataError
 from datasets.registry import DATASETS
@@ -70,6 +73,8 @@ def test_every_place_that_writes_is_here():
         "benchmark/run/checkpoint.py",
         "benchmark/run/child.py",
         "benchmark/report/files.py",
+        "benchmark/run/slurm.py",
+        "benchmark/run/ray.py",
     }
     writers = {
         str(path.relative_to(ROOT))
@@ -152,3 +157,29 @@ def test_lists_made_elsewhere(full, tmp_path, capsys, own_cache):
     assert cli.main(["evaluate", *words]) == 2
     told(capsys)
     assert files(out) == {}
+
+
+def test_the_number_of_a_job(full, finished, tmp_path, monkeypatch):
+    """The jobs are in the queue by then; given again, the command submits them a second time."""
+    submitit = pytest.importorskip("submitit")
+    made = SimpleNamespace(
+        update_parameters=lambda **_: None,
+        submit_array=lambda todo: [SimpleNamespace(job_id="7")] * len(todo),
+    )
+    monkeypatch.setattr(submitit.SlurmExecutor, "affinity", lambda: 1)
+    job = trial.job_of(next((finished / "specs").glob("*.json")))
+    job = job.model_copy(update={"out": tmp_path})
+    cluster = slurm.Slurm(tmp_path, lambda job: Resources(1, 1), {})
+    monkeypatch.setattr(submitit, "SlurmExecutor", lambda *_, **__: made)
+    full(r"\.job")
+    with pytest.raises(DataError, match=SENTENCE):
+        cluster.submit(Resources(1, 1), [job], {job.spec.id: None})
+    assert cluster.number_of(job) is None
+
+
+def test_a_split_on_a_node(full, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    full("header")
+    with pytest.raises(DataError, match=SENTENCE):
+        ray.unpacked({"header.json": b"{}"}, "1234")
+    assert not files(tmp_path)
