@@ -28,6 +28,10 @@ BATCH = 2**26
 LAST_MOVIE, LAST_CUSTOMER = 17_770, 2**31 - 1
 LINE = re.compile(rb"(?P<movie>\d+):\r?|(?P<customer>\d+),0*[1-5],[\d:-]{10}\r?")
 FORM = "customer,rating,date after a line with the movie and a colon"
+AGAIN = f"{FORM}: that movie's line is there already, above or in another file"
+OTHER = f"{FORM}: the file's name is that of another movie"
+NAMED = re.compile(r"mv_(\d+)\.txt")
+"""The name of a file with one movie."""
 REPEAT = f"{FORM}: that customer has rated that movie above; a movie's line may be missing between"
 Text = tuple[str, bytes]
 """The name and the content of a file."""
@@ -65,7 +69,8 @@ class Netflix(Dataset[DatasetConfig]):
     def read(self, raw: tuple[Path, ...]) -> Ratings:
         import polars as pl
 
-        parsed = [parse(batch, raw[0].parent) for batch in batches(texts(raw))]
+        movies: set[int] = set()
+        parsed = [parse(batch, raw[0].parent, movies) for batch in batches(texts(raw))]
         if not parsed:
             raise DataError(
                 f"{raw[0]} holds no file {MOVIES}; it is damaged or another file: get it again"
@@ -98,10 +103,12 @@ def batches(files: Iterable[Text]) -> Iterator[list[Text]]:
         yield batch
 
 
-def parse(batch: list[Text], folder: Path) -> pl.DataFrame:
+def parse(batch: list[Text], folder: Path, before: set[int]) -> pl.DataFrame:
     """Return the movie, customer and rating of each row; ``folder`` is named in messages.
 
-    Raises DataError with file and line number if a line is malformed or a customer comes twice.
+    The movies of earlier batches are in ``before``, to which those of this one are added. Raises
+    DataError with file and line number if a line is malformed, or a customer or a movie comes
+    twice.
     """
     import polars as pl
 
@@ -116,7 +123,7 @@ def parse(batch: list[Text], folder: Path) -> pl.DataFrame:
             quote_char=None,
         )
     except pl.exceptions.PolarsError as error:
-        raise malformed(batch, folder) from error
+        raise malformed(batch, folder, before) from error
     first, rating, date = pl.col("first"), pl.col("rating"), pl.col("date")
     begins = first.str.ends_with(":")
     movie = pl.when(begins).then(first.str.strip_suffix(":").cast(pl.Int16, strict=False))
@@ -126,39 +133,61 @@ def parse(batch: list[Text], folder: Path) -> pl.DataFrame:
         .then(movie.is_between(1, LAST_MOVIE) & rating.is_null() & date.is_null())
         .otherwise((customer > 0) & rating.is_between(1, 5) & (date.str.len_bytes() == 10))
     )
-    titled = all(b":" in content.partition(b"\n")[0] for _, content in batch)
+    titled = all(_titled(name, content) for name, content in batch)
     foreign = whole.translate(None, b"0123456789,-:\r\n")
     if foreign or not (titled and lines.select(sound.fill_null(False).all()).item()):
-        raise malformed(batch, folder)
+        raise malformed(batch, folder, before)
     rows = lines.select(
         movie.forward_fill().alias("movie"),
         customer.alias("customer"),
         rating,
         begins.alias("begins"),
     )
+    begun = rows.filter("begins")["movie"]
+    if begun.n_unique() < len(begun) or not before.isdisjoint(begun):
+        raise malformed(batch, folder, before)
     starts = np.flatnonzero(rows["begins"].to_numpy())
     rows = rows.filter(~pl.col("begins")).drop("begins")
     movies = np.split(rows["customer"].to_numpy(), starts - np.arange(len(starts)))
     if any((np.diff(np.sort(customers)) == 0).any() for customers in movies):
-        raise malformed(batch, folder)
+        raise malformed(batch, folder, before)
+    before.update(begun)
     return rows
 
 
-def malformed(batch: list[Text], folder: Path) -> DataError:
+def _titled(name: str, content: bytes) -> bool:
+    """Return whether a file begins with a movie, the one of its name if that has one."""
+    first, named = content.partition(b"\n")[0], NAMED.fullmatch(name)
+    return b":" in first and not (
+        named and first.lstrip(b"0").rstrip(b"\r") != b"%d:" % int(named[1])
+    )
+
+
+def malformed(batch: list[Text], folder: Path, before: set[int]) -> DataError:
     """Return an error that names the first malformed line and its file."""
+    movies = set(before)
     for name, content in batch:
-        for number, line, form in _wrong(content):
+        for number, line, form in _wrong(name, content, movies):
             return text.malformed(folder / name, number, line, form, table.DAMAGED)
     return DataError(f"{folder} holds files that are not Netflix's; get them again")
 
 
-def _wrong(content: bytes) -> Iterator[tuple[int, bytes, str]]:
-    """Yield the number of each malformed line of a file, the line, and the form it lacks."""
+def _wrong(name: str, content: bytes, movies: set[int]) -> Iterator[tuple[int, bytes, str]]:
+    """Yield the number of each malformed line of a file, the line, and the form it lacks.
+
+    ``movies`` are those of earlier files; those of this one are added.
+    """
     seen: set[int] | None = None
+    named = NAMED.fullmatch(name)
     for number, line in enumerate(content.removesuffix(b"\n").split(b"\n"), start=1):
         found = LINE.fullmatch(line)
         movie, customer = (int(n or 0) for n in found.groups()) if found else (0, 0)
         if 1 <= movie <= LAST_MOVIE:
+            if movie in movies:
+                yield number, line, AGAIN
+            elif seen is None and named and int(named[1]) != movie:
+                yield number, line, OTHER
+            movies.add(movie)
             seen = set()
         elif seen is None or not 1 <= customer <= LAST_CUSTOMER:
             yield number, line, FORM

@@ -127,6 +127,48 @@ def test_a_missing_line_with_a_movie_is_told_by_a_repeated_customer(form, forms)
         split_of("netflix", forms[form])
 
 
+@pytest.mark.parametrize("batch", [1, 2**26])
+@pytest.mark.parametrize("form", ["folder", "combined"])
+@pytest.mark.parametrize("line", [0, 4])
+def test_a_movie_that_comes_twice_is_named_with_its_line(line, form, batch, forms, monkeypatch):
+    monkeypatch.setattr(netflix, "BATCH", batch)
+    first, second = sorted(path for path in forms[form].rglob("*.txt"))[1:3]
+    movie = first.read_text().partition("\n")[0]
+    lines = second.read_text().splitlines()
+    lines[line : line + (line == 0)] = [movie]
+    if form == "folder" and line == 0:
+        second = second.rename(second.with_name(f"mv_{movie[:-1]}.txt"))
+    second.write_text("\n".join(lines) + "\n")
+    told = rf"line {line + 1}: '{movie}' is not customer.*: that movie's line is there already"
+    with pytest.raises(DataError, match=told):
+        split_of("netflix", forms[form])
+
+
+def test_a_movie_that_comes_twice_within_one_file_is_named_with_its_line(forms):
+    path = sorted(path for path in forms["combined"].iterdir())[1]
+    movie = path.read_text().partition("\n")[0]
+    path.write_text(f"{path.read_text()}0{movie}\n7,5,2005-09-06\n")
+    number = path.read_text().count("\n") - 1
+    with pytest.raises(
+        DataError, match=rf"{path.name}, line {number}: '0{movie}' is not .* already"
+    ):
+        split_of("netflix", forms["combined"])
+
+
+@pytest.mark.parametrize("form", ["folder", "loose", "inner"])
+def test_a_file_that_begins_with_another_movie_than_its_name_has_is_refused(form, forms, tmp_path):
+    if form == "inner":
+        files = dict(movies(forms["folder"]))
+        files["training_set/mv_0000003.txt"] = b"7:\n5,3,2005-09-06\n"
+        (forms[form] / "training_set.tar").write_bytes(tar(list(files.items())))
+    else:
+        (path,) = forms[form].rglob("mv_0000003.txt")
+        path.write_text(path.read_text().replace("3:", "7:", 1))
+    said = "mv_0000003.txt, line 1: '7:' is not .*: the file's name is that of another movie; the"
+    with pytest.raises(DataError, match=said):
+        split_of("netflix", forms[form])
+
+
 @pytest.mark.parametrize("outer", ["training_set.tar", "nf_prize_dataset.tar.gz"])
 @pytest.mark.parametrize("fault", ["header", "no end", "text"])
 def test_a_damaged_entry_does_not_end_an_archive_in_silence(fault, outer, forms, tmp_path):

@@ -5,11 +5,14 @@ they do not fit.
 from __future__ import annotations
 
 import json
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from benchmark.cli import main
 from benchmark.conduct import prepare
@@ -164,6 +167,32 @@ def test_what_does_not_fit_is_said_in_a_sentence(content, settings, sentence, tm
         ({"user": [1, 2], "item": [1, 2], "rating": [1.0, np.nan]}, "has rows without a rating"),
         ({"user": [1, 2], "item": [[1], [2]]}, "cannot be read as Parquet"),
         ({"who": [1, 2], "item": [1, 2]}, "has the columns who, item, of"),
+        (
+            {"user": ["a", "b\nc"], "item": [1, 2]},
+            r"with the user 'b\\nc', which has a line break in",
+        ),
+        (
+            {"user": ["a", "b\0"], "item": [1, 2]},
+            r"with the user 'b\\x00', which has a zero byte in",
+        ),
+        (
+            {"user": [1], "item": [1], "rating": [np.inf]},
+            "with the rating 'inf', which is no number",
+        ),
+        ({"user": [1], "item": [1], "rating": [True]}, r"\(rating is bool\); write the file anew"),
+        (
+            {"user": [1], "item": [1], "rating": [{"a": 1}]},
+            r"\(rating is struct<a: int64>\); write",
+        ),
+        ({"user": [1], "item": [1], "rating": [date(2020, 1, 1)]}, r"\(rating is date32\[day\]\)"),
+        (
+            {"user": [1], "item": [1], "rating": [datetime(2020, 1, 1)]},
+            r"\(rating is timestamp\[us",
+        ),
+        ({"user": [1], "item": [1], "rating": [time(1)]}, r"\(rating is time64\[us\]\)"),
+        ({"user": [1], "item": [1], "rating": [timedelta(1)]}, r"\(rating is duration\[us"),
+        ({"user": [1], "item": [1], "rating": ["good"]}, "cannot be read as Parquet .*'?good"),
+        ({"user": pd.Series(dtype=str), "item": pd.Series(dtype=int)}, "has no rows; name a file"),
     ],
 )
 def test_a_parquet_file_that_does_not_fit(frame, sentence, tmp_path):
@@ -173,6 +202,66 @@ def test_a_parquet_file_that_does_not_fit(frame, sentence, tmp_path):
     (tmp_path / "mine.parquet").write_bytes(b"PAR1")
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         files_of(tmp_path / "mine.parquet")
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_a_parquet_file_with_a_changed_byte_is_read_or_refused_in_a_sentence(
+    compression, tmp_path, capfd
+):
+    """Polars' own reader prints Rust's backtraces for some of them, and aborts at others."""
+    path = tmp_path / "mine.parquet"
+    found = words(rows()[:50])
+    found.to_parquet(path, compression=compression)
+    whole, data = path.read_bytes(), choose.data_set(f"file:{path}", [])
+    told = []
+    for at in range(0, len(whole), 5):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x80]) + whole[at + 1 :])
+        try:
+            ratings = data.entry.dataset(data.config).read((path,))
+            assert len(ratings.user) == len(ratings.item)
+        except DataError as error:
+            told.append(str(error))
+    assert len(told) > 50
+    assert not [sentence for sentence in told if "\n" in sentence]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_text_of_a_parquet_file_that_is_not_utf_8_is_refused(tmp_path):
+    damaged = pyarrow.array([b"caf\xe9", b"b"]).view(pyarrow.string())
+    parquet.write_table(pyarrow.table({"user": damaged, "item": [1, 2]}), tmp_path / "mine.parquet")
+    with pytest.raises(
+        DataError, match=r"cannot be read as Parquet .*UTF-?8.*; write the file anew"
+    ):
+        files_of(tmp_path / "mine.parquet")
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers"),
+    [
+        (pyarrow.int8(), [1, 2]),
+        (pyarrow.uint64(), [1, 2**63 - 1]),
+        (pyarrow.dictionary(pyarrow.int8(), pyarrow.int64()), [1, 2]),
+        (pyarrow.string(), None),
+        (pyarrow.large_string(), None),
+        (pyarrow.string_view(), None),
+        (pyarrow.dictionary(pyarrow.int8(), pyarrow.string()), None),
+    ],
+    ids=str,
+)
+def test_ids_of_a_parquet_file_are_exact_in_every_type(kind, numbers, tmp_path):
+    ids, path = numbers or ["é", "z"], tmp_path / "mine[1].parquet"
+    ratings = {"rating": pyarrow.array(["4", "5.5"]), "user.id": pyarrow.array([8, 9])}
+    given = pyarrow.array(ids[::-1])
+    dictionary = pyarrow.types.is_dictionary(kind)
+    given = given.dictionary_encode() if dictionary else given.cast(kind)
+    columns = {"item": given, "user": pyarrow.array([7, 3])}
+    parquet.write_table(pyarrow.table(columns | ratings), path)
+    data = choose.data_set(f"file:{path}", ["user_column=user"])
+    found = data.entry.dataset(data.config).read((path,))
+    want = numbers or [b"z", "é".encode()]
+    assert found.item_ids[found.item].tolist() == (want[::-1] if numbers else want)
+    assert found.user_ids[found.user].tolist() == [7, 3]
+    assert found.rating.tolist() == [4, 5.5]
 
 
 def test_missing_file_other_ending_and_equal_names(tmp_path, capsys):
