@@ -140,6 +140,33 @@ def folder(text: str) -> Path:
     return Path(text)
 
 
+def add_cluster(to: argparse.ArgumentParser) -> None:
+    """Add the options that say on which machines trials are run."""
+    add = to.add_argument
+    add(
+        "--executor",
+        choices=["local", "slurm", "ray"],
+        default="local",
+        help="what runs the trials: this machine (default), or a cluster of Slurm or Ray",
+    )
+    add("--address", metavar="HOST:PORT", help="of Ray's cluster (default: one on this machine)")
+    add("--detach", action="store_true", help="do not wait for Slurm")
+    add("--partition", metavar="NAME", help="of Slurm")
+    add("--account", metavar="NAME", help="of Slurm")
+    add(
+        "--minutes",
+        type=whole(1),
+        metavar="N",
+        help="after which a trial is stopped, to go on later (default: by the forecast)",
+    )
+    add(
+        "--gigabytes",
+        type=number,
+        metavar="N",
+        help="of memory for a trial (default: by the forecast)",
+    )
+
+
 def whole(least: int) -> Callable[[str], int]:
     """Return a converter of text to a whole number, not below ``least``."""
 

@@ -15,7 +15,8 @@ from benchmark import plugins
 from benchmark.errors import UsageError
 from benchmark.plan import forecast
 from benchmark.plan import plan as plans
-from benchmark.plan.plan import ChosenData, Deal, Plan, Process
+from benchmark.plan.deal import Deal
+from benchmark.plan.plan import ChosenData, Plan, Process
 from benchmark.plan.study import Study
 from benchmark.records import store
 from benchmark.records.record import Record

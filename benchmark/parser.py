@@ -6,6 +6,7 @@ import argparse
 
 from benchmark.arguments import (
     Parser,
+    add_cluster,
     add_data_dir,
     add_out,
     add_plugin,
@@ -203,33 +204,6 @@ def add_process(to: argparse.ArgumentParser) -> None:
         "--keep-weights",
         action="store_true",
         help="store the best weights of each trial as safetensors",
-    )
-
-
-def add_cluster(to: argparse.ArgumentParser) -> None:
-    """Add the options that say on which machines trials are run."""
-    add = to.add_argument
-    add(
-        "--executor",
-        choices=["local", "slurm", "ray"],
-        default="local",
-        help="what runs the trials: this machine (default), or a cluster of Slurm or Ray",
-    )
-    add("--address", metavar="HOST:PORT", help="of Ray's cluster (default: one on this machine)")
-    add("--detach", action="store_true", help="do not wait for Slurm")
-    add("--partition", metavar="NAME", help="of Slurm")
-    add("--account", metavar="NAME", help="of Slurm")
-    add(
-        "--minutes",
-        type=whole(1),
-        metavar="N",
-        help="after which a trial is stopped, to go on later (default: by the forecast)",
-    )
-    add(
-        "--gigabytes",
-        type=number,
-        metavar="N",
-        help="of memory for a trial (default: by the forecast)",
     )
 
 

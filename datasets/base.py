@@ -136,13 +136,14 @@ class Dataset(ABC, Generic[C]):
             "items": dropped.users,
         }
         users, items = kept.shape
-        left_out = ", ".join(f"{count:,} {what}" for what, count in reasons.items() if count)
+        left_out = ", ".join(counted(count, what) for what, count in reasons.items() if count)
         lines = [
             f"{len(rows):,} rows read, {len(kept):,} kept ({len(kept) / len(rows):.0%}), of "
             f"{users:,} users and {items:,} items; left out: {left_out or 'nothing'}"
         ]
         if rows.unused:
-            lines.append(f"not used: {', '.join(rows.unused)}; the split is by user, not by time")
+            unused = ", ".join(name or "a column without a name" for name in rows.unused)
+            lines.append(f"not used: {unused}; the split is by user, not by time")
         return lines
 
     def likeness(self, hashes: Mapping[str, str]) -> list[str]:
@@ -159,3 +160,10 @@ class Dataset(ABC, Generic[C]):
             if other
             else "identical to the authors' split"
         ]
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with ``what``, whose first word is a plural, as "1 row kept"."""
+    first, _, rest = what.partition(" ")
+    first = first if number != 1 else first.removesuffix("s")
+    return f"{number:,} {first} {rest}".rstrip()

@@ -42,7 +42,7 @@ def choose(path: Path, name: str, asked: Asked, names: Sequence[str]) -> dict[st
         del alike["rating"]
     wrong = [role for role, places in alike.items() if len(places) != 1]
     if wrong:
-        found = [f"{len(alike[role])} are {_what(role, asked[role])}" for role in wrong]
+        found = [f"{len(alike[role]) or 'none'} are {_what(role, asked[role])}" for role in wrong]
         told = " ".join(f"{name}.{role}_column=NAME" for role in wrong)
         raise DataError(
             f"{path} has the columns {', '.join(names)}, of which {' and '.join(found)}, "

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.cli import main
-from benchmark.plan.plan import Deal
+from benchmark.plan.deal import Deal
 from benchmark.records import merge, store
 from benchmark.records.record import Record
 from datasets.errors import DataError

@@ -122,11 +122,11 @@ def test_columns_are_found_by_name_or_told(tmp_path):
         (
             "who,item\n1,2\n",
             [],
-            r"who, item, of which 0 are usual names for the user, .*; "
+            r"who, item, of which none are usual names for the user, .*; "
             r"name it with --set file:mine.user_column=NAME",
         ),
         ("user,uid,item\n1,1,2\n", [], "of which 2 are usual names for the user"),
-        ("user,item\n1,2\n", ["rating_column=stars"], "of which 0 are called stars"),
+        ("user,item\n1,2\n", ["rating_column=stars"], "of which none are called stars"),
         ("user,item\n1,2\n", ["item_column=user"], "must be different columns"),
         ("1,2\n", ["header=false"], "has the columns 1, 2, of"),
         ("", [], "is empty"),

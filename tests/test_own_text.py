@@ -13,6 +13,7 @@ from benchmark.cli import main
 from benchmark.errors import UsageError
 from benchmark.plan import choose
 from datasets import archive
+from datasets.base import counted
 from datasets.errors import DataError
 from tests.raw_files import rows, write_table
 
@@ -119,7 +120,7 @@ def test_zstandard_is_read_and_a_cut_or_too_large_file_refused(tmp_path, monkeyp
         (
             "who,what\na,b\n",
             [],
-            "0 are usual names for the user and 0 are usual names for the item, .* --set "
+            "none are usual names for the user and none are usual names for the item, .* --set "
             "file:mine.user_column=NAME file:mine.item_column=NAME$",
         ),
         ("user;item\n1;2\n", [], r"has one column only, 'user;item': is it separated by ';'\? .*"),
@@ -190,6 +191,19 @@ def test_files_joined_to_one_are_refused_where_the_second_begins(name, content, 
         read(written(tmp_path, content, name))
 
 
+@pytest.mark.parametrize(
+    ("number", "what", "told"),
+    [
+        (1, "users with fewer", "1 user with fewer"),
+        (2, "users with fewer", "2 users with fewer"),
+        (1, "repeats", "1 repeat"),
+        (1234, "rows rated below", "1,234 rows rated below"),
+    ],
+)
+def test_one_is_no_plural(number, what, told):
+    assert counted(number, what) == told
+
+
 def test_a_user_may_have_the_name_of_the_column(tmp_path):
     assert read(written(tmp_path, "user,item\nuser,b\na,item\n")) == [("user", "b"), ("a", "item")]
 
@@ -218,7 +232,7 @@ def test_what_the_filters_did_is_said_when_the_file_is_read(tmp_path, capsys):
     assert run(tmp_path / "mine.csv", tmp_path, "min_items_per_user=11", "min_rating=none") == 0
     one = found.drop_duplicates(["user", "item"])
     few = int((one.groupby("user").size() < 11).sum())
-    fewer = f"{few} users with fewer than min_items_per_user = 11 items"
+    fewer = counted(few, "users with fewer than min_items_per_user = 11 items")
     assert (fewer in capsys.readouterr().out) == (few > 0)
 
 

@@ -12,9 +12,10 @@ from benchmark import plugins
 from benchmark.evaluation import truth
 from benchmark.labels import flat
 from benchmark.plan import plan as plans
+from benchmark.plan.deal import Deal
 from benchmark.plan.forecast import Forecast, of_model
 from benchmark.plan.options import searches
-from benchmark.plan.plan import ChosenData, ChosenModel, Deal, Plan
+from benchmark.plan.plan import ChosenData, ChosenModel, Plan
 from benchmark.plan.search import Budget
 from benchmark.records import store
 from benchmark.records.record import Record

@@ -4,7 +4,7 @@ of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
@@ -25,7 +25,6 @@ from models.registry import Entry as ModelEntry
 
 E = TypeVar("E", ModelEntry, DataEntry)
 C = TypeVar("C", bound=BaseModel)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -115,26 +114,6 @@ class Process:
     checkpoint_seconds: float = 60.0
     keep_weights: bool = False
     plugins: tuple[Path, ...] = ()
-
-
-@dataclass
-class Deal:
-    """Deals a plan's trials to shards in turn, so that each has some of every model.
-
-    Which trial comes to which shard depends on the order of the plan alone, and that is the same on
-    every machine.
-    """
-
-    shard: tuple[int, int] | None
-    """The shard whose trials are kept, from 1, and how many there are; with None all are kept."""
-    dealt: int = 0
-
-    def keep(self, trials: Sequence[T]) -> list[T]:
-        """Return those of the next ``trials`` of the plan that come to the shard."""
-        number, count = self.shard or (1, 1)
-        start = (number - 1 - self.dealt) % count
-        self.dealt += len(trials)
-        return list(trials[start::count])
 
 
 def jobs(plan: Plan, process: Process) -> list[Job]:
