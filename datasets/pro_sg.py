@@ -148,6 +148,11 @@ def _ends(uid: dict[str, np.ndarray], held_out: int | None) -> list[int]:
     train, validation, test = map(uids, USERS)
     first = len(train)
     fewest = max(validation[-1] - first + 1, -(-(test[-1] - first + 1) // 2))
+    # each user would need memory, and one wrong uid can stand for billions of users
+    if fewest > (rows := sum(map(len, uid.values()))):
+        raise ValueError(
+            f"the uids run to {max(validation[-1], test[-1])}, but the files have {rows} rows only"
+        )
     count = held_out or int(fewest)
     if (
         (train[0], train[-1]) != (0, first - 1)

@@ -210,12 +210,12 @@ def test_a_parquet_file_with_a_changed_byte_is_read_or_refused_in_a_sentence(
 ):
     """Polars' own reader prints Rust's backtraces for some of them, and aborts at others."""
     path = tmp_path / "mine.parquet"
-    found = words(rows()[:50])
+    found = rows()[:20].assign(user=[f"Ann {n}" for n in range(20)])
     found.to_parquet(path, compression=compression)
     whole, data = path.read_bytes(), choose.data_set(f"file:{path}", [])
     told = []
-    for at in range(0, len(whole), 5):
-        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x80]) + whole[at + 1 :])
+    for at in [*range(0, len(whole) // 3), *range(len(whole) // 3, len(whole), 9)]:
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x40]) + whole[at + 1 :])
         try:
             ratings = data.entry.dataset(data.config).read((path,))
             assert len(ratings.user) == len(ratings.item)
@@ -339,6 +339,7 @@ def test_held_out_users_without_rows_are_counted_as_few_as_the_uids_allow(tmp_pa
         ("train.csv", "uid,sid\n0,1\n0,-4294967296\n", "train.csv, line 3: the sid '-4294967296'"),
         ("train.csv", "uid,sid\n0,1\n0,-1\n", "line 3: the sid '-1' is not from 0 to 2147483647"),
         ("train.csv", f"uid,sid\n0,{'9' * 5000}\n", "train.csv, line 2: the sid '9999"),
+        ("test_te.csv", "uid,sid\n2000000,0\n", "the uids run to 2000000, but the files have"),
         ("test_te.csv", f"uid,sid\n{2**63 - 1},0\n", "the uid '9223372036854775807' is not from"),
         ("test_tr.csv", f"uid,sid\n{-(2**63)},0\n", "the uid '-9223372036854775808' is not from"),
         ("unique_sid.txt", "1\n1\n", "an item twice"),
