@@ -10,6 +10,7 @@ import logging
 import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,13 +59,7 @@ class Ray:
         """``address``: of the cluster; None for one that runs on this machine; ``resources``: what
         a trial is to get. Raises UsageError without the package ray, or without a cluster.
         """
-        try:
-            import ray
-        except ModuleNotFoundError as error:
-            raise UsageError(
-                "--executor ray needs the package ray; install it by "
-                "`pip install -r requirements-ray.txt`"
-            ) from error
+        self.ray = library()
         self.resources, self.timeout = resources, timeout
         excluded = [f"/{path.name}" for path in ROOT.iterdir() if path.name not in CODE]
         carried = {
@@ -73,7 +68,7 @@ class Ray:
             "env_vars": environment.carried(),
         }
         try:
-            ray.init(
+            self.ray.init(
                 address=address or "auto",
                 runtime_env=carried,
                 log_to_driver=False,
@@ -90,30 +85,26 @@ class Ray:
 
         If this ends early, so do the trials. Raises DataError if a trial cannot be run at all.
         """
-        import ray
-
-        splits = {job.split: ray.put(files_in(job.split)) for job in jobs}
+        splits = {job.split: self.ray.put(files_in(job.split)) for job in jobs}
         display = Display(len(jobs))
-        say(f"{counted(len(jobs), 'trial')} sent to {counted(len(ray.nodes()), 'node')}")
+        say(f"{counted(len(jobs), 'trial')} sent to {counted(len(self.ray.nodes()), 'node')}")
         with display.bar:
             under_way = {self.send(job, splits[job.split]): job for job in jobs}
             try:
                 while under_way:
-                    (done, *_), _ = ray.wait(list(under_way))
+                    (done, *_), _ = self.ray.wait(list(under_way))
                     job = under_way.pop(done)
-                    record = stored(job, answer(done))
+                    record = stored(job, self.answer(done))
                     display.finished(job, outcome.line(record))
                     yield job, record
                     display.show([], [labels.trial_label(job) for job in under_way.values()])
             finally:
                 for reference in under_way:
-                    ray.cancel(reference, force=True)
-                ray.shutdown()
+                    self.ray.cancel(reference, force=True)
+                self.ray.shutdown()
 
     def send(self, job: Job, split: Any) -> Any:
         """Send a trial to the cluster; returns Ray's reference to what will come back."""
-        import ray
-
         needed = self.resources(job)
         options = {
             "num_cpus": job.threads,
@@ -124,18 +115,28 @@ class Ray:
         }
         plugins = tuple((path.name, path.read_bytes()) for path in job.plugins)
         sent = Sent(job.model_dump_json(), plugins, self.timeout)
-        return ray.remote(**options)(on_node).remote(sent, split)
+        return self.ray.remote(**options)(on_node).remote(sent, split)
+
+    def answer(self, reference: Any) -> Files:
+        """Return what came back; raises DataError if the trial could not be run at all."""
+        try:
+            return self.ray.get(reference)
+        except self.ray.exceptions.RayTaskError as error:
+            raise DataError(f"a node could not run a trial: {error.cause}") from error
 
 
-def answer(reference: Any) -> Files:
-    """Return what came back; raises DataError if the trial could not be run at all."""
-    import ray
-    from ray.exceptions import RayTaskError
+def library() -> Any:
+    """Return the package ray, which not every environment of this project has.
 
+    Raises UsageError without it.
+    """
     try:
-        return ray.get(reference)
-    except RayTaskError as error:
-        raise DataError(f"a node could not run a trial: {error.cause}") from error
+        return import_module("ray")
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "--executor ray needs the package ray; install it by "
+            "`pip install -r requirements-ray.txt`"
+        ) from error
 
 
 def on_node(sent: Sent, split: Files) -> dict[str, bytes]:
