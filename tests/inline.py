@@ -12,6 +12,7 @@ from benchmark import conduct
 from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.run import checkpoint, outcome, trial
+from benchmark.run.child import write_spec
 from benchmark.run.display import Display
 from benchmark.spec import Job
 from datasets import atomic
@@ -34,12 +35,10 @@ class Inline:
 
     def settle(self, job: Job) -> Record:
         """Do what the process of a trial does, from its spec to its record."""
-        spec = job.out / store.SPECS / f"{job.spec.id}.json"
         with atomic.lock(job.out, job.spec.id, wait=False):
             if self.fresh:
                 checkpoint.path_of(job).unlink(missing_ok=True)
-            atomic.write(spec, (job.model_dump_json(indent=1) + "\n").encode())
-            result = trial.run(trial.load(spec), lambda *_: None)
+            result = trial.run(trial.load(write_spec(job)), lambda *_: None)
             trial.write(job, result)
         return store.read(store.path_of(job.out, job.spec.id))
 

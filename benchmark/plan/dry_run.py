@@ -74,7 +74,7 @@ def show_search(plan: Plan, budget: Budget, arguments: argparse.Namespace) -> in
                 seeds = 1 if model.entry.deterministic else len(plan.seeds)
                 of_search = (budget.trials if searches(model.config) else 1) * seeds
                 trials = len(deal.keep(range(of_search)))
-                found = searched(of_model(stored, lineup, model))
+                found = searched(of_model(stored, lineup.dataset, model.entry.name))
                 ran = found.get((lineup.data_label, model.entry.name))
                 done = sum(len(attempt.records) for attempt in ran.attempts) if ran else 0
                 said = forecast.of(lineup, model, trials, max(0, trials - done))

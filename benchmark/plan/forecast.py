@@ -39,7 +39,7 @@ class Forecast:
         self.trials += left
         if not left:
             return said
-        ran = of_model(self.stored, lineup, model)
+        ran = of_model(self.stored, lineup.dataset, model.entry.name)
         if not ran:
             self.unknown += left
             return f"{said}; how long they take is known after the first"
@@ -57,9 +57,9 @@ class Forecast:
         return f"{said}, in about {self.seconds / 3600:.1f} h{rest}"
 
 
-def of_model(stored: Sequence[Record], lineup: Lineup, model: ChosenModel) -> list[Record]:
+def of_model(stored: Sequence[Record], dataset: str, model: str) -> list[Record]:
     """Return the ``stored`` records of a model on a data set, with any options and split seed."""
-    ran = lineup.dataset, model.entry.name
+    ran = dataset, model
     return [record for record in stored if (record.spec.dataset, record.spec.model) == ran]
 
 
@@ -84,6 +84,5 @@ def trial_seconds(job: Job, stored: Sequence[Record]) -> float | None:
     """Return the median of what ``stored`` trials of its model on its data set took; None if there
     are none.
     """
-    ran = job.spec.dataset, job.spec.model
-    took = [r.cost.spent_seconds for r in stored if (r.spec.dataset, r.spec.model) == ran]
-    return median(took) if took else None
+    ran = of_model(stored, job.spec.dataset, job.spec.model)
+    return median(record.cost.spent_seconds for record in ran) if ran else None
