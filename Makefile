@@ -23,7 +23,7 @@ lint: .venv/.dev
 mutants: .venv/.dev  # its last log is docs/mutants.log
 	bash -o pipefail -c '$(BIN)/python -m tests.mutants 2>&1 | tee docs/mutants.log'
 
-perf: .venv/.dev  # its last output is docs/performance.md; a quiet machine, about ten minutes
+perf: .venv/.dev  # its last output is docs/performance.md; a quiet machine, ten to twenty minutes
 	mkdir -p .cache
 	$(BIN)/python -m pytest -q tests/perf --benchmark-json=.cache/perf.json --benchmark-quiet
 	$(BIN)/python -m tests.perf.page .cache/perf.json
