@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 import torch
 
+from benchmark import plugins
 from benchmark.cli import main
 from benchmark.evaluation.metrics import Metric, headline
 from benchmark.evaluation.ranking import evaluate
+from benchmark.paths import ROOT
 from benchmark.records import store
 from benchmark.records.verify import verify
 from benchmark.report import paper
 from datasets import cache, pro_sg
 from datasets.errors import DataError
 from datasets.ncf import NCFML1M, NCFConfig
+from datasets.registry import DATASETS
 from datasets.split import Interactions, Split
 from tests.conftest import small_file
 from tests.raw_files import WRITERS, rows
@@ -93,6 +96,25 @@ def test_another_seed_draws_other_validation_rows_and_leaves_the_test_rows(tmp_p
     other, _ = dataset.split(dataset.find(tmp_path))
     assert first.validation.target.item.tolist() != other.validation.target.item.tolist()
     assert first.test.target.item.tolist() == other.test.target.item.tolist()
+
+
+def test_the_example_leaves_the_validation_rows_in_training_and_the_test_as_it_is(
+    registries, tmp_path
+):
+    usual = small(tmp_path)
+    plugins.load([ROOT / "examples" / "all_rows.py"])
+    entry = DATASETS["ncf-ml1m-all-rows"]
+    dataset = entry.dataset(entry.config)
+    made, _ = dataset.split(dataset.find(tmp_path))
+    made.check()
+    assert made.weak
+    assert len(made.train) == len(usual.train) + len(usual.validation.target)
+    assert made.train.matrix.multiply(made.validation.target.matrix).nnz == len(made.train.user_ids)
+    assert made.train.matrix.multiply(made.test.target.matrix).nnz == 0
+    for name, part in usual.parts.items():
+        if name != "train":
+            np.testing.assert_array_equal(part.item, made.parts[name].item)
+            np.testing.assert_array_equal(part.user, made.parts[name].user)
 
 
 @pytest.mark.parametrize(
