@@ -167,7 +167,16 @@ def matrix_product() -> str:
 
 
 def process_peak_bytes() -> int:
-    """Return the largest resident size, in bytes, that this process has had."""
+    """Return the largest resident size, in bytes, that this process has had.
+
+    Linux counts the peak of the process that started this one in ``ru_maxrss``, but not in VmHWM.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        status = ""
+    if own := re.search(r"^VmHWM:\s*(\d+) kB$", status, flags=re.MULTILINE):
+        return int(own[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

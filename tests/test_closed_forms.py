@@ -170,9 +170,10 @@ def test_popularity_counts_training_users(x):
 
 
 MEMORY = """
-import resource, sys
+import sys
 import numpy as np
 from scipy.sparse import random_array, csr_matrix
+from benchmark.environment import process_peak_bytes
 from models import gram
 from models.base import Compute
 from models.linear import Linear, LinearConfig
@@ -180,15 +181,14 @@ items, gram.LARGEST = 8_000, int(sys.argv[1])
 x = csr_matrix(random_array((20_000, items), density=0.002, format="csr", dtype=np.float32, rng=0))
 x.data[:] = 1
 model = Linear(LinearConfig(), x.shape, Compute())
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = process_peak_bytes()
 model.train_epoch(x)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+print(process_peak_bytes() - before)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("largest", [8_000, 4_000])
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux only")
 def test_a_linear_model_needs_the_memory_that_it_says(largest, monkeypatch):
     """So 41,140 items, 6.8 GB a matrix, fit in 16 GB."""
     command = [sys.executable, "-c", MEMORY, str(largest)]

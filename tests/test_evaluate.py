@@ -267,7 +267,8 @@ def test_scores_of_another_form_are_refused(wrong, random):
 
 
 MEMORY = """
-import resource, numpy as np, torch
+import numpy as np, torch
+from benchmark.environment import process_peak_bytes
 from benchmark.evaluation.ranking import evaluate
 from datasets.split import Fold, Interactions
 users, items = 10_000, 41_000
@@ -283,14 +284,13 @@ def score(history, users):
     constant = torch.zeros(items).expand(history.shape[0], -1)
     return torch.rand(history.shape) if KIND == "random" else constant
 torch.rand(10, 10).topk(3)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = process_peak_bytes()
 evaluate(score, fold)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+print(process_peak_bytes() - before)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux only")
 @pytest.mark.parametrize("kind", ["random", "constant"])
 def test_memory_at_the_size_of_msd(kind):
     run = subprocess.run(

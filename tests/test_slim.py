@@ -157,23 +157,22 @@ def test_tuning_slim_searches_both_of_its_options_by_their_logarithms():
 
 
 MEMORY = """
-import resource
 import numpy as np
 from scipy.sparse import csr_matrix, random_array
+from benchmark.environment import process_peak_bytes
 from models.base import Compute
 from models.slim import SLIM, SLIMConfig
 x = csr_matrix(random_array((20_000, 5_000), density=0.002, format="csr", dtype=np.float32, rng=0))
 x.data[:] = 1
 SLIM(SLIMConfig(), (20_000, 50), Compute()).train_epoch(x[:, :50])
 model = SLIM(SLIMConfig(l1=1.5), x.shape, Compute())
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = process_peak_bytes()
 model.train_epoch(x)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+print(process_peak_bytes() - before)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux only")
 def test_slim_needs_the_memory_that_it_says():
     command = [sys.executable, "-c", MEMORY]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -6,6 +6,7 @@ import json
 import math
 import random as python_random
 import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 
 from benchmark import environment
 from benchmark.evaluation.metrics import SELECTION
+from benchmark.paths import ROOT
 from benchmark.plan import choose, plan
 from benchmark.plan.options import configured
 from benchmark.records import store
@@ -506,7 +508,21 @@ def test_facts_are_there_and_are_json():
     assert told.threads == torch.get_num_threads()
     assert told.matrix_product.startswith("torch 2")
     assert told.precision_rule == environment.auto_precision()[1]
-    assert environment.process_peak_bytes() > 2**25
+
+
+PEAK = "from benchmark.environment import process_peak_bytes; print(process_peak_bytes())"
+LARGE = f"""
+import subprocess, sys
+block = bytearray(2**30)
+block[::4096] = bytes(len(block[::4096]))
+subprocess.run([sys.executable, "-c", {PEAK!r}], check=True)
+"""
+
+
+def test_the_peak_of_a_process_is_not_that_of_the_one_that_started_it():
+    run = subprocess.run([sys.executable, "-c", LARGE], cwd=ROOT, stdout=subprocess.PIPE)
+    assert run.returncode == 0
+    assert 2**25 < int(run.stdout) < 2**29
 
 
 def test_the_id_holds_everything_that_numbers_depend_on(toy):
