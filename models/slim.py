@@ -133,6 +133,8 @@ class Columns:
             for row in np.flatnonzero(wrong):
                 self.improve(left[row], violation[row])
             left = left[wrong]
+            # otherwise it would be there beside the next one
+            del violation
         raise ArithmeticError(f"SLIM is not solved after {ROUNDS} rounds; use a larger l2")
 
     @property

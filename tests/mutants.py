@@ -27,13 +27,13 @@ COPIED = (
 )
 
 
-def pytest(root: Path, *tests: str) -> int:
-    """The exit code of pytest in ``root``: 0 all passed, 1 some failed, more: they could not be
-    run.
+def pytest(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest in ``root``; its exit code is 0 if all passed, 1 if some failed, and more if they
+    could not be run.
     """
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
-    return subprocess.run(command, cwd=root, env=environment, capture_output=True).returncode
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *words]
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
 
 
 def copy(folder: str) -> Path:
@@ -59,7 +59,7 @@ def verdict(mutant: dict[str, str]) -> str | None:
         if (count := text.count(mutant["find"])) != 1:
             return f"its text is in {mutant['file']} {count} times, not once"
         path.write_text(text.replace(mutant["find"], mutant["replace"]))
-        code = pytest(Path(folder), mutant["test"])
+        code = pytest(Path(folder), mutant["test"]).returncode
     return (
         None
         if code == 1
@@ -71,9 +71,12 @@ def main() -> int:
     """Print a line for each fault; 1 if any was not caught."""
     mutants = tomllib.loads((ROOT / "tests" / "mutants.toml").read_text())["mutant"]
     with tempfile.TemporaryDirectory() as folder:
-        if code := pytest(copy(folder), *sorted({m["test"] for m in mutants})):
-            print(f"the tests end with pytest's code {code} before any fault is planted")
-            return 1
+        side_by_side = ("-n", str(os.cpu_count()), "--dist", "loadfile")
+        unharmed = pytest(copy(folder), *side_by_side, *sorted({m["test"] for m in mutants}))
+    if unharmed.returncode:
+        print(unharmed.stdout[-2000:])
+        print(f"pytest's code is {unharmed.returncode} before any fault is planted")
+        return 1
     missed = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for mutant, why in zip(mutants, pool.map(verdict, mutants), strict=True):
