@@ -13,7 +13,7 @@ test: .venv/.dev
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-all: .venv/.dev  # its last log is docs/test-all.log
-	bash -o pipefail -c '$(BIN)/python -m pytest --color=no 2>&1 | grep -v ^rootdir: | tee docs/test-all.log'
+	bash -o pipefail -c '$(BIN)/python -m pytest --color=no -n 2 --dist loadfile 2>&1 | grep -v ^rootdir: | tee docs/test-all.log'
 
 lint: .venv/.dev
 	$(BIN)/ruff format --check .
