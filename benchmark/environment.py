@@ -171,12 +171,8 @@ def process_peak_bytes() -> int:
 
     Linux counts the peak of the process that started this one in ``ru_maxrss``, but not in VmHWM.
     """
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:
-        status = ""
-    if own := re.search(r"^VmHWM:\s*(\d+) kB$", status, flags=re.MULTILINE):
-        return int(own[1]) * 1024
+    if (kilobytes := _kernels_number("/proc/self/status", r"VmHWM:\s*(\d+) kB")) is not None:
+        return kilobytes * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
@@ -186,11 +182,19 @@ def oom_kills() -> int:
 
     It is 0 where the kernel does not say.
     """
+    return _kernels_number("/proc/vmstat", r"oom_kill (\d+)") or 0
+
+
+def _kernels_number(file: str, line: str) -> int | None:
+    """Return the number in the ``line`` of a file of the kernel's, a pattern with one group.
+
+    It is None where there is no such file or line.
+    """
     try:
-        found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), flags=re.MULTILINE)
+        found = re.search(rf"^{line}$", Path(file).read_text(), flags=re.MULTILINE)
     except OSError:
-        return 0
-    return int(found[1]) if found else 0
+        return None
+    return int(found[1]) if found else None
 
 
 class OtherWork:
