@@ -15,6 +15,7 @@ from benchmark.plan import choose
 from datasets import archive
 from datasets.base import counted
 from datasets.errors import DataError
+from tests.inline import inline
 from tests.raw_files import rows, write_table
 
 
@@ -211,7 +212,8 @@ def test_a_user_may_have_the_name_of_the_column(tmp_path):
 def run(path: Path, tmp_path: Path, *settings: str) -> int:
     words = ["--set", f"file:{path.stem}.held_out=4", *settings]
     out = ["--models", "popularity", "--out", str(tmp_path / "out")]
-    return main(["--datasets", f"file:{path}", *words, *out])
+    with inline():
+        return main(["--datasets", f"file:{path}", *words, *out])
 
 
 def test_what_the_filters_did_is_said_when_the_file_is_read(tmp_path, capsys):

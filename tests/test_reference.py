@@ -111,6 +111,7 @@ def test_they_are_of_a_clean_commit(folder):
         assert record.id == record.spec.id
 
 
+@pytest.mark.slow
 def test_no_verdict_depends_on_the_seed_of_a_random_number(monkeypatch):
     generator, said = np.random.default_rng, set()
     for seed in range(20):

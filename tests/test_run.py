@@ -28,7 +28,7 @@ LONG = [
     "--seeds",
     "0",
     "--set",
-    "epochs=20",
+    "epochs=60",
     "batch=20",
     "latent=8",
     "hidden=16",

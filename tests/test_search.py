@@ -19,6 +19,7 @@ from benchmark.records import store
 from benchmark.records.verify import Verdict, verify
 from models.registry import MODELS
 from tests.conftest import small_file
+from tests.inline import inline
 
 
 def chosen(*names: str, settings=()):
@@ -147,7 +148,8 @@ def test_a_search_scores_no_test_user_stops_early_and_is_not_run_twice(tmp_path,
     words = ["tune", "--models", "ease", "mult-dae", "--trials", "2", "--patience", "1"]
     words += ["--datasets", small_file(tmp_path), "--set", "mult-dae.epochs=12", "batch=20"]
     words += ["--jobs", "2", "--out", str(tmp_path / "out")]
-    assert main(words) == 0
+    with inline():
+        assert main(words) == 0
     found = store.read_all(tmp_path / "out")
     assert sorted(record.spec.model for record in found) == ["ease"] * 2 + ["mult-dae"] * 2
     for record in found:
