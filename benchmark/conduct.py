@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -16,14 +16,15 @@ from benchmark.errors import UsageError
 from benchmark.plan import forecast
 from benchmark.plan import plan as plans
 from benchmark.plan.deal import Deal
+from benchmark.plan.dry_run import Measure
 from benchmark.plan.plan import ChosenData, Plan, Process
 from benchmark.plan.study import Study
 from benchmark.records import store
 from benchmark.records.record import Record
-from benchmark.run import local
+from benchmark.run import calibrate, local
 from benchmark.run.executor import Executor, Resources
 from benchmark.run.local import Local
-from benchmark.spec import PROTOCOL, Job
+from benchmark.spec import PROTOCOL, Job, TrialSpec
 from benchmark.text import say
 from datasets import cache
 from datasets.cache import Prepared
@@ -90,15 +91,7 @@ def train(plan: Plan, arguments: argparse.Namespace, written: list[Path]) -> lis
     """The records of all trials of a plan, after those that have none were run; adds new files to
     ``written``.
     """
-    process = Process(
-        arguments.out,
-        arguments.threads,
-        arguments.jobs,
-        arguments.checkpoint_seconds,
-        arguments.keep_weights,
-        tuple(path.resolve() for path in arguments.plugin),
-    )
-    whole = plans.jobs(prepared(plan, arguments.data_dir, written), process)
+    whole = jobs_of(plan, arguments, written)
     jobs = Deal(arguments.shard).keep(whole)
     todo = local.unsettled(jobs, arguments.force, arguments.retry)
     shared = f" (of {len(whole)} that the shards share)" if arguments.shard else ""
@@ -110,6 +103,39 @@ def train(plan: Plan, arguments: argparse.Namespace, written: list[Path]) -> lis
     if arguments.detach and todo:
         raise Detached
     return [store.read(store.path_of(job.out, job.spec.id)) for job in jobs]
+
+
+def jobs_of(plan: Plan, arguments: argparse.Namespace, written: list[Path]) -> list[Job]:
+    """Return all trials of a plan, after its splits are made, each with the memory that it needs:
+    what is asked for, else by the forecast.
+    """
+    process = Process(
+        arguments.out,
+        arguments.threads,
+        arguments.jobs,
+        arguments.checkpoint_seconds,
+        arguments.keep_weights,
+        tuple(path.resolve() for path in arguments.plugin),
+    )
+    asked = arguments.gigabytes and 1e9 * arguments.gigabytes
+    return [
+        job.model_copy(update={"needed_bytes": asked or forecast.trial_bytes(job.spec, job.data)})
+        for job in plans.jobs(prepared(plan, arguments.data_dir, written), process)
+    ]
+
+
+def calibrated(jobs: Iterable[Job]) -> Measure:
+    """Return what measures about how long each of some trials takes, once for all its seeds."""
+    by_id = {job.spec.id: job for job in jobs}
+    found: dict[str, float | None] = {}
+
+    def measure(spec: TrialSpec) -> float | None:
+        key = spec.model_copy(update={"seed": None}).id
+        if key not in found:
+            found[key] = calibrate.seconds(by_id[spec.id])
+        return found[key]
+
+    return measure
 
 
 def executor_of(arguments: argparse.Namespace) -> Executor:
@@ -139,7 +165,8 @@ def resources_by(
     """Return what says how much a trial is given: what is asked for, else by the forecast."""
 
     def resources(job: Job) -> Resources:
-        seconds, size = forecast.trial_seconds(job, stored), forecast.trial_bytes(job)
+        seconds = forecast.trial_seconds(job.spec, job.data, stored)
+        size = forecast.trial_bytes(job.spec, job.data)
         time = UNKNOWN_MINUTES if seconds is None else MARGIN * seconds / 60
         memory = UNKNOWN_GIGABYTES if size is None else MARGIN * size / 1e9
         return Resources(

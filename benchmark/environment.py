@@ -26,6 +26,12 @@ and after it the word dirty if tracked files differed."""
 FAST_BF16_FAMILY = 25
 """AMD's CPU family from which on bf16 products were seen to be faster than fp32 ones
 (docs/performance.md)."""
+LIMITS = {
+    "": Path("sys/fs/cgroup/memory.max"),
+    "memory": Path("sys/fs/cgroup/memory/memory.limit_in_bytes"),
+}
+"""The file that holds a control group's limit of memory, below whose folder are those of the groups
+within, by the group's controllers: none in version 2."""
 BESIDE_OTHERS = 0.10
 """The share of all cores that other processes may use before a timing is worthless."""
 
@@ -185,7 +191,24 @@ def oom_kills() -> int:
     return _kernels_number("/proc/vmstat", r"oom_kill (\d+)") or 0
 
 
-def _kernels_number(file: str, line: str) -> int | None:
+def memory_limit(system: Path = Path("/")) -> int:
+    """Return the bytes of memory that this process may have: the machine's, or what the control
+    groups that it is in are given, if that is less.
+
+    ``system`` is the root of the file system, in which the kernel tells of the groups.
+    """
+    limits = [psutil.virtual_memory().total]
+    groups = system / "proc/self/cgroup"
+    for line in groups.read_text().splitlines() if groups.exists() else ():
+        _, controllers, path = line.split(":", 2)
+        if (limit := LIMITS.get(controllers)) is not None:
+            top, own = system / limit.parent, Path(path.lstrip("/"))
+            files = (top / group / limit.name for group in (own, *own.parents))
+            limits += [found for file in files if (found := _kernels_number(file, r"(\d+)"))]
+    return min(limits)
+
+
+def _kernels_number(file: str | Path, line: str) -> int | None:
     """Return the number in the ``line`` of a file of the kernel's, a pattern with one group.
 
     It is None where there is no such file or line.

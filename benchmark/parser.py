@@ -73,6 +73,12 @@ def add_run(to: argparse.ArgumentParser) -> None:
     add_process(to)
     add_cluster(to)
     add_which(to)
+    to.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="with --dry-run, make the splits and train ten batches of each model that trains in "
+        "batches, to say how long its trials take",
+    )
 
 
 def add_tune(top: Parser) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from datasets.task import Name
 from models.base import Device, Precision
@@ -142,6 +142,8 @@ class Job(Strict):
     """Whether the weights of the best epoch are stored beside the record."""
     plugins: tuple[Path, ...] = ()
     """The files that register models or likelihoods, to be run before the trial."""
+    needed_bytes: PositiveFloat | None = None
+    """The memory that the trial needs, as is forecast or said; None if that is not known."""
 
 
 def code_hash(*paths: Path) -> str:

@@ -10,7 +10,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmark import listing, plugins
-from benchmark.conduct import Detached, check_out, conduct, prepare, prepared, train
+from benchmark.conduct import (
+    Detached,
+    calibrated,
+    check_out,
+    conduct,
+    jobs_of,
+    prepare,
+    prepared,
+    train,
+)
 from benchmark.errors import UsageError
 from benchmark.evaluation.metrics import Metric
 from benchmark.paths import ROOT
@@ -31,8 +40,15 @@ def run(arguments: argparse.Namespace) -> int:
     check_shared(arguments, waiting={"--beta-heuristic": arguments.beta_heuristic})
     written: list[Path] = []
     study = study_of(arguments, partial(prepared, data_dir=arguments.data_dir, written=written))
+    if arguments.calibrate and not arguments.dry_run:
+        raise UsageError(
+            "--calibrate measures what --dry-run tells, and goes with it only; add --dry-run, or "
+            "leave it out"
+        )
     if arguments.dry_run:
-        return dry_run.show(next(study), arguments)
+        plan = next(study)
+        measure = calibrated(jobs_of(plan, arguments, written)) if arguments.calibrate else None
+        return dry_run.show(plan, arguments, measure)
     return carry_out(study, arguments, written)
 
 

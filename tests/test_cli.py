@@ -184,7 +184,7 @@ def test_dry_run_says_what_is_done(tmp_path, capsys):
     text = capsys.readouterr().out
     assert "  popularity: 1 trial, 0 of them to run\n    cpu, fp32: done\n" in text
     ease = "  ease: 1 trial, 1 of them to run; how long they take is known after the first\n"
-    assert f"{ease}    cpu, fp32: to run\n" in text
+    assert f"{ease}    cpu, fp32: to run, about 0.3 GB\n" in text
     assert text.endswith("1 trial to run; how long they take is known after the first\n")
     run_tiny(tmp_path, *data, "--models", "popularity", "--force", "--dry-run")
     assert "cpu, fp32: to run" in capsys.readouterr().out

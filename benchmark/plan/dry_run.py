@@ -6,28 +6,35 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from statistics import median
 
 from benchmark import plugins
+from benchmark.environment import memory_limit
 from benchmark.evaluation import truth
 from benchmark.labels import flat
 from benchmark.plan import plan as plans
 from benchmark.plan.deal import Deal
-from benchmark.plan.forecast import Forecast, of_model
+from benchmark.plan.forecast import Forecast, of_model, trial_bytes, trial_seconds
 from benchmark.plan.options import searches
 from benchmark.plan.plan import ChosenData, ChosenModel, Plan
 from benchmark.plan.search import Budget
 from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.records.searched import searched
-from benchmark.spec import PROTOCOL, TrialSpec
+from benchmark.spec import PROTOCOL, Data, TrialSpec
 from benchmark.text import say
 from datasets import cache
 
+Measure = Callable[[TrialSpec], float | None]
+"""Measures about how many seconds a trial takes; None where that cannot be done."""
 
-def show(plan: Plan, arguments: argparse.Namespace) -> int:
-    """Print each trial, whether it has a record, and where its settings come from; nothing is made
-    or run.
+
+def show(plan: Plan, arguments: argparse.Namespace, measure: Measure | None = None) -> int:
+    """Print each trial, whether it has a record, what it will take, and where its settings come
+    from; nothing is made or run.
+
+    Times are forecast from stored trials, or by ``measure`` where that is given and gives one.
     """
     stored = store.read_all(arguments.out)
     forecast, deal = Forecast(stored, arguments.jobs), Deal(arguments.shard)
@@ -43,16 +50,23 @@ def show(plan: Plan, arguments: argparse.Namespace) -> int:
         split = made.split_hash if made else ""
         options = data.config.model_dump(mode="json")
         of_data = [record for record in stored if record.data.options == options]
+        described = plans.describe(data, made) if made else None
         for model in lineup.models:
             specs = deal.keep(plans.specs_of(model, plan, lineup.dataset, split))
             if not specs:
                 continue
             stages = [stage_of(spec, of_data, arguments) for spec in specs]
-            said = forecast.of(lineup, model, len(specs), stages.count(TO_RUN))
-            say(f"  {lineup.label(model)}: {said}")
+            seconds = [
+                (measure and measure(spec)) or trial_seconds(spec, described, forecast.stored)
+                for spec, stage in zip(specs, stages, strict=True)
+                if stage == TO_RUN
+            ]
+            say(f"  {lineup.label(model)}: {forecast.of(len(specs), seconds)}")
+            coming = iter(seconds)
             for spec, stage in zip(specs, stages, strict=True):
                 seed = "" if spec.seed is None else f"seed {spec.seed}, "
-                say(f"    {seed}{spec.device}, {spec.precision}: {stage}")
+                takes = needs(spec, described, next(coming)) if stage == TO_RUN else ""
+                say(f"    {seed}{spec.device}, {spec.precision}: {stage}{takes}")
             say(*settings(model))
         bounds = list(truth.ROWS) if made and made.split.truth and plan.stage == "test" else []
         for row in deal.keep(bounds):
@@ -60,6 +74,19 @@ def show(plan: Plan, arguments: argparse.Namespace) -> int:
             say(f"  {row}: {stage_of(spec, of_data, arguments)}")
     say(forecast.whole)
     return 0
+
+
+def needs(spec: TrialSpec, data: Data | None, seconds: float | None) -> str:
+    """Return what follows a trial's line: about how long it takes, and how much memory."""
+    size = trial_bytes(spec, data) if data else None
+    told = []
+    if seconds is not None:
+        told.append(f"{seconds:.0f} s" if seconds < 60 else f"{seconds / 60:,.1f} min")
+    if size is not None:
+        there = memory_limit()
+        fits = "" if size <= there else f", and there are {there / 1e9:,.1f} GB here"
+        told.append(f"{size / 1e9:,.1f} GB{fits}")
+    return f", about {' and '.join(told)}" if told else ""
 
 
 def show_search(plan: Plan, budget: Budget, arguments: argparse.Namespace) -> int:
@@ -74,10 +101,14 @@ def show_search(plan: Plan, budget: Budget, arguments: argparse.Namespace) -> in
                 seeds = 1 if model.entry.deterministic else len(plan.seeds)
                 of_search = (budget.trials if searches(model.config) else 1) * seeds
                 trials = len(deal.keep(range(of_search)))
-                found = searched(of_model(stored, lineup.dataset, model.entry.name))
-                ran = found.get((lineup.data_label, model.entry.name))
+                name = model.entry.name
+                found = searched(of_model(stored, lineup.dataset, name))
+                ran = found.get((lineup.data_label, name))
+                there = of_model(forecast.stored, lineup.dataset, name)
                 done = sum(len(attempt.records) for attempt in ran.attempts) if ran else 0
-                said = forecast.of(lineup, model, trials, max(0, trials - done))
+                took = [record.cost.spent_seconds for record in there]
+                left = max(0, trials - done)
+                said = forecast.of(trials, [median(took) if took else None] * left)
             say(f"  {lineup.label(model)}: {said}")
             for option, search in searches(model.config).items():
                 say(f"      {option}: {search}")

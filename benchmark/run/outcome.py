@@ -26,6 +26,10 @@ class Unavailable(Exception):
     """The model does not run on the trial's device; one sentence."""
 
 
+class TooLarge(Exception):
+    """The trial needs more memory than there is; one sentence."""
+
+
 class Diverged(Exception):
     """Training left the region where numbers mean anything; one sentence."""
 
@@ -104,6 +108,8 @@ def failure(error: BaseException, files: Iterable[Path]) -> tuple[Status, str]:
         return "failed", told
     if isinstance(error, Diverged):
         return "diverged", told
+    if isinstance(error, TooLarge):
+        return "oom", told
     if isinstance(error, SystemExit):
         return "failed", f"the model called sys.exit({error.code!r})"
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(

@@ -25,7 +25,7 @@ from benchmark import environment
 from benchmark.evaluation.metrics import selection
 from benchmark.evaluation.ranking import Ranking, Score, evaluate
 from benchmark.run import checkpoint
-from benchmark.run.outcome import Diverged, LogError, Unavailable
+from benchmark.run.outcome import Diverged, LogError, TooLarge, Unavailable
 from benchmark.run.progress import Progress, copy_of
 from benchmark.spec import Job
 from benchmark.text import storable
@@ -74,9 +74,10 @@ def build(trial: Trial, entry: Entry, progress: Progress) -> Recommender[Any]:
     """Make the model: freshly initialised, or as its checkpoint holds it.
 
     Raises Unavailable if it does not run on the trial's device, since it is never run elsewhere
-    without a word, or if it cannot score the split's users.
+    without a word, or if it cannot score the split's users; TooLarge if it cannot fit.
     """
     job, spec = trial.job, trial.job.spec
+    check_memory(job)
     if spec.device not in entry.devices:
         raise Unavailable(
             f"{spec.model} is not available on {spec.device}, only on {', '.join(entry.devices)}"
@@ -94,6 +95,16 @@ def build(trial: Trial, entry: Entry, progress: Progress) -> Recommender[Any]:
         model = entry.model(trial.config, trial.split.train.shape, compute)
     checkpoint.resume(job, model, progress)
     return model
+
+
+def check_memory(job: Job) -> None:
+    """Raise TooLarge if a trial needs more memory than this machine has or gives it."""
+    needed, there = job.needed_bytes or 0, environment.memory_limit()
+    if needed > there:
+        raise TooLarge(
+            f"it needs about {needed / 1e9:,.1f} GB of memory, and there are {there / 1e9:,.1f} GB "
+            "here; run it on a larger machine, or say with --gigabytes that it needs less"
+        )
 
 
 def train_epoch(model: Recommender[Any], data: Any, seed: int | None) -> Log:
@@ -118,7 +129,7 @@ def train(model: Recommender[Any], trial: Trial, progress: Progress, notify: Not
         log = checked(log, model.epoch)
         check_loss(log, progress.curve)
         with clock("validation"):
-            ranking = evaluate(_score(model, trial.split), trial.split.validation)
+            ranking = evaluate(scorer(model, trial.split), trial.split.validation)
             validation = metric(ranking.hit, ranking.targets).mean()
         progress.curve.append({"epoch": model.epoch, "validation": float(validation)} | log)
         more_to_come = model.epoch < model.planned
@@ -191,9 +202,9 @@ def test(model: Recommender[Any], split: Split, progress: Progress) -> Ranking:
     if progress.best_weights is not None:
         model.load(progress.best_weights)
     with progress.clock("test"):
-        return evaluate(_score(model, split), split.test)
+        return evaluate(scorer(model, split), split.test)
 
 
-def _score(model: Recommender[Any], split: Split) -> Score:
+def scorer(model: Recommender[Any], split: Split) -> Score:
     """Return the model's scores, for users whose training rows it knows if they have any."""
     return lambda history, users: model.score(history, users if split.weak else None)
