@@ -17,6 +17,7 @@ import torch
 
 from benchmark.cli import main
 from benchmark.paths import ROOT
+from benchmark.run import calibrate
 from docs import build
 from tests.test_plugins import EXAMPLE
 
@@ -77,6 +78,10 @@ def test_commands_that_train_say_what_they_would_do(
     elif "--tuned" in given:  # contest_folder is such a run
         assert main([*given, "--dry-run", "--out", str(tmp_path)]) == 2
         assert "there is no trial yet of the search" in capsys.readouterr().err
+    elif "--calibrate" in given:  # test_forecast measures
+        monkeypatch.setattr(calibrate, "seconds", lambda job: 90.0)
+        assert main([*given, "--out", str(tmp_path)]) == 0
+        assert "to run, about 1.5 min and " in capsys.readouterr().out
     else:
         assert main([*given, "--dry-run", "--out", str(tmp_path)]) == 0
         assert " to run" in capsys.readouterr().out
