@@ -7,6 +7,7 @@ it dies. So what a killed process left is known from what a living one is writin
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import glob
 import math
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from datasets.errors import DataError
@@ -27,6 +29,10 @@ TICK_SECONDS = 0.05
 """How often a process that waits for a lock tries it."""
 PATIENCE_SECONDS = 5.0
 """How long a process waits for another before it says so."""
+
+
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
+"""What the kernel answers where a file system has no locks, as some that machines share."""
 
 
 class Busy(Exception):
@@ -103,7 +109,7 @@ def _beside(path: Path) -> Iterator[Path]:
         os.close(handle)
         beside = Path(name)
         with suppress(FileNotFoundError):  # a sweep may come before the lock; then once more
-            descriptor = _locked(beside, wait=True)
+            descriptor = _locked(beside, wait=True, or_none=True)
     try:
         yield beside
     finally:
@@ -172,12 +178,13 @@ def lock(parent: Path, name: str, wait: bool) -> Iterator[int]:
 
     The lock is a file, deleted at the end. A child process that inherits the descriptor keeps the
     lock if this process dies. Raises Busy if another process holds the lock and ``wait`` is false,
-    and DataError if the file cannot be made. Whoever waits long is told for which process.
+    and DataError if the file cannot be made. Whoever waits long is told for which process. Where
+    the file system has no locks, the block runs without one, and this is said once.
     """
     path = lock_path(parent, name)
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        descriptor = _locked(path, wait, os.O_CREAT)
+        descriptor = _locked(path, wait, os.O_CREAT, or_none=True)
     except OSError as error:
         raise _told(path, error) from error
     try:
@@ -187,11 +194,13 @@ def lock(parent: Path, name: str, wait: bool) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _locked(path: Path, wait: bool, flags: int = 0) -> int:
+def _locked(path: Path, wait: bool, flags: int = 0, or_none: bool = False) -> int:
     """Lock the file ``path`` and return its descriptor; ``flags`` are those of open.
 
     Whoever held the lock before has deleted the file, so the lock counts only if the file that is
     locked is still the one at ``path``. Raises Busy, and FileNotFoundError without os.O_CREAT.
+    Where the file system has no locks, the file is not locked with ``or_none``, and otherwise
+    OSError is raised.
     """
     tell_at = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -208,10 +217,22 @@ def _locked(path: Path, wait: bool, flags: int = 0) -> int:
                 print(f"waiting for {holders(path)}, which has {path} locked", file=sys.stderr)
                 tell_at = math.inf
             time.sleep(TICK_SECONDS)
-        except BaseException:
+        except BaseException as error:
+            if or_none and isinstance(error, OSError) and error.errno in NO_LOCKS:
+                _say_unlocked()
+                return descriptor
             os.close(descriptor)
             raise
         os.close(descriptor)
+
+
+@cache
+def _say_unlocked() -> None:
+    print(
+        "the file system of the results or of the cache has no locks, so nothing keeps two runs "
+        "from doing the same work; give each an --out and a $BENCH_CACHE_DIR of its own",
+        file=sys.stderr,
+    )
 
 
 def holders(path: Path) -> str:

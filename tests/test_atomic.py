@@ -4,6 +4,8 @@ deleted.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import signal
 import subprocess
 import sys
@@ -168,3 +170,40 @@ def test_a_child_that_inherits_a_lock_keeps_it(tmp_path):
     (tmp_path / ".a.lock").touch()
     assert child.poll() is None
     child.communicate(b"\n")
+
+
+@pytest.fixture(params=atomic.NO_LOCKS, ids=errno.errorcode.get)
+def without_locks(request, monkeypatch):
+    """A file system without locks, of which nothing was said yet."""
+
+    def flock(*_):
+        raise OSError(request.param, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    atomic._say_unlocked.cache_clear()
+    yield
+    atomic._say_unlocked.cache_clear()
+
+
+def test_without_locks_all_is_written_whole_and_it_is_said_once(tmp_path, capsys, without_locks):
+    left = tmp_path / f".file.abc{atomic.NEW}"
+    left.write_text("of another machine, which may be writing")
+    with atomic.lock(tmp_path, "trial", wait=False), atomic.lock(tmp_path, "trial", wait=False):
+        atomic.write(tmp_path / "file", b"new")
+        with atomic.folder(tmp_path / "made") as beside:
+            (beside / "a").write_text("1")
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "made", left.name}
+    assert (tmp_path / "file").read_bytes() == b"new"
+    atomic.tidy(tmp_path)
+    atomic.sweep(tmp_path, "file")
+    assert left.exists()
+    assert capsys.readouterr().err.count("has no locks") == 1
+
+
+def test_another_fault_of_a_lock_is_an_error(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.EIO, "damaged disk")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(DataError, match="damaged disk"), atomic.lock(tmp_path, "a", wait=False):
+        pass
