@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: demo test test-all lint mutants readme perf rehearsal
+.PHONY: demo test test-all lint mutants readme perf rehearsal large
 
 demo: .venv/.run
 	$(BIN)/python run_all.py
@@ -30,6 +30,9 @@ perf: .venv/.dev  # its last output is docs/performance.md; a quiet machine, ten
 
 rehearsal: .venv/.dev  # docs/rehearsal.md: the paper's data sets at full size; about 10 GB of disk, half an hour
 	$(BIN)/python -m tests.perf.rehearsal
+
+large: .venv/.dev  # docs/large.md: a million users by a million items; 24 GB of memory, half an hour
+	$(BIN)/python -m tests.perf.large
 
 readme: .venv/.run  # the README's tables, from the records in results/reference
 	$(BIN)/python -m docs.build
