@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from statistics import fmean
 
@@ -130,12 +131,23 @@ def _edges(points: list[Record]) -> str:
     return f" (the best has {', '.join(edges)}, at the edge of what was tried)" if edges else ""
 
 
+def all_rows() -> str:
+    """Return the table of NeuMF's trials on all rows but the test's.
+
+    Their data set is an example's, and so it is not known here which of its options are usual.
+    """
+    records = stored("ncf-all-rows")
+    (table,) = report("ncf-all-rows").results
+    return markdown([replace(table, title=records[0].spec.dataset)])
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "results": lambda: markdown(usual_report("ml1m").results),
     "findings": findings,
     "differences": lambda: markdown(usual_report("ml1m").differences),
     "others": lambda: markdown(usual_report("ml-latest-small", "gowalla").results),
     "ncf": lambda: markdown(paper.ncf_tables(stored(), REFERENCE, absent=False)),
+    "all_rows": all_rows,
     "parity": lambda: markdown(parity.tables(stored(), PARITY)),
     "precision": lambda: markdown([precision.table(of("ml1m"))]),
     "bias": lambda: markdown(report("output-bias").results),

@@ -38,7 +38,7 @@ SHORT = {f"{model}[epochs=10]" for model in ("als", "bpr", "mult-vae", "mult-dae
     "popularity",
     "ease",
 }
-FOLDERS = ["", "rehearsal", "sweep", "output-bias", "tuning", "dropout", "contest"]
+FOLDERS = ["", "rehearsal", "sweep", "output-bias", "tuning", "dropout", "contest", "ncf-all-rows"]
 """The folders of reference records."""
 CAPS = (0, 0.05, 0.1, 0.2, 0.4, 0.7, 1)
 TEN, TWINS = ("mult-vae", "mult-dae"), ("gaussian-dae", "logistic-dae")
