@@ -24,9 +24,10 @@ from benchmark.report.render import markdown, png
 from benchmark.report.report import Report
 from benchmark.report.rows import rows
 from benchmark.stats import ALPHA, MARGIN, Difference, difference, holm
+from docs import scale
 
 REFERENCE = ROOT / "results" / "reference"
-PAGES = ("README.md", "docs/results.md", "docs/tuning.md")
+PAGES = ("README.md", "docs/results.md", "docs/tuning.md", "docs/scale.md")
 PARITY = ROOT / "results" / "parity.csv"
 
 
@@ -153,6 +154,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "bias": lambda: markdown(report("output-bias").results),
     "sweep": lambda: markdown(report("sweep").betas),
     "cost": lambda: markdown(report().timings),
+    "needs": lambda: markdown([scale.needs(scale.quiet([*stored(), *stored("rehearsal")]))]),
+    "grid": lambda: markdown([scale.grid(scale.quiet([*stored(), *stored("rehearsal")]))]),
     "rehearsal": lambda: markdown(report("rehearsal").timings),
     "tuning": lambda: markdown(report("tuning").tunings),
     "dropout": lambda: markdown(report("dropout").tunings),
