@@ -98,9 +98,12 @@ def build(trial: Trial, entry: Entry, progress: Progress) -> Recommender[Any]:
 
 
 def check_memory(job: Job) -> None:
-    """Raise TooLarge if a trial needs more memory than this machine has or gives it."""
+    """Raise TooLarge if a trial needs more memory than this machine has or gives it.
+
+    On a GPU most of it is the GPU's, whose library refuses what does not fit.
+    """
     needed, there = job.needed_bytes or 0, environment.memory_limit()
-    if needed > there:
+    if needed > there and job.spec.device == "cpu":
         raise TooLarge(
             f"it needs about {needed / 1e9:,.1f} GB of memory, and there are {there / 1e9:,.1f} GB "
             "here; run it on a larger machine, or say with --gigabytes that it needs less"
