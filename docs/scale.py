@@ -33,7 +33,8 @@ def quiet(records: Iterable[Record]) -> list[Record]:
 def sizes(lineup: Lineup) -> Data:
     """Return the published size of a data set after the paper's filters."""
     published, held_out = lineup.data.entry.dataset.published, lineup.data.config.held_out
-    assert published and held_out, "each of the paper's data sets has both"
+    assert published, "each of the paper's data sets has its published size"
+    assert held_out, "and a number of users to hold out"
     training = published.users - 2 * held_out
     return Data(
         options=lineup.data.config.model_dump(mode="json"),
