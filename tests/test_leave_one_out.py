@@ -117,6 +117,20 @@ def test_the_example_leaves_the_validation_rows_in_training_and_the_test_as_it_i
             np.testing.assert_array_equal(part.user, made.parts[name].user)
 
 
+def test_the_example_lets_the_test_rows_choose_the_epoch_as_the_authors_do(registries, tmp_path):
+    usual = small(tmp_path)
+    plugins.load([ROOT / "examples" / "all_rows.py"])
+    entry = DATASETS["ncf-ml1m-as-published"]
+    dataset = entry.dataset(entry.config)
+    made, _ = dataset.split(dataset.find(tmp_path))
+    made.check()
+    assert len(made.train) == len(usual.train) + len(usual.validation.target)
+    for fold in (made.validation, made.test):
+        np.testing.assert_array_equal(fold.target.item, usual.test.target.item)
+        assert fold.candidates is not None
+        np.testing.assert_array_equal(fold.candidates.item, usual.test.candidates.item)
+
+
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
