@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import cache
 from statistics import median
 from types import SimpleNamespace
 
@@ -24,6 +25,7 @@ from models.registry import MODELS
 from tests.conftest import run_tiny, small_file
 
 
+@cache
 def reference(*folders: str):
     """The stored trials of models, which say how much memory they took."""
     found = [r for f in folders for r in store.read_all(ROOT / "results" / "reference" / f)]

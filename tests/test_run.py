@@ -174,7 +174,7 @@ def trained(out: Path) -> Record:
 SLOW = pytest.mark.slow
 STOPS = [
     signal.SIGINT,
-    signal.SIGKILL,
+    pytest.param(signal.SIGKILL, marks=SLOW),
     pytest.param(signal.SIGTERM, marks=SLOW),
     pytest.param(signal.SIGHUP, marks=SLOW),
 ]

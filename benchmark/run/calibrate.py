@@ -75,15 +75,15 @@ def measured(trial: Trial) -> float | None:
 
 
 def main(path: Path) -> None:
-    """Print the seconds of the trial in a SPEC.json as JSON, or why they cannot be measured."""
+    """Say the seconds of the trial in a SPEC.json as JSON, or why they cannot be measured."""
     trial = load(path)
     torch.set_num_threads(trial.job.threads)
     with threadpool_limits(trial.job.threads):
         try:
-            print(json.dumps({"seconds": measured(trial)}))
+            say(json.dumps({"seconds": measured(trial)}))
         except Exception as error:
             _, reason = outcome.failure(error, trial.files)
-            print(reason)
+            say(reason)
 
 
 if __name__ == "__main__":
