@@ -205,7 +205,7 @@ def test_a_control_group_limits_the_memory(tmp_path):
 def test_ten_batches_are_measured(tmp_path, monkeypatch):
     out = tmp_path / "out"
     words = ("--datasets", small_file(tmp_path), "--models", "mult-dae", "ease", "--seeds", "0")
-    assert run_tiny(out, *words, "--set", "mult-dae.batch=2", "mult-dae.epochs=1000") == 0
+    assert run_tiny(out, *words, "--set", "mult-dae.batch=2", "mult-dae.epochs=2") == 0
     dae, ease = (
         trial.load(out / "specs" / f"{record.id}.json")
         for record in sorted(store.read_all(out), key=lambda r: r.spec.model, reverse=True)
@@ -217,7 +217,7 @@ def test_ten_batches_are_measured(tmp_path, monkeypatch):
     whole = calibrate.measured(dae)
     assert rows == [2, 20]
     assert whole is not None
-    assert 0 < whole < 1000
+    assert 0 < whole < 100
     assert calibrate.measured(ease) is None
 
 
