@@ -132,6 +132,12 @@ def _edges(points: list[Record]) -> str:
     return f" (the best has {', '.join(edges)}, at the edge of what was tried)" if edges else ""
 
 
+@cache
+def timed() -> list[Record]:
+    """Return the records from whose times the paper's grid is forecast."""
+    return scale.quiet([*stored(), *stored("rehearsal")])
+
+
 def all_rows() -> str:
     """Return the table of NeuMF's trials on all rows but the test's.
 
@@ -154,8 +160,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "bias": lambda: markdown(report("output-bias").results),
     "sweep": lambda: markdown(report("sweep").betas),
     "cost": lambda: markdown(report().timings),
-    "needs": lambda: markdown([scale.needs(scale.quiet([*stored(), *stored("rehearsal")]))]),
-    "grid": lambda: markdown([scale.grid(scale.quiet([*stored(), *stored("rehearsal")]))]),
+    "needs": lambda: markdown([scale.needs(timed())]),
+    "grid": lambda: markdown([scale.grid(timed())]),
     "rehearsal": lambda: markdown(report("rehearsal").timings),
     "tuning": lambda: markdown(report("tuning").tunings),
     "dropout": lambda: markdown(report("dropout").tunings),

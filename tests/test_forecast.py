@@ -48,7 +48,7 @@ def test_no_stored_trial_took_more_memory_than_it_would_be_given():
 
 
 def test_memory_is_forecast_within_a_fifth_for_nine_of_ten_rows():
-    """Of the rows that were measured anew when the peak was that of the trial's process alone."""
+    """Rows are counted that were measured since the peak is that of the trial's process alone."""
     ratios: dict[tuple, list[float]] = {}
     for r in reference(""):
         if r.spec.dataset in ("ml1m", "ml-latest-small") and r.finished > "2026-11-27":
@@ -75,9 +75,9 @@ def test_a_trial_gets_half_as_much_time_again_as_others_took():
     vae = of_ml1m("mult-vae")
     took = sorted(r.cost.spent_seconds for r in vae)
     middle = len(took) // 2
-    median = (took[middle] + took[~middle]) / 2
-    assert forecast.trial_seconds(vae[0].spec, vae[0].data, vae) == median
-    expected = max(10, math.ceil(1.5 * median / 60))
+    usual = (took[middle] + took[~middle]) / 2
+    assert forecast.trial_seconds(vae[0].spec, vae[0].data, vae) == usual
+    expected = max(10, math.ceil(1.5 * usual / 60))
     assert resources_by(vae, None, None)(job_of(vae[0])).minutes == expected
     assert resources_by([], None, None)(job_of(vae[0])).minutes == UNKNOWN_MINUTES
 

@@ -98,15 +98,21 @@ def test_another_seed_draws_other_validation_rows_and_leaves_the_test_rows(tmp_p
     assert first.test.target.item.tolist() == other.test.target.item.tolist()
 
 
+def of_the_example(name, raw) -> Split:
+    """The split of one of the example's data sets."""
+    plugins.load([ROOT / "examples" / "all_rows.py"])
+    entry = DATASETS[name]
+    dataset = entry.dataset(entry.config)
+    made, _ = dataset.split(dataset.find(raw))
+    made.check()
+    return made
+
+
 def test_the_example_leaves_the_validation_rows_in_training_and_the_test_as_it_is(
     registries, tmp_path
 ):
     usual = small(tmp_path)
-    plugins.load([ROOT / "examples" / "all_rows.py"])
-    entry = DATASETS["ncf-ml1m-all-rows"]
-    dataset = entry.dataset(entry.config)
-    made, _ = dataset.split(dataset.find(tmp_path))
-    made.check()
+    made = of_the_example("ncf-ml1m-all-rows", tmp_path)
     assert made.weak
     assert len(made.train) == len(usual.train) + len(usual.validation.target)
     assert made.train.matrix.multiply(made.validation.target.matrix).nnz == len(made.train.user_ids)
@@ -119,11 +125,7 @@ def test_the_example_leaves_the_validation_rows_in_training_and_the_test_as_it_i
 
 def test_the_example_lets_the_test_rows_choose_the_epoch_as_the_authors_do(registries, tmp_path):
     usual = small(tmp_path)
-    plugins.load([ROOT / "examples" / "all_rows.py"])
-    entry = DATASETS["ncf-ml1m-as-published"]
-    dataset = entry.dataset(entry.config)
-    made, _ = dataset.split(dataset.find(tmp_path))
-    made.check()
+    made = of_the_example("ncf-ml1m-as-published", tmp_path)
     assert len(made.train) == len(usual.train) + len(usual.validation.target)
     for fold in (made.validation, made.test):
         np.testing.assert_array_equal(fold.target.item, usual.test.target.item)

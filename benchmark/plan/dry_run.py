@@ -56,16 +56,17 @@ def show(plan: Plan, arguments: argparse.Namespace, measure: Measure | None = No
             if not specs:
                 continue
             stages = [stage_of(spec, of_data, arguments) for spec in specs]
-            seconds = [
-                (measure and measure(spec)) or trial_seconds(spec, described, forecast.stored)
+            seconds = {
+                spec.id: (measure and measure(spec))
+                or trial_seconds(spec, described, forecast.stored)
                 for spec, stage in zip(specs, stages, strict=True)
                 if stage == TO_RUN
-            ]
-            say(f"  {lineup.label(model)}: {forecast.of(len(specs), seconds)}")
-            coming = iter(seconds)
+            }
+            said = forecast.of(len(specs), list(seconds.values()))
+            say(f"  {lineup.label(model)}: {said}")
             for spec, stage in zip(specs, stages, strict=True):
                 seed = "" if spec.seed is None else f"seed {spec.seed}, "
-                takes = needs(spec, described, next(coming)) if stage == TO_RUN else ""
+                takes = needs(spec, described, seconds[spec.id]) if spec.id in seconds else ""
                 say(f"    {seed}{spec.device}, {spec.precision}: {stage}{takes}")
             say(*settings(model))
         bounds = list(truth.ROWS) if made and made.split.truth and plan.stage == "test" else []
