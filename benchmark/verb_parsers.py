@@ -118,7 +118,8 @@ def add_report(to: argparse.ArgumentParser) -> None:
         "--metrics",
         nargs="+",
         metavar="KIND@CUTOFF",
-        help="Recall, NDCG or MRR at any cutoff up to 100 (default: Recall@20 Recall@50 NDCG@100)",
+        help="Recall, NDCG, MRR, MAP, Precision, HR (hit rate), Coverage or Novelty at a cutoff up "
+        "to 100 (default: Recall@20 Recall@50 NDCG@100)",
     )
     add(
         "--to",
@@ -126,6 +127,11 @@ def add_report(to: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="also write tables (Markdown, LaTeX, CSV) and plots there; figures go to "
         "OUT/report without it",
+    )
+    add(
+        "--per-user",
+        action="store_true",
+        help="also write per-user.csv there: each metric of each trial and test user",
     )
     add_plugin(to)
     add_out(to)

@@ -125,6 +125,8 @@ def report(arguments: argparse.Namespace) -> int:
     from benchmark.report import asked, files, screen, select
     from benchmark.report.report import Report
 
+    if arguments.per_user and not arguments.to:
+        raise UsageError("--per-user writes a file; say into which folder, with --to DIR")
     metrics = [Metric.parse(text) for text in arguments.metrics] if arguments.metrics else None
     records = select.of(select.stored(arguments.out), arguments.datasets, arguments.models)
     if arguments.table or arguments.figure:
@@ -135,6 +137,8 @@ def report(arguments: argparse.Namespace) -> int:
         whole = Report(records, arguments.out, metrics)
         screen.show(whole.shown)
         written = files.write(arguments.to, whole.tables, whole.figures) if arguments.to else []
+    if arguments.per_user:
+        written += asked.write_per_user(records, arguments, metrics)
     if said := files.summary(written, arguments.verbose):
         say(said)
     return 0

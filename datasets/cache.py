@@ -136,6 +136,15 @@ def _folder(cache_dir: Path, identity: dict[str, Any]) -> Path:
     return cache_dir / f"{file_name(identity['name'])}-{key[:16]}"
 
 
+def of_hash(split_hash: str, cache_dir: Path) -> Prepared | None:
+    """Return the split with that hash if it is in the cache, else None."""
+    for path in cache_dir.glob("*/header.json"):
+        header = _header(path)
+        if (header.get("split_hash"), header.get("format")) == (split_hash, FORMAT):
+            return read(path.parent)
+    return None
+
+
 def _newest(cache_dir: Path, identity: dict[str, Any]) -> Path | None:
     found = []
     for path in cache_dir.glob(f"{file_name(identity['name'])}-*/header.json"):

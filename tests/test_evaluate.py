@@ -17,7 +17,15 @@ from scipy.sparse import csr_matrix
 
 from benchmark.errors import UsageError
 from benchmark.evaluation import ranking as module
-from benchmark.evaluation.metrics import HEADLINE, Metric, mrr, ndcg, recall, standard_error
+from benchmark.evaluation.metrics import (
+    HEADLINE,
+    Metric,
+    average_precision,
+    mrr,
+    ndcg,
+    recall,
+    standard_error,
+)
 from benchmark.evaluation.ranking import ScoreError, evaluate, mix, rank
 from datasets.split import Fold, Interactions
 
@@ -74,6 +82,10 @@ def slow_metrics(ranking: list[int], targets: set[int]) -> dict[str, float]:
         "NDCG@100": dcg(hits[:100]) / dcg([True] * min(100, n)),
         "NDCG@10": dcg(hits[:10]) / dcg([True] * min(10, n)),
         "MRR@10": 1 / first if first else 0.0,
+        "MAP@10": sum(sum(hits[:r]) / r for r in range(1, 11) if hits[r - 1 : r] == [True])
+        / min(10, n),
+        "Precision@10": sum(hits[:10]) / 10,
+        "HR@10": float(any(hits[:10])),
     }
 
 
@@ -129,12 +141,15 @@ def test_agrees_with_ranx(random, monkeypatch):
     for k, user in enumerate(ranking.user):
         qrels[str(user)] = {str(i): 1 for i in fold.target.matrix[user].indices}
         run[str(user)] = {str(i): 200.0 - r for r, i in enumerate(ranking.top[k]) if i >= 0}
-    names = ["ndcg@100", "ndcg@10", "mrr@10", "hits@20", "hits@50"]
+    same = {"NDCG@100": "ndcg@100", "NDCG@10": "ndcg@10", "MRR@10": "mrr@10"}
+    same |= {"Precision@10": "precision@10", "HR@10": "hit_rate@10"}
+    same["MAP@100"] = "map@100"  # nobody here has more than 100 targets
+    names = [*same.values(), "hits@20", "hits@50"]
     ranx_evaluate(Qrels(qrels), run := Run(run), names)
     want = {
         name: np.array([run.scores[name][str(user)] for user in ranking.user]) for name in names
     }
-    for ours, theirs in (("NDCG@100", "ndcg@100"), ("NDCG@10", "ndcg@10"), ("MRR@10", "mrr@10")):
+    for ours, theirs in same.items():
         got = Metric.parse(ours)(ranking.hit, ranking.targets)
         np.testing.assert_allclose(got, want[theirs], rtol=1e-12)
     for cutoff in (20, 50):  # ranx's recall divides by all targets, the paper's by min(R, targets)
@@ -214,7 +229,11 @@ def test_a_tie_across_the_100th_place_is_seen():
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(0, 10_000), st.sampled_from([recall, ndcg]), st.integers(1, 100))
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from([recall, ndcg, average_precision]),
+    st.integers(1, 100),
+)
 def test_metrics_are_shares(seed, metric, cutoff):
     random = np.random.RandomState(seed)
     targets = random.randint(1, 130, size=6)

@@ -2,7 +2,7 @@
 
 For N users, ``hit`` (N, 100) bool says in column r whether the item at rank r + 1 is a target, and
 ``targets`` (N,) is the number of each user's targets, at least 1. The definitions are the paper's
-(Liang et al. 2018, section 4.1); MRR is not in the paper.
+(Liang et al. 2018, section 4.1) for Recall and NDCG; the other kinds are not in the paper.
 """
 
 from __future__ import annotations
@@ -48,10 +48,26 @@ def hit_rate(hit: np.ndarray, targets: np.ndarray, cutoff: int) -> np.ndarray:
     return np.any(hit[:, :cutoff], axis=1).astype(np.float64)
 
 
+def precision(hit: np.ndarray, targets: np.ndarray, cutoff: int) -> np.ndarray:
+    """Return the hits among the first ``cutoff`` ranks divided by ``cutoff``: (N,)."""
+    return hit[:, :cutoff].sum(axis=1) / cutoff
+
+
+def average_precision(hit: np.ndarray, targets: np.ndarray, cutoff: int) -> np.ndarray:
+    """Return the sum of the precision at the rank of each hit, divided by min(cutoff, targets):
+    (N,). Its mean over users is MAP.
+    """
+    hit = hit[:, :cutoff]
+    at_rank = hit.cumsum(axis=1) / np.arange(1, cutoff + 1)
+    return (hit * at_rank).sum(axis=1) / np.minimum(cutoff, targets)
+
+
 KINDS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
     "Recall": recall,
     "NDCG": ndcg,
     "MRR": mrr,
+    "MAP": average_precision,
+    "Precision": precision,
     "HR": hit_rate,
 }
 MEANINGS = {
@@ -60,9 +76,21 @@ MEANINGS = {
     "NDCG": "NDCG@R is the sum of 1 / log2(rank + 1) over the targets among the first R items, "
     "divided by the largest possible sum.",
     "MRR": "MRR@R is 1 / rank of the first target, or 0 without one among the first R items.",
-    "HR": "HR@R is the share of users with a target among the first R items.",
+    "MAP": "MAP@R is the sum of the precision at the rank of each target among the first R items, "
+    "divided by R or by the number of targets, whichever is smaller.",
+    "Precision": "Precision@R is the number of a user's targets among the first R items, divided "
+    "by R.",
+    "HR": "HR@R, the hit rate, is the share of users with a target among the first R items.",
+    "Coverage": "Coverage@R is the share of all items that are among the first R of at least one "
+    "test user.",
+    "Novelty": "Novelty@R is the mean over test users, and over the first R items of each, of "
+    "-log2 of the share of training users who have the item (if none has it, as if one had).",
 }
 """What each kind of metric means, for the reader of a table."""
+
+
+OF_LISTS = ("Coverage", "Novelty")
+"""The kinds that look at the recommended items and not at their hits; see evaluation/lists.py."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +109,7 @@ class Metric:
         Raises UsageError unless the kind is known and the cutoff is a number from 1 to 100.
         """
         kind, _, cutoff = text.removeprefix(SAMPLED).partition("@")
-        look_up("metric", kind, KINDS)
+        look_up("metric", kind, MEANINGS)
         short = cutoff.isascii() and cutoff.isdigit() and len(cutoff) <= len(str(DEPTH))
         if not (short and 1 <= int(cutoff) <= DEPTH):  # int refuses thousands of digits
             raise UsageError(
@@ -96,8 +124,13 @@ class Metric:
     def __str__(self) -> str:
         return f"{SAMPLED if self.sampled else ''}{self.kind}@{self.cutoff}"
 
+    @property
+    def of_lists(self) -> bool:
+        """Whether it is computed from the recommended items, and not from the ranks of hits."""
+        return self.kind in OF_LISTS
+
     def __call__(self, hit: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Return each user's value: (N,) float64."""
+        """Return each user's value: (N,) float64. A metric of lists has none."""
         return KINDS[self.kind](hit, targets, self.cutoff)
 
 

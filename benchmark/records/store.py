@@ -187,3 +187,23 @@ def results_of(folder: Path, record: Record) -> Results:
         return parquet.results(content, record.data)
     except ValueError as error:
         raise DataError(f"{path} does not hold per-user results ({error}); {cure}") from error
+
+
+def top_of(folder: Path, record: Record, results: Results) -> np.ndarray | None:
+    """Return the top-100 lists beside a record; None if there are none, as in a folder of others.
+
+    Raises DataError if they contradict themselves or the per-user results.
+    """
+    beside = path_of(folder, record.id).with_suffix(".top.parquet")
+    # whatever else is there is told by ``strays``; to read a pipe would take for ever
+    if not beside.is_file():
+        return None
+    try:
+        # lists made elsewhere may end early, and candidates are not told here
+        whole = record.spec.stage == "test" and not record.selection.sampled
+        return parquet.top(beside.read_bytes(), results, record.data.items, whole)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{beside} does not hold the lists of its record ({error}); delete it, or run the "
+            f"trial again with --force (record {record.id})"
+        ) from error

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import ValidationError
 
-from benchmark.records import checks, parquet, store, together
-from benchmark.records.parquet import Results
+from benchmark.records import checks, store, together
 from benchmark.records.parse import content_of, parse
 from benchmark.records.record import Record
 from benchmark.spec import TrialSpec
@@ -71,7 +69,7 @@ def of_file(path: Path, name: Path, seen: together.Seen) -> Iterator[str]:
         try:
             results = store.results_of(path.parent, record)
             yield from (f"{name}: {fault}" for fault in store.of_metrics(record, results))
-            top = top_of(path, record, results)
+            top = store.top_of(path.parent, record, results)
         except DataError as error:
             yield str(error)
     if not wrong:
@@ -91,26 +89,6 @@ def beside(path: Path, record: Record) -> Iterator[str]:
                 f"{file.name} is beside it, which no trial of status {record.status} and stage "
                 f"{record.spec.stage} has; delete that file, or get its own record back"
             )
-
-
-def top_of(path: Path, record: Record, results: Results) -> np.ndarray | None:
-    """Return the top-100 lists beside a record; None if there are none, as in a folder of others.
-
-    Raises DataError if they contradict themselves or the per-user results.
-    """
-    beside = path.with_suffix(".top.parquet")
-    # whatever else is there is told by ``strays``; to read a pipe would take for ever
-    if not beside.is_file():
-        return None
-    try:
-        # lists made elsewhere may end early, and candidates are not told here
-        whole = record.spec.stage == "test" and not record.selection.sampled
-        return parquet.top(beside.read_bytes(), results, record.data.items, whole)
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{beside} does not hold the lists of its record ({error}); delete it, or run the "
-            f"trial again with --force (record {record.id})"
-        ) from error
 
 
 def of_spec(path: Path) -> Iterator[str]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.errors import UsageError
+from benchmark.evaluation.metrics import Metric
 from benchmark.records.record import Record
-from benchmark.report import contest_figures, contest_tables, files, paper, screen
+from benchmark.report import contest_figures, contest_tables, files, paper, per_user, screen
 from benchmark.report.contest import contests
 from benchmark.report.figures import FIGURES
+from datasets import atomic
 
 
 def show_paper(records: list[Record], arguments: argparse.Namespace) -> list[Path]:
@@ -42,3 +45,12 @@ def show_contest(records: list[Record], arguments: argparse.Namespace) -> list[P
     figures = {f"contest-budget-{each.label}": contest_figures.budgets(each) for each in held}
     figures["contest-forest"] = contest_figures.forest(held)
     return files.write(arguments.to or arguments.out / "report", {"contest": tables}, figures)
+
+
+def write_per_user(
+    records: list[Record], arguments: argparse.Namespace, metrics: Sequence[Metric] | None
+) -> list[Path]:
+    """Write the metrics of each trial and test user as one CSV file; returns its path."""
+    path = arguments.to / "per-user.csv"
+    atomic.write(path, per_user.to_csv(records, arguments.out, metrics).encode())
+    return [path]

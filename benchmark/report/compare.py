@@ -55,7 +55,8 @@ def _table(
     group: list[Record], table_rows: list[Row], folder: Path, metrics: Sequence[Metric]
 ) -> Table:
     first = group[0].selection
-    every = [first, *(metric for metric in metrics if metric != first)]
+    others = (metric for metric in metrics if metric != first and not metric.of_lists)
+    every = [first, *others]
     folds = Folds()
     values = [row.per_user(every, folder, folds) for row in table_rows]
     order = sorted(range(len(values)), key=lambda n: -values[n][0].mean())

@@ -16,6 +16,7 @@ from benchmark.evaluation.metrics import MEANINGS, Metric, standard_error
 from benchmark.evaluation.truth import ROWS as BOUNDS
 from benchmark.records.record import Record
 from benchmark.records.together import Folds
+from benchmark.report import lists
 from benchmark.report.cells import Cell, Table, UserMean
 from benchmark.report.rows import Row, metrics_of, models, names, outside_grids, rows, title
 from benchmark.stats import ALPHA, COARSE, Leaders, Summary, leaders, summarize
@@ -43,6 +44,10 @@ TRUTH = (
     "oracle and bayes are bounds, not models: oracle ranks by each user's true type, the best that "
     "anyone can do in expectation; bayes by the posterior over types given the history, from the "
     "generator's own probabilities."
+)
+LISTS = (
+    "Coverage and Novelty need the top-100 lists that a run keeps beside its records, and Novelty "
+    "the split in the cache; - where they are missing, or where targets are ranked among a sample."
 )
 EXTERNAL = (
     "(external): lists made elsewhere, scored on the same users; how they were made is not known "
@@ -95,12 +100,14 @@ class Score:
     """The metric over the seeds; None if every trial failed."""
     best: bool
     """Whether the row is the best of the table, or not shown to be below the best."""
+    absent: str = "failed"
+    """The cell where there is no summary."""
 
     @property
     def cell(self) -> Cell:
         """The mean with its standard deviation over seeds and standard error over users."""
         if self.summary is None:
-            return "failed"
+            return self.absent
         return UserMean(
             self.summary.mean, bold=self.best, sd=self.summary.sd, stderr=self.summary.stderr
         )
@@ -123,17 +130,34 @@ def columns_of(table_rows: Sequence[Row], folder: Path, metrics: Sequence[Metric
     Raises DataError if a per-user file is not its record's.
     """
     folds = Folds()
-    values = [row.per_user(metrics, folder, folds) for row in table_rows]
+    of_hits = [metric for metric in metrics if not metric.of_lists]
+    values = [row.per_user(of_hits, folder, folds) for row in table_rows]
+    columns = {
+        metric: _of_hits(metric, table_rows, [row[m] for row in values])
+        for m, metric in enumerate(of_hits)
+    }
+    return [columns.get(metric) or _of_lists(metric, table_rows, folder) for metric in metrics]
+
+
+def _of_hits(metric: Metric, table_rows: Sequence[Row], values: Sequence[np.ndarray]) -> Column:
+    """Return the column of a metric of which each row has ``values`` (trials, users)."""
     competing = [table_rows.index(row) for row in models(table_rows)]
+    found = leaders([values[n] for n in competing])
+    bold = {competing[n] for n in found.marked} if found else set()
+    scores = [Score(_summary(per_user), n in bold) for n, per_user in enumerate(values)]
     row_names = names(table_rows)
-    columns = []
-    for m, metric in enumerate(metrics):
-        found = leaders([values[n][m] for n in competing])
-        bold = {competing[n] for n in found.marked} if found else set()
-        scores = [Score(_summary(row[m]), n in bold) for n, row in enumerate(values)]
-        remark = _remark(metric, found, [row_names[n] for n in competing]) if found else ""
-        columns.append(Column(metric, scores, remark))
-    return columns
+    remark = _remark(metric, found, [row_names[n] for n in competing]) if found else ""
+    return Column(metric, scores, remark)
+
+
+def _of_lists(metric: Metric, table_rows: Sequence[Row], folder: Path) -> Column:
+    """Return the column of a metric of lists, in which no row is called the best."""
+    values = [lists.values(row, metric, folder) for row in table_rows]
+    scores = [
+        Score(summarize(found) if found else None, False, "-" if row.scored else "failed")
+        for row, found in zip(table_rows, values, strict=True)
+    ]
+    return Column(metric, scores, "")
 
 
 def _remark(metric: Metric, found: Leaders, row_names: Sequence[str]) -> str:
@@ -213,6 +237,8 @@ def _definitions(table_rows: list[Row], metrics: Sequence[Metric]) -> str:
     sentences = [CELLS, TESTS, kinds, SELECTED.format(table_rows[0].records[0].selection)]
     if any(metric.sampled for metric in metrics):
         sentences.append(SAMPLED)
+    if any(metric.of_lists for metric in metrics):
+        sentences.append(LISTS)
     if any(row.spec.model in BOUNDS for row in table_rows):
         sentences.append(TRUTH)
     if any(row.spec.stage == "external" for row in table_rows):
