@@ -27,6 +27,13 @@ def add_verbs(top: Parser) -> None:
         return add_verb(top, name, about, function)
 
     add_report(verb("report", "rebuild the tables from the stored records, without training"))
+    add_one(
+        verb("show", "one record: what was trained, where, how it went, and how to run it again")
+    )
+    made = verb("rerun", "run the trial of a record again, and compare the results bit by bit")
+    add_one(made)
+    add_plugin(made)
+    add_data_dir(made)
     made = verb(
         "verify",
         "check a folder of records and those in it: whole, unaltered, and their metrics those "
@@ -65,6 +72,12 @@ def add_verb(top: Parser, name: str, about: str, function: str | None = None) ->
     made = top.verbs.add_parser(name, help=about, description=about, allow_abbrev=False)
     made.set_defaults(verb=function or name)
     return made
+
+
+def add_one(to: argparse.ArgumentParser) -> None:
+    """Add the options that name one record."""
+    to.add_argument("id", metavar="ID", help="of the record, or the beginning of its id")
+    add_out(to)
 
 
 def add_merge(to: argparse.ArgumentParser) -> None:
@@ -113,6 +126,12 @@ def add_report(to: argparse.ArgumentParser) -> None:
         "--contest",
         action="store_true",
         help="the models that were tuned, compared over splits: tables and figures",
+    )
+    add(
+        "--compare",
+        type=folder,
+        metavar="DIR",
+        help="instead: what differs from another folder of records",
     )
     add(
         "--metrics",

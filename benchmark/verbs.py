@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
-from benchmark import listing, plugins
+from benchmark import listing
 from benchmark.conduct import (
     Detached,
     calibrated,
@@ -22,7 +19,6 @@ from benchmark.conduct import (
 )
 from benchmark.errors import UsageError
 from benchmark.evaluation.metrics import Metric
-from benchmark.paths import ROOT
 from benchmark.plan import choose, dry_run, search
 from benchmark.plan import plan as plans
 from benchmark.plan.plan import ChosenData, Plan
@@ -30,7 +26,7 @@ from benchmark.plan.samplers import SAMPLERS
 from benchmark.plan.search import Budget
 from benchmark.plan.study import Study
 from benchmark.request import check_shared, plan_of, study_of
-from benchmark.text import counted, say, say_output
+from benchmark.text import counted, say
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -133,6 +129,8 @@ def report(arguments: argparse.Namespace) -> int:
         written = asked.show_paper(records, arguments)
     elif arguments.contest:
         written = asked.show_contest(records, arguments)
+    elif arguments.compare:
+        written = asked.show_changes(records, arguments, metrics)
     else:
         whole = Report(records, arguments.out, metrics)
         screen.show(whole.shown)
@@ -142,6 +140,24 @@ def report(arguments: argparse.Namespace) -> int:
     if said := files.summary(written, arguments.verbose):
         say(said)
     return 0
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """Print one record."""
+    from benchmark.report import select
+    from benchmark.report.show import lines
+
+    say(*lines(select.one(arguments.out, arguments.id), arguments.out))
+    return 0
+
+
+def rerun(arguments: argparse.Namespace) -> int:
+    """Run the trial of a record again; 1 if it ended in other results."""
+    from benchmark import again
+    from benchmark.report import select
+
+    record = select.one(arguments.out, arguments.id)
+    return again.rerun(record, arguments.out, arguments.data_dir, arguments.plugin)
 
 
 def verify(arguments: argparse.Namespace) -> int:
@@ -193,34 +209,9 @@ def list_all(arguments: argparse.Namespace) -> int:
 
 def contract(arguments: argparse.Namespace) -> int:
     """Run the contract tests on what a plugin registers; 1 if one fails."""
-    before = plugins.names()
-    plugins.load([arguments.file])
-    if not (new := sorted(plugins.names() - before)):
-        raise UsageError(
-            f"{arguments.file} registers no model, likelihood or data set; see the README's example"
-        )
-    if not find_spec("pytest"):
-        raise UsageError(
-            f"{sys.executable} has no package pytest; pip install -r requirements-dev.txt"
-        )
-    say(f"{arguments.file} registers {', '.join(new)}")
-    chosen = " or ".join(f"[{name}]" for name in new)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "tests",
-        "-m",
-        "contract",
-        "-k",
-        chosen,
-    ]
-    # unbuffered, so that each line comes when it is written
-    environment = {"BENCH_PLUGIN": str(arguments.file.resolve()), "PYTHONUNBUFFERED": "1"}
-    return int(say_output(command, ROOT, os.environ | environment) != 0)
+    from benchmark.contract import examine
+
+    return examine(arguments.file)
 
 
 def export_split(arguments: argparse.Namespace) -> int:

@@ -87,7 +87,9 @@ def test_commands_that_train_say_what_they_would_do(
         assert " to run" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [c for c in COMMANDS if c.startswith((" report", " verify"))])
+@pytest.mark.parametrize(
+    "words", [c for c in COMMANDS if c.startswith((" report", " verify", " show"))]
+)
 def test_commands_on_records_print_and_write_what_they_say(
     words, tmp_path, finished, sweep_folder, contest_folder, capsys
 ):
@@ -108,6 +110,8 @@ def test_commands_on_records_print_and_write_what_they_say(
             where, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("report")
         )
         given += ["--out", str(tmp_path)]
+    if "--compare" in given:
+        given[given.index("--compare") + 1] = str(build.REFERENCE)
     assert main(given) == 0
     assert capsys.readouterr().out
     writes = bool({"--to", "--figure", "--contest"} & set(given))
@@ -139,10 +143,12 @@ def test_every_command_is_run_by_a_test():
     elsewhere = [
         " contract my_model.py",
         " --plugin my_model.py --datasets ml1m --models cooccurrence ease",
+        " rerun 924730d385f7a9b0 --out results/reference",  # it would train for hours
     ]
     plugins = (ROOT / "tests" / "test_plugins.py").read_text()
     assert all(word in plugins for word in ('"contract"', '"--plugin"', '"cooccurrence"'))
-    verbs = "tune|report|verify|list|export-split|doctor|selftest|evaluate|prepare|merge"
+    assert '"rerun"' in (ROOT / "tests" / "test_changes.py").read_text()
+    verbs = "tune|report|verify|show|list|export-split|doctor|selftest|evaluate|prepare|merge"
     known = re.compile(rf" --(?!plugin)| ({verbs})")
     assert [command for command in COMMANDS if not known.match(command)] == elsewhere
 

@@ -36,7 +36,12 @@ FLOORS = {
     "conduct": {"evaluation", "records", "plan", "run"},
     "listing": {"plan"},
     "request": {"plan", "records"},
-    "verbs": {"evaluation", "records", "plan", "run", "report", "conduct", "listing", "request"},
+    "again": {"evaluation", "records", "plan", "conduct"},
+    "contract": set(),
+    "verbs": {
+        *("evaluation", "records", "plan", "run", "report"),
+        *("again", "conduct", "contract", "listing", "request"),
+    },
     "arguments": set(),
     "verb_parsers": {"arguments"},
     "parser": {"arguments", "verb_parsers"},

@@ -9,7 +9,16 @@ from pathlib import Path
 from benchmark.errors import UsageError
 from benchmark.evaluation.metrics import Metric
 from benchmark.records.record import Record
-from benchmark.report import contest_figures, contest_tables, files, paper, per_user, screen
+from benchmark.report import (
+    changes,
+    contest_figures,
+    contest_tables,
+    files,
+    paper,
+    per_user,
+    screen,
+    select,
+)
 from benchmark.report.contest import contests
 from benchmark.report.figures import FIGURES
 from datasets import atomic
@@ -54,3 +63,14 @@ def write_per_user(
     path = arguments.to / "per-user.csv"
     atomic.write(path, per_user.to_csv(records, arguments.out, metrics).encode())
     return [path]
+
+
+def show_changes(
+    records: list[Record], arguments: argparse.Namespace, metrics: Sequence[Metric] | None
+) -> list[Path]:
+    """Print what differs between two folders, and write it if asked; returns the paths written."""
+    theirs = select.of(select.stored(arguments.compare), arguments.datasets, arguments.models)
+    here, there = (records, arguments.out), (theirs, arguments.compare)
+    tables = changes.changes(here, there, metrics)
+    screen.show(tables)
+    return files.write(arguments.to, {"changes": tables}, {}) if arguments.to else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmark.catalog import data_sets, look_up
+from benchmark.catalog import data_sets, look_up, suggestion
 from benchmark.errors import UsageError
 from benchmark.records import store
 from benchmark.records.record import Record
@@ -45,3 +45,23 @@ def _with(
     for name in names:
         look_up(f"record of the {kind}", name, there)
     return [record for record in records if not names or names_of(record) & set(names)]
+
+
+def one(folder: Path, start: str) -> Record:
+    """Return the record in ``folder`` whose id begins with ``start``.
+
+    Raises UsageError unless there is exactly one; DataError if it cannot be read.
+    """
+    paths = [path for path in folder.glob("*.json") if path.stem.startswith(start)]
+    if not paths:
+        known = dict.fromkeys(path.stem for path in folder.glob("*.json"))
+        raise UsageError(
+            f"{folder} has no record whose id begins with {start!r}{suggestion(start, known)}; "
+            "name the folder that has it by --out"
+        )
+    if len(paths) > 1:
+        raise UsageError(
+            f"{len(paths)} records in {folder} have an id that begins with {start!r}; give more of "
+            "its 16 digits"
+        )
+    return store.read(paths[0])

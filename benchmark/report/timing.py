@@ -85,13 +85,14 @@ def costs(group: Sequence[Record]) -> Iterator[Cost]:
         alone = [record for record in row.records if not record.beside_others]
         by_machine: dict[str, list[Record]] = defaultdict(list)
         for record in alone or row.records:
-            by_machine[_machine(record)].append(record)
-        for machine, trials in by_machine.items():
+            by_machine[machine(record)].append(record)
+        for name, trials in by_machine.items():
             device, precision = row.device or "-", row.precision or "-"
-            yield Cost(row.label, device, precision, machine, not alone, trials)
+            yield Cost(row.label, device, precision, name, not alone, trials)
 
 
-def _machine(record: Record) -> str:
+def machine(record: Record) -> str:
+    """Return the processor, threads and libraries that a trial ran with."""
     facts = record.environment
     processors = "; ".join(filter(None, [facts.gpu, facts.cpu]))
     keeps = "MALLOC_TRIM_THRESHOLD_" in facts.variables
