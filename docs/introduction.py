@@ -1,4 +1,4 @@
-"""The figures of docs/introduction.md, drawn from the project's own split, likelihoods and table."""
+"""The figures of docs/introduction.md, drawn by the project's own split, likelihoods and table."""
 
 from __future__ import annotations
 

@@ -25,12 +25,6 @@ from tests.raw_files import WRITERS, rows
 
 OPTIONS = {"epochs": 3, "batch": 50, "latent": 8}
 NOTEBOOK = ROOT / "examples" / "from_python.ipynb"
-BLOCKS = [
-    code
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-    for code in re.findall(r"```python\n(from benchmark.*?)```", page.read_text(), re.DOTALL)
-]
-"""The programs in the documentation that use the project from Python."""
 
 
 @pytest.fixture
@@ -130,13 +124,21 @@ def test_under_leave_one_out_users_are_those_of_the_training(tmp_path, monkeypat
     assert evaluate(trained, data) == trained.record.metrics
 
 
+def programs() -> list[str]:
+    """Those in the documentation that use the project from Python."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return re.findall(
+        r"```python\n(from benchmark.*?)```", "\n".join(p.read_text() for p in pages), re.DOTALL
+    )
+
+
 def test_the_programs_in_the_documentation_run(tiny, monkeypatch, tmp_path, capsys):
-    assert BLOCKS
     path = tmp_path / "results" / "runs"
     made = train("mult-dae", tiny, out=path, threads=1, **OPTIONS)
     os.rename(path / f"{made.record.id}.safetensors", path / "ID.safetensors")
     monkeypatch.chdir(tmp_path)
-    for code in BLOCKS:
+    assert programs()
+    for code in programs():
         exec(code, {"histories": frame(made.item_ids[[3, 5, 8]].tolist())})
         assert "score" in capsys.readouterr().out
 
