@@ -10,12 +10,12 @@ from tempfile import TemporaryDirectory
 
 from benchmark.conduct import prepare
 from benchmark.errors import UsageError
-from benchmark.evaluation.truth import code_of
+from benchmark.evaluation import truth
 from benchmark.paths import ROOT
 from benchmark.plan import choose
+from benchmark.records import store
 from benchmark.records.record import Record
-from benchmark.records.store import SPECS
-from benchmark.spec import PROTOCOL, Job
+from benchmark.spec import Job
 from datasets import cache, own
 from datasets.errors import DataError
 
@@ -26,7 +26,11 @@ def rerun(record: Record, out: Path, data_dir: Path, plugins: Sequence[Path]) ->
     The record stays as it is. Raises UsageError for lists made elsewhere, DataError if this
     checkout has other code or the split cannot be had.
     """
-    check_code(record)
+    if record.spec.stage == "external":
+        raise UsageError(
+            f"the record {record.id} is of lists made elsewhere; evaluate scores them again"
+        )
+    truth.check_code(record.spec, store.path_of(out, record.id))
     job = Job(
         spec=record.spec,
         data=record.data,
@@ -36,26 +40,11 @@ def rerun(record: Record, out: Path, data_dir: Path, plugins: Sequence[Path]) ->
         plugins=tuple(path.resolve() for path in plugins),
     )
     with TemporaryDirectory() as folder:
-        spec = Path(folder) / SPECS / f"{record.id}.json"
+        spec = Path(folder) / store.SPECS / f"{record.id}.json"
         spec.parent.mkdir()
         spec.write_text(job.model_dump_json())
         words = [sys.executable, "-m", "benchmark.trial", str(spec), "--out", str(job.out)]
         return subprocess.run(words, cwd=ROOT).returncode
-
-
-def check_code(record: Record) -> None:
-    """Raise UsageError for lists made elsewhere, DataError if this checkout has other code."""
-    spec, commit = record.spec, record.environment.commit
-    if spec.stage == "external":
-        raise UsageError(
-            f"the record {record.id} is of lists made elsewhere; evaluate scores them again"
-        )
-    if (PROTOCOL, code_of(spec.model)) != (spec.protocol, spec.code):
-        cure = f"check out the commit {commit}" if commit else "check out the code that wrote it"
-        raise DataError(
-            f"the record {record.id} is of other code for {spec.model} than this checkout has; "
-            f"{cure}, and name its plugin by --plugin if it has one"
-        )
 
 
 def split_of(record: Record, data_dir: Path) -> Path:

@@ -107,9 +107,13 @@ def add_verbose(to: argparse.ArgumentParser) -> None:
 
 def add_data_dir(to: argparse.ArgumentParser) -> None:
     """Add the option that names the folder in which raw files are looked for and downloaded to."""
-    default = Path(os.environ.get("BENCH_DATA_DIR") or ROOT / "data")
     about = "raw files (default: $BENCH_DATA_DIR, else data/)"
-    to.add_argument("--data-dir", type=Path, default=default, metavar="DIR", help=about)
+    to.add_argument("--data-dir", type=Path, default=data_dir(), metavar="DIR", help=about)
+
+
+def data_dir() -> Path:
+    """Return the folder of raw files where none is named."""
+    return Path(os.environ.get("BENCH_DATA_DIR") or ROOT / "data")
 
 
 def add_plugin(to: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmark import plugins
 from benchmark.errors import UsageError
-from benchmark.plan import forecast
+from benchmark.plan import choose, forecast
 from benchmark.plan import plan as plans
 from benchmark.plan.deal import Deal
 from benchmark.plan.dry_run import Measure
@@ -26,9 +26,10 @@ from benchmark.run.executor import Executor, Resources
 from benchmark.run.local import Local
 from benchmark.spec import PROTOCOL, Job, TrialSpec
 from benchmark.text import say
-from datasets import cache
+from datasets import cache, own
 from datasets.cache import Prepared
 from datasets.errors import DataError
+from datasets.preprocess import Ratings, preprocess
 
 MARGIN = 1.5
 """How much more time and memory than is forecast a trial may take on a cluster."""
@@ -175,6 +176,26 @@ def resources_by(
         )
 
     return resources
+
+
+def histories(path: Path, settings: Iterable[str]) -> Ratings:
+    """Return the rows of a file of histories, each pair once, and print what was left out.
+
+    Its columns are found, and its ratings count, as those of a person's own data set. Raises
+    DataError if the file is malformed, and UsageError if it is none or an option is wrong.
+    """
+    if not path.is_file():
+        raise UsageError(f"--histories {path} is no file; name one with users and their items")
+    data = choose.data_set(f"{own.PREFIX}{path}", settings)
+    dataset = data.entry.dataset(data.config)
+    with plugins.blamed(data.entry.dataset):
+        # a column that is not used is worth a word only where rows are split
+        rows = replace(dataset.read(dataset.find(path.parent)), unused=())
+    least = data.config.min_rating
+    kept, dropped = preprocess(rows, min_rating=least, min_users_per_item=0, min_items_per_user=0)
+    for line in dataset.account(rows, kept, dropped):
+        say(f"{path.name}: {line}")
+    return kept
 
 
 def prepare(data: ChosenData, data_dir: Path) -> Prepared:

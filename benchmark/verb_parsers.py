@@ -14,6 +14,7 @@ from benchmark.arguments import (
     add_split_seeds,
     add_verbose,
     folder,
+    whole,
 )
 
 
@@ -44,6 +45,8 @@ def add_verbs(top: Parser) -> None:
     add_evaluate(
         verb("evaluate", "score recommendation lists made elsewhere, on the same test users")
     )
+    about = "recommend items to users by their histories, with weights that a run has kept"
+    add_recommend(verb("recommend", about))
     add_plugin(verb("list", "data sets and models, with their options", "list_all"))
     made = verb(
         "contract", "run the contract tests on the models, likelihoods and data sets of a plugin"
@@ -174,3 +177,18 @@ def add_evaluate(to: argparse.ArgumentParser) -> None:
     add_plugin(to)
     add_data_dir(to)
     add_out(to)
+
+
+def add_recommend(to: argparse.ArgumentParser) -> None:
+    """Add the options that say which model recommends to whom, and where the lists go."""
+    add = to.add_argument
+    about = "weights that --keep-weights has stored"
+    add("--weights", required=True, type=Path, metavar="FILE.safetensors", help=about)
+    about = "a text or Parquet file with the raw ids of users and of their items, one pair a row"
+    add("--histories", required=True, type=Path, metavar="FILE", help=about)
+    about = "items for each user, at most 100 (default: 20)"
+    add("--top", type=whole(1), default=20, metavar="N", help=about)
+    about = "a .parquet or .csv file to write: user, rank, item, score (default: %(default)s)"
+    add("--to", type=Path, default=Path("recommendations.csv"), metavar="FILE", help=about)
+    add_set(to, "an option of the file of histories, as user_column=NAME")
+    add_plugin(to)

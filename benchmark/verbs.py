@@ -12,6 +12,7 @@ from benchmark.conduct import (
     calibrated,
     check_out,
     conduct,
+    histories,
     jobs_of,
     prepare,
     prepared,
@@ -27,6 +28,7 @@ from benchmark.plan.search import Budget
 from benchmark.plan.study import Study
 from benchmark.request import check_shared, plan_of, study_of
 from benchmark.text import counted, say
+from datasets import atomic
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -188,6 +190,19 @@ def evaluate(arguments: argparse.Namespace) -> int:
     say(files.summary(written, verbose=True))
     say("")
     screen.show(Report(select.stored(arguments.out), arguments.out).shown)
+    return 0
+
+
+def recommend(arguments: argparse.Namespace) -> int:
+    """Write the best items outside each history, by a model whose weights were kept."""
+    from benchmark.run import recommend as lists
+    from benchmark.run import weights
+
+    form = lists.form_of(arguments.to)
+    kept = weights.load(arguments.weights)
+    made = lists.recommend(kept, histories(arguments.histories, arguments.set), arguments.top)
+    atomic.write(arguments.to, form(made))
+    say(f"{len(made):,} rows for {made['user'].nunique():,} users in {arguments.to}")
     return 0
 
 

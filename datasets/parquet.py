@@ -28,16 +28,25 @@ def read(path: Path, chosen: Mapping[str, str]) -> Ratings:
     Raises DataError if the file is damaged, or a column has other types or rows without a value.
     """
     with _opened(path) as file:
-        found = {role: _typed(_column(file, name, role), role) for role, name in chosen.items()}
+        found = {role: typed(_column(file, name, role), role) for role, name in chosen.items()}
     if not len(found["user"]):
         raise DataError(f"{path} has no rows; name a file with rows")
+    return ratings(found, chosen, path)
+
+
+def ratings(found: Mapping[str, pl.Series], names: Mapping[str, str], of: object) -> Ratings:
+    """Return the rows of columns of "user", "item" and "rating", as ``typed`` gives them.
+
+    ``names`` are the columns' names in the table ``of``, for messages. Raises DataError if a column
+    has rows without a value.
+    """
     for role, column in found.items():
         ids: Kind = "whole" if column.dtype.is_integer() else "id"
         kind: Kind = "number" if role == "rating" else ids
         if not fields.sound(column, kind):
             raise DataError(
-                f"the column {chosen[role]} of {path} has rows {_wrong(column, kind, role)}; "
-                "mend those or leave them out of the file"
+                f"the column {names[role]} of {of} has rows {_wrong(column, kind, role)}; "
+                "mend those or leave them out"
             )
     return table.ratings(**found)
 
@@ -84,7 +93,7 @@ def _is(found: Any, *kinds: str) -> bool:
     return any(getattr(pa.types, f"is_{kind}")(found) for kind in kinds)
 
 
-def _typed(column: pl.Series, role: str) -> pl.Series:
+def typed(column: pl.Series, role: str) -> pl.Series:
     """Return ratings as floats, and ids as whole numbers or categories."""
     import polars as pl
 
@@ -103,4 +112,4 @@ def _wrong(column: pl.Series, kind: Kind, role: str) -> str:
     for value in column.unique(maintain_order=True).cast(str):
         if value and value != "NaN" and (wrong := fields.fault(kind, value)):
             return f"with the {role} {value[:40]!r}, which {wrong}"
-    return f"without a {role}"
+    return f"without {'an' if role == 'item' else 'a'} {role}"

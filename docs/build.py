@@ -24,7 +24,7 @@ from benchmark.report.render import markdown, png
 from benchmark.report.report import Report
 from benchmark.report.rows import rows
 from benchmark.stats import ALPHA, MARGIN, Difference, difference, holm
-from docs import scale
+from docs import introduction, scale
 
 REFERENCE = ROOT / "results" / "reference"
 PAGES = ("README.md", "docs/results.md", "docs/tuning.md", "docs/scale.md")
@@ -202,6 +202,7 @@ def pictures() -> dict[str, bytes]:
         "beta-ml1m.png": sweep.draw(betas),
         "figure-1.png": figures.annealing(stored("sweep"), REFERENCE / "sweep"),
         "figure-3.png": figures.activity(networks, REFERENCE),
+        **introduction.pictures(usual_report("ml1m").results[0]),
     }
     return {name: png(figure) for name, figure in drawn.items() if figure}
 

@@ -123,7 +123,7 @@ def test_commands_on_records_print_and_write_what_they_say(
     [
         c
         for c in COMMANDS
-        if re.match(r" (list|export-split|doctor|selftest|evaluate|prepare|merge)", c)
+        if re.match(r" (list|export-split|doctor|selftest|evaluate|recommend|prepare|merge)", c)
     ],
 )
 def test_other_commands_end_well(words, tmp_path, ratings, registries, monkeypatch, finished):
@@ -131,6 +131,10 @@ def test_other_commands_end_well(words, tmp_path, ratings, registries, monkeypat
     for part in re.findall(r"part-\d", words):
         shutil.copytree(finished, tmp_path / "results" / "runs" / part)
     (tmp_path / "my_model.py").write_text(EXAMPLE)
+    (weights, *_) = sorted(finished.glob("*.safetensors"))
+    (tmp_path / "results" / "runs").mkdir(parents=True, exist_ok=True)
+    shutil.copy(weights, tmp_path / "results" / "runs" / "ID.safetensors")
+    shutil.copy(ratings, tmp_path / "histories.csv")
     lists = {"user": list(range(1000)), "items": [[0]] + [[]] * 999}
     pq.write_table(pa.table(lists), tmp_path / "top100.parquet")
     words = words.replace("ml1m", "synthetic")
@@ -148,8 +152,8 @@ def test_every_command_is_run_by_a_test():
     plugins = (ROOT / "tests" / "test_plugins.py").read_text()
     assert all(word in plugins for word in ('"contract"', '"--plugin"', '"cooccurrence"'))
     assert '"rerun"' in (ROOT / "tests" / "test_changes.py").read_text()
-    verbs = "tune|report|verify|show|list|export-split|doctor|selftest|evaluate|prepare|merge"
-    known = re.compile(rf" --(?!plugin)| ({verbs})")
+    verbs = "tune|report|verify|show|list|export-split|doctor|selftest|evaluate|recommend|prepare"
+    known = re.compile(rf" --(?!plugin)| ({verbs}|merge)")
     assert [command for command in COMMANDS if not known.match(command)] == elsewhere
 
 

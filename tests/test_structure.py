@@ -33,6 +33,7 @@ FLOORS = {
     "plan": {"evaluation", "records"},
     "run": {"evaluation", "records"},
     "report": {"evaluation", "records"},
+    "api": {"arguments", "evaluation", "records", "plan", "run", "conduct"},
     "conduct": {"evaluation", "records", "plan", "run"},
     "listing": {"plan"},
     "request": {"plan", "records"},

@@ -1,9 +1,8 @@
-"""Weights that were kept score as the model did, also by the lines of the documentation."""
+"""Weights that were kept score as the model did; what is no such file is one sentence."""
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +12,14 @@ import torch
 from safetensors.torch import save
 
 from benchmark.evaluation.ranking import evaluate
-from benchmark.paths import ROOT
 from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.run import weights
+from benchmark.run.training import scorer
 from datasets.errors import DataError
 from datasets.synthetic import Synthetic, SyntheticConfig
 
+REFUSED = "is not a weights file that this checkout can read"
 SPLIT = Synthetic(SyntheticConfig(users=240, items=60, density=0.15)).split()[0]
 
 
@@ -30,70 +30,43 @@ def kept(finished: Path) -> list[Record]:
 def test_they_score_the_test_users_as_the_trial_did(finished):
     assert len(kept(finished)) == 10
     for record in kept(finished):
-        model, item_ids = weights.load(finished / f"{record.id}.safetensors")
-        assert np.array_equal(item_ids, SPLIT.train.item_ids)
-        ranking = evaluate(lambda history, users, model=model: model.score(history), SPLIT.test)
+        found = weights.load(finished / f"{record.id}.safetensors")
+        assert np.array_equal(found.item_ids, SPLIT.train.item_ids)
+        assert found.spec == record.spec
+        ranking = evaluate(scorer(found.model, known=False), SPLIT.test)
         assert np.array_equal(ranking.hit, store.hits(finished, record)[0])
 
 
-def test_the_documented_lines_recommend_unseen_items(finished, capsys):
-    (code,) = re.findall(
-        r"```python\n(from benchmark.*?)```",
-        (ROOT / "docs" / "records.md").read_text(),
-        flags=re.DOTALL,
-    )
-    assert len(code.strip().splitlines()) <= 10
-    record = next(r for r in kept(finished) if r.spec.model == "mult-vae")
-    code = re.sub(
-        r'"results/runs/\w+\.safetensors"', repr(str(finished / f"{record.id}.safetensors")), code
-    )
-    liked = [int(i) for i in SPLIT.train.item_ids[[3, 5, 8]]]
-    code = re.sub(r"history\(\[.*?\]", f"history({liked}", code)
-    space: dict = {}
-    exec(code, space)
-    shown = [int(text) for text in re.findall(r"\d+", capsys.readouterr().out)]
-    assert len(shown) == 10
-    assert set(shown) <= set(SPLIT.train.item_ids.tolist()) - set(liked)
-
-
-def test_text_ids_come_back_as_text_and_unknown_ones_are_refused(finished, tmp_path):
-    record = next(r for r in kept(finished) if r.spec.model == "ease")
-    path, source = tmp_path / "text.safetensors", finished / f"{record.id}.safetensors"
-    ids = [f"film é {n}" for n in range(60)]
-    with safetensors.safe_open(source, framework="pt") as file:
-        header = file.metadata() | {
-            "item_ids": json.dumps([i.encode().decode("latin-1") for i in ids])
-        }
+def altered(finished: Path, path: Path, model: str = "ease", **header: str) -> Path:
+    """A copy of a model's weights with another ``header``."""
+    record = next(r for r in kept(finished) if r.spec.model == model)
+    with safetensors.safe_open(finished / f"{record.id}.safetensors", framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    path.write_bytes(save(tensors, header))
-    _, item_ids = weights.load(path)
-    assert item_ids.tolist() == ids
-    history = weights.history([ids[7], ids[2], ids[7]], item_ids)
-    assert (history.shape, history.indices.tolist(), history.data.tolist()) == (
-        (1, 60),
-        [2, 7],
-        [1, 1],
-    )
-    assert history.dtype == np.float32
-    with pytest.raises(DataError, match=r"no item 'film 3', 7; its 60 ids are text, as 'film é 0'"):
-        weights.history(["film 3", ids[1], 7], item_ids)
-    with pytest.raises(DataError, match=r"no item '5'; its 60 ids are whole numbers, as \d+"):
-        weights.history(["5"], SPLIT.train.item_ids)
+        path.write_bytes(save(tensors, file.metadata() | header))
+    return path
+
+
+def spec_of(finished: Path, of: str = "ease", **changes: object) -> str:
+    """The spec of a model in ``finished`` with other fields."""
+    record = next(r for r in kept(finished) if r.spec.model == of)
+    return json.dumps(record.spec.model_dump(mode="json") | changes)
+
+
+def test_text_ids_come_back_as_text(finished, tmp_path):
+    ids = [f"film é {n}" for n in range(60)]
+    told = json.dumps([i.encode().decode("latin-1") for i in ids])
+    path = altered(finished, tmp_path / "text.safetensors", item_ids=told)
+    assert weights.load(path).item_ids.tolist() == ids
 
 
 @pytest.mark.parametrize("fault", ["\u0416", "caf\u00e9"])  # above Latin-1, and broken UTF-8
 def test_ids_that_are_no_bytes_of_text_are_a_sentence(fault, finished, tmp_path):
-    record = next(r for r in kept(finished) if r.spec.model == "ease")
-    path = tmp_path / "x.safetensors"
-    with safetensors.safe_open(finished / f"{record.id}.safetensors", framework="pt") as file:
-        header = file.metadata() | {"item_ids": json.dumps([fault] * 60)}
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    path.write_bytes(save(tensors, header))
-    with pytest.raises(DataError, match="is not a weights file that this checkout can read"):
+    path = altered(finished, tmp_path / "x.safetensors", item_ids=json.dumps([fault] * 60))
+    with pytest.raises(DataError, match=REFUSED):
         weights.load(path)
 
 
-@pytest.mark.parametrize("fault", ["missing", "cut", "foreign", "unknown model"])
+@pytest.mark.parametrize("fault", ["missing", "cut", "long header", "foreign"])
 def test_what_cannot_be_read_is_a_sentence(fault, finished, tmp_path):
     path = tmp_path / "x.safetensors"
     content = (finished / f"{kept(finished)[0].id}.safetensors").read_bytes()
@@ -101,9 +74,41 @@ def test_what_cannot_be_read_is_a_sentence(fault, finished, tmp_path):
         path.write_bytes(content[:100])
     elif fault == "foreign":
         path.write_bytes(save({"a": torch.zeros(1)}))
-    elif fault == "unknown model":
-        path.write_bytes(content.replace(b'\\"model\\":\\"', b'\\"model\\":\\"'[:-1] + b"Q", 1))
-    with pytest.raises(DataError, match="is not a weights file that this checkout can read"):
+    elif fault == "long header":
+        path.write_bytes((2**62).to_bytes(8, "little") + content[8:])
+    with pytest.raises(DataError, match=REFUSED):
+        weights.load(path)
+
+
+def test_other_code_an_unknown_model_and_another_shape_are_sentences(finished, tmp_path):
+    def refused(sentence: str, model: str = "ease", **header: str) -> None:
+        path = altered(finished, tmp_path / "x.safetensors", model, **header)
+        with pytest.raises(DataError, match=sentence):
+            weights.load(path)
+
+    refused("is of other code for ease than", spec=spec_of(finished, code="0" * 16))
+    refused("or another protocol version than 1", spec=spec_of(finished, protocol=7))
+    refused(
+        "is of the model 'mine', which is not known here; .* with --plugin",
+        spec=spec_of(finished, model="mine"),
+    )
+    for model in ("ease", "mult-vae", "popularity", "als"):
+        other = {"shape": "[180, 59]", "item_ids": json.dumps(list(range(59)))}
+        refused(f"(?s){REFUSED}", model, **other)
+    config = json.loads(spec_of(finished, "mult-dae"))["config"] | {"latent": 10**9}
+    refused(
+        r"a model of its options takes [\d,.]+ GB",
+        "mult-dae",
+        spec=spec_of(finished, "mult-dae", config=config),
+    )
+
+
+def test_a_tensor_that_gives_no_finite_score_is_a_sentence(finished, tmp_path):
+    record = next(r for r in kept(finished) if r.spec.model == "ease")
+    path = tmp_path / "x.safetensors"
+    with safetensors.safe_open(finished / f"{record.id}.safetensors", framework="pt") as file:
+        path.write_bytes(save({"B": file.get_tensor("B") * torch.nan}, file.metadata()))
+    with pytest.raises(DataError, match=r"ScoreError: 60 scores are not finite"):
         weights.load(path)
 
 
@@ -112,13 +117,8 @@ def test_what_cannot_be_read_is_a_sentence(fault, finished, tmp_path):
     "value", ["5", "null", "[[1], 2]", '{"a": 1}', "[1.5, 2]", '"x"', "[-1, 3]", "[" * 10**5]
 )
 def test_json_of_another_type_in_them_is_a_sentence(key, value, finished, tmp_path):
-    record = next(r for r in kept(finished) if r.spec.model == "ease")
-    with safetensors.safe_open(finished / f"{record.id}.safetensors", framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        header = file.metadata() | {key: value}
-    path = tmp_path / "x.safetensors"
-    path.write_bytes(save(tensors, header))
-    with pytest.raises(DataError, match="is not a weights file that this checkout can read"):
+    path = altered(finished, tmp_path / "x.safetensors", **{key: value})
+    with pytest.raises(DataError, match=REFUSED):
         weights.load(path)
 
 

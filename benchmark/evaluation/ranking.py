@@ -5,7 +5,7 @@ This happens on the device of the scores.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,27 +55,44 @@ def evaluate(score: Score, fold: Fold) -> Ranking:
     Raises ScoreError if ``score`` returns a wrong shape or type, or a number that is not finite.
     """
     history, target = fold.history.matrix, fold.target.matrix
-    users = np.flatnonzero(np.diff(target.indptr)).astype(np.int32)
-    batch = max(1, SCORE_BYTES // (4 * target.shape[1]))
-    parts = [
-        _evaluate_batch(score, fold, users[start : start + batch])
-        for start in range(0, len(users), batch)
-    ]
+    users = with_items(target)
+    parts = [_evaluate_batch(score, fold, batch) for batch in batches(users, target.shape[1])]
     top, hit, tied = (np.concatenate(column) for column in zip(*parts, strict=True))
     sizes = (np.diff(matrix.indptr)[users] for matrix in (history, target))
     return Ranking(users, *sizes, top=top, hit=hit, tied=float(tied.mean()))
 
 
+def with_items(matrix: csr_matrix) -> np.ndarray:
+    """Return the rows of a matrix (users, I) that have an entry, int32."""
+    return np.flatnonzero(np.diff(matrix.indptr)).astype(np.int32)
+
+
+def batches(users: np.ndarray, items: int) -> Iterator[np.ndarray]:
+    """Yield ``users`` in parts whose scores of so many ``items`` take at most SCORE_BYTES."""
+    size = max(1, SCORE_BYTES // (4 * items))
+    for start in range(0, len(users), size):
+        yield users[start : start + size]
+
+
+def outside(score: Score, history: csr_matrix, users: np.ndarray) -> Tensor:
+    """Return the scores of the items outside each history, and -inf for those in it: (B, I).
+
+    Raises ScoreError as ``evaluate`` does.
+    """
+    # copied before, since a model may change its history in place
+    rows, items = _entries(history)
+    scores = _checked(score(history, users), (len(users), history.shape[1]), users)
+    on = scores.device
+    nothing = scores.new_tensor(-torch.inf)
+    return scores.index_put((rows.to(on), items.to(on)), nothing)
+
+
 def _evaluate_batch(
     score: Score, fold: Fold, users: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    seen, target = fold.history.matrix[users], fold.target.matrix[users]
-    # copied before, since a model may change its history in place
-    rows, items = _entries(seen)
-    scores = _checked(score(seen, users), target.shape, users)
-    on = scores.device
-    nothing = scores.new_tensor(-torch.inf)
-    masked = scores.index_put((rows.to(on), items.to(on)), nothing)
+    target = fold.target.matrix[users]
+    masked = outside(score, fold.history.matrix[users], users)
+    on = masked.device
     if fold.candidates is not None:
         rows, items = (place.to(on) for place in _entries(fold.candidates.matrix[users]))
         masked = torch.full_like(masked, -torch.inf).index_put((rows, items), masked[rows, items])

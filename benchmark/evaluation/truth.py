@@ -16,7 +16,8 @@ from scipy.special import softmax
 from torch import Tensor
 
 from benchmark.evaluation.ranking import Score
-from benchmark.spec import code_hash
+from benchmark.spec import PROTOCOL, TrialSpec, code_hash
+from datasets.errors import DataError
 from datasets.split import Truth
 from models.registry import MODELS
 
@@ -57,6 +58,18 @@ def bayes(truth: Truth) -> Score:
 
 ROWS: dict[str, Callable[[Truth], Score]] = {"oracle": oracle, "bayes": bayes}
 """The scorers by the name that the table's row has."""
+
+
+def check_code(spec: TrialSpec, path: Path) -> None:
+    """Raise DataError if this checkout would compute other numbers than the ``spec`` that was read
+    from ``path``.
+    """
+    if (PROTOCOL, code_of(spec.model)) != (spec.protocol, spec.code):
+        raise DataError(
+            f"{path} is of other code for {spec.model} than this checkout has (or another "
+            "protocol version than "
+            f"{PROTOCOL}); check out the code that wrote it, or start the run again"
+        )
 
 
 def code_of(row: str) -> str | None:

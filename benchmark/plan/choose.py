@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
@@ -12,9 +12,10 @@ from benchmark import suite
 from benchmark.catalog import data_sets, look_up
 from benchmark.errors import UsageError
 from benchmark.plan import options
-from benchmark.plan.plan import C, Chosen, ChosenData, E, Lineup, Plan
+from benchmark.plan.plan import C, Chosen, ChosenData, ChosenModel, E, Lineup, Plan
 from benchmark.suite import Setting, Suite
 from datasets.registry import Entry as DataEntry
+from models.base import Device, Precision
 from models.registry import MODELS
 from models.registry import Entry as ModelEntry
 
@@ -108,6 +109,15 @@ def data_set(name: str, settings: Iterable[str] = ()) -> ChosenData:
     return lineup.data
 
 
+def model(name: str, dataset: str) -> ChosenModel:
+    """Return a model with the options that a run on a data set gives it.
+
+    ``dataset`` is the data set's registered name. Raises UsageError for an unknown model.
+    """
+    entry = look_up("model", name, MODELS)
+    return _configured(entry, entry.config, [*suite.load(suite.PAPER).of(dataset, name)], {})
+
+
 def changed(chosen: Chosen[E, C], why: str, values: Mapping[str, Any]) -> Chosen[E, C]:
     """Return a model or data set with other options; raises UsageError for wrong values."""
     config = options.configured(chosen.entry.name, chosen.config, values)
@@ -129,7 +139,9 @@ def on_splits(plan: Plan, seeds: Iterable[int]) -> Plan:
 
 
 def check_device(device: str, precision: str) -> None:
-    """Raise UsageError if the device is not there or cannot multiply in that precision."""
+    """Raise UsageError for an unknown one, or a device that is not there or cannot multiply so."""
+    look_up("device", device, dict.fromkeys(("auto", *get_args(Device))))
+    look_up("precision", precision, dict.fromkeys(("auto", *get_args(Precision))))
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError(
             "--device cuda: torch finds no CUDA device on this machine; leave the option out"

@@ -66,7 +66,7 @@ def measured(trial: Trial) -> float | None:
     with clock("training"):
         train_epoch(model, model.prepare(some), spec.seed)
     with clock("validation"):
-        evaluate(scorer(model, split), split.validation)
+        evaluate(scorer(model, split.weak), split.validation)
     (training,), (validation,) = clock.laps["training"], clock.laps["validation"]
     epoch = training * train.shape[0] / some.shape[0] + validation
     data = trial.job.data

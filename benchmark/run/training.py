@@ -132,7 +132,7 @@ def train(model: Recommender[Any], trial: Trial, progress: Progress, notify: Not
         log = checked(log, model.epoch)
         check_loss(log, progress.curve)
         with clock("validation"):
-            ranking = evaluate(scorer(model, trial.split), trial.split.validation)
+            ranking = evaluate(scorer(model, trial.split.weak), trial.split.validation)
             validation = metric(ranking.hit, ranking.targets).mean()
         progress.curve.append({"epoch": model.epoch, "validation": float(validation)} | log)
         more_to_come = model.epoch < model.planned
@@ -205,9 +205,9 @@ def test(model: Recommender[Any], split: Split, progress: Progress) -> Ranking:
     if progress.best_weights is not None:
         model.load(progress.best_weights)
     with progress.clock("test"):
-        return evaluate(scorer(model, split), split.test)
+        return evaluate(scorer(model, split.weak), split.test)
 
 
-def scorer(model: Recommender[Any], split: Split) -> Score:
-    """Return the model's scores, for users whose training rows it knows if they have any."""
-    return lambda history, users: model.score(history, users if split.weak else None)
+def scorer(model: Recommender[Any], known: bool) -> Score:
+    """Return the model's scores; ``known`` says whether it has trained on the rows of the users."""
+    return lambda history, users: model.score(history, users if known else None)

@@ -13,7 +13,6 @@ from threadpoolctl import threadpool_limits
 from benchmark import environment, plugins
 from benchmark.evaluation import truth
 from benchmark.evaluation.ranking import Ranking, evaluate
-from benchmark.evaluation.truth import code_of
 from benchmark.records import store
 from benchmark.records.parse import told
 from benchmark.records.record import Status
@@ -23,7 +22,7 @@ from benchmark.run.clock import Clock
 from benchmark.run.outcome import Unstored
 from benchmark.run.progress import Progress
 from benchmark.run.training import Notify, Trial, build, test, train
-from benchmark.spec import PROTOCOL, Job
+from benchmark.spec import Job
 from datasets import cache
 from datasets.cache import Prepared
 from datasets.errors import DataError
@@ -97,12 +96,7 @@ def load(path: Path, check: bool = False) -> Trial:
     spec = job.spec
     environment.git()  # now, since the checkout may change while the trial runs
     plugins.load(job.plugins)
-    if (PROTOCOL, code_of(spec.model)) != (spec.protocol, spec.code):
-        raise DataError(
-            f"{path} is of other code for {spec.model} than this checkout has (or another "
-            "protocol version than "
-            f"{PROTOCOL}); check out the code that wrote it, or start the run again"
-        )
+    truth.check_code(spec, path)
     prepared = _split_of(job, path, check)
     if prepared.split_hash != spec.split_hash:
         raise DataError(f"{job.split} holds another split than {path} names; start the run again")
