@@ -99,7 +99,16 @@ def add_out(to: argparse.ArgumentParser) -> None:
     )
 
 
-def add_verbose(to: argparse.ArgumentParser) -> None:
+def add_told(to: argparse.ArgumentParser) -> None:
+    """Add the options that say how much is told of a run, and to whom."""
+    told = to.add_mutually_exclusive_group()
+    add_verbose(told)
+    told.add_argument("--quiet", action="store_true", help="print the tables and nothing else")
+    about = "for scripts: print what happens, and the tables last, each as JSON on a line"
+    told.add_argument("--json", action="store_true", help=about)
+
+
+def add_verbose(to: argparse.ArgumentParser | argparse._MutuallyExclusiveGroup) -> None:
     """Add the option that says how much is told of the files written."""
     about = "name every file that is written, not only its folder"
     to.add_argument("--verbose", action="store_true", help=about)

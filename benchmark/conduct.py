@@ -21,7 +21,8 @@ from benchmark.plan.plan import ChosenData, Plan, Process
 from benchmark.plan.study import Study
 from benchmark.records import store
 from benchmark.records.record import Record
-from benchmark.run import calibrate, local
+from benchmark.run import calibrate, display, local
+from benchmark.run.display import Display
 from benchmark.run.executor import Executor, Resources
 from benchmark.run.local import Local
 from benchmark.spec import PROTOCOL, Job, TrialSpec
@@ -68,15 +69,39 @@ def conduct(study: Study, train: Callable[[Plan], list[Record]]) -> list[Record]
     return list(found.values())
 
 
-def prepared(plan: Plan, data_dir: Path, written: list[Path]) -> Plan:
+def display_of(arguments: argparse.Namespace) -> Display:
+    """Return what tells of a run, as the command line asks for it.
+
+    Raises UsageError if a dry run is to tell it otherwise than in its own lines.
+    """
+    if arguments.dry_run and (arguments.quiet or arguments.json):
+        raise UsageError(
+            f"--dry-run only prints lines, and {'--quiet' if arguments.quiet else '--json'} rules "
+            "them out; leave one of them out"
+        )
+    if arguments.quiet:
+        return Display()
+    if arguments.json:
+        return display.Events()
+    if arguments.executor != "local":  # how many trials run at a time is known to the cluster
+        return display.for_person()
+    return display.for_person(
+        lambda job, records: forecast.trial_seconds(job.spec, job.data, records), arguments.jobs
+    )
+
+
+def prepared(
+    plan: Plan, data_dir: Path, written: list[Path], note: Callable[[str], None] = say
+) -> Plan:
     """The plan with the split of every data set; adds the folders that are made to ``written``.
 
-    Raises DataError with a sentence for each that cannot be had.
+    What is to be said of a split is given to ``note``. Raises DataError with a sentence for each
+    that cannot be had.
     """
     lineups, missing = [], []
     for lineup in plan.lineups:
         try:
-            split = lineup.prepared or prepare(lineup.data, data_dir)
+            split = lineup.prepared or prepare(lineup.data, data_dir, note)
         except DataError as error:
             missing.append(str(error))
             continue
@@ -88,17 +113,22 @@ def prepared(plan: Plan, data_dir: Path, written: list[Path]) -> Plan:
     return replace(plan, lineups=lineups)
 
 
-def train(plan: Plan, arguments: argparse.Namespace, written: list[Path]) -> list[Record]:
+def train(
+    plan: Plan, arguments: argparse.Namespace, written: list[Path], display: Display
+) -> list[Record]:
     """The records of all trials of a plan, after those that have none were run; adds new files to
     ``written``.
     """
-    whole = jobs_of(plan, arguments, written)
+    whole = jobs_of(plan, arguments, written, display.note)
     jobs = Deal(arguments.shard).keep(whole)
-    todo = local.unsettled(jobs, arguments.force, arguments.retry)
+    done = local.settled(jobs, arguments.force, arguments.retry)
+    todo = [job for job in jobs if job.spec.id not in done]
+    display.records += done.values()
     shared = f" (of {len(whole)} that the shards share)" if arguments.shard else ""
-    say(f"trials: {len(jobs) - len(todo)} done before, {len(todo)} to run{shared}")
-    local.tidy(arguments.out, (job for job in jobs if job not in todo))
-    with closing(executor_of(arguments).run(todo)) as ended:
+    said = f"trials: {len(done)} done before, {len(todo)} to run{shared}"
+    display.tell("trials", said, done=len(done), to_run=len(todo))
+    local.tidy(arguments.out, (job for job in jobs if job.spec.id in done))
+    with closing(executor_of(arguments, display).run(todo)) as ended:
         for job, record in ended:
             written += store.files_of(job.out, record.id)
     if arguments.detach and todo:
@@ -106,7 +136,12 @@ def train(plan: Plan, arguments: argparse.Namespace, written: list[Path]) -> lis
     return [store.read(store.path_of(job.out, job.spec.id)) for job in jobs]
 
 
-def jobs_of(plan: Plan, arguments: argparse.Namespace, written: list[Path]) -> list[Job]:
+def jobs_of(
+    plan: Plan,
+    arguments: argparse.Namespace,
+    written: list[Path],
+    note: Callable[[str], None] = say,
+) -> list[Job]:
     """Return all trials of a plan, after its splits are made, each with the memory that it needs:
     what is asked for, else by the forecast.
     """
@@ -121,7 +156,7 @@ def jobs_of(plan: Plan, arguments: argparse.Namespace, written: list[Path]) -> l
     asked = arguments.gigabytes and 1e9 * arguments.gigabytes
     return [
         job.model_copy(update={"needed_bytes": asked or forecast.trial_bytes(job.spec, job.data)})
-        for job in plans.jobs(prepared(plan, arguments.data_dir, written), process)
+        for job in plans.jobs(prepared(plan, arguments.data_dir, written, note), process)
     ]
 
 
@@ -139,25 +174,25 @@ def calibrated(jobs: Iterable[Job]) -> Measure:
     return measure
 
 
-def executor_of(arguments: argparse.Namespace) -> Executor:
+def executor_of(arguments: argparse.Namespace, display: Display) -> Executor:
     """Return what runs the trials, as the command line asks for it.
 
     Raises UsageError if that is not to be had here.
     """
     fresh = arguments.force or arguments.retry
     if arguments.executor == "local":
-        return Local(arguments.jobs, arguments.timeout, fresh)
+        return Local(arguments.jobs, arguments.timeout, fresh, display)
     needed = resources_by(store.read_all(arguments.out), arguments.minutes, arguments.gigabytes)
     if arguments.executor == "ray":
         from benchmark.run.ray import Ray
 
-        return Ray(arguments.address, needed, arguments.timeout)
+        return Ray(arguments.address, needed, arguments.timeout, display)
     from benchmark.run.slurm import Slurm
 
     asked = {"partition": arguments.partition, "account": arguments.account}
     options = {name: value for name, value in asked.items() if value}
     wait = not arguments.detach
-    return Slurm(arguments.out, needed, options, arguments.timeout, fresh, wait)
+    return Slurm(arguments.out, needed, options, arguments.timeout, fresh, wait, display)
 
 
 def resources_by(
@@ -198,8 +233,8 @@ def histories(path: Path, settings: Iterable[str]) -> Ratings:
     return kept
 
 
-def prepare(data: ChosenData, data_dir: Path) -> Prepared:
-    """Return the split of a data set, and print its notes.
+def prepare(data: ChosenData, data_dir: Path, note: Callable[[str], None] = say) -> Prepared:
+    """Return the split of a data set, and give what is to be said of it to ``note``.
 
     Raises DataError if it cannot be had, also for a mistake in a plugin that defines it.
     """
@@ -207,6 +242,6 @@ def prepare(data: ChosenData, data_dir: Path) -> Prepared:
     with plugins.blamed(data.entry.dataset):
         dataset = data.entry.dataset(data.config)
         made = cache.prepare(name, dataset, data_dir, cache.default_folder(), PROTOCOL)
-    for note in (*filter(None, [made.notice]), *made.notes):
-        say(f"{name}: {note}")
+    for said in (*filter(None, [made.notice]), *made.notes):
+        note(f"{name}: {said}")
     return made

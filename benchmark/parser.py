@@ -12,7 +12,7 @@ from benchmark.arguments import (
     add_plugin,
     add_set,
     add_split_seeds,
-    add_verbose,
+    add_told,
     number,
     shard,
     whole,
@@ -69,7 +69,7 @@ def add_run(to: argparse.ArgumentParser) -> None:
     add_plugin(to)
     add_data_dir(to)
     add_out(to)
-    add_verbose(to)
+    add_told(to)
     add_process(to)
     add_cluster(to)
     add_which(to)

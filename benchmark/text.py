@@ -60,6 +60,13 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
+def duration(seconds: float) -> str:
+    """Return a number of seconds as a person says it, as "50 s", "1.5 min" or "2.0 h"."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:,.1f} h"
+
+
 def say(*lines: object, to: TextIO | None = None) -> None:
     """Print lines on standard output or ``to``, with nothing in them that a terminal obeys.
 

@@ -12,6 +12,7 @@ from benchmark.conduct import (
     calibrated,
     check_out,
     conduct,
+    display_of,
     histories,
     jobs_of,
     prepare,
@@ -27,6 +28,7 @@ from benchmark.plan.samplers import SAMPLERS
 from benchmark.plan.search import Budget
 from benchmark.plan.study import Study
 from benchmark.request import check_shared, plan_of, study_of
+from benchmark.run.display import Display
 from benchmark.text import counted, say
 from datasets import atomic
 
@@ -36,8 +38,9 @@ def run(arguments: argparse.Namespace) -> int:
     failed.
     """
     check_shared(arguments, waiting={"--beta-heuristic": arguments.beta_heuristic})
-    written: list[Path] = []
-    study = study_of(arguments, partial(prepared, data_dir=arguments.data_dir, written=written))
+    written, display = list[Path](), display_of(arguments)
+    with_splits = partial(prepared, data_dir=arguments.data_dir, written=written, note=display.note)
+    study = study_of(arguments, with_splits)
     if arguments.calibrate and not arguments.dry_run:
         raise UsageError(
             "--calibrate measures what --dry-run tells, and goes with it only; add --dry-run, or "
@@ -47,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         plan = next(study)
         measure = calibrated(jobs_of(plan, arguments, written)) if arguments.calibrate else None
         return dry_run.show(plan, arguments, measure)
-    return carry_out(study, arguments, written)
+    return carry_out(study, arguments, written, display)
 
 
 def tune(arguments: argparse.Namespace) -> int:
@@ -57,13 +60,14 @@ def tune(arguments: argparse.Namespace) -> int:
         "--sampler": not SAMPLERS[arguments.sampler].independent,
     }
     check_shared(arguments, waiting)
+    display = display_of(arguments)
     plan, _ = plan_of(arguments, arguments.seeds or [0])
     trials = None if arguments.seconds is not None else arguments.trials
     budget = Budget(trials, arguments.seconds or 0.0, arguments.patience)
     if arguments.dry_run:
         return dry_run.show_search(plan, budget, arguments)
     sampler = SAMPLERS[arguments.sampler](arguments.search_seed)
-    return carry_out(search.tune(plan, sampler, budget), arguments, [])
+    return carry_out(search.tune(plan, sampler, budget), arguments, [], display)
 
 
 def prepare_all(arguments: argparse.Namespace) -> int:
@@ -95,13 +99,16 @@ def merge(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def carry_out(study: Study, arguments: argparse.Namespace, written: list[Path]) -> int:
+def carry_out(
+    study: Study, arguments: argparse.Namespace, written: list[Path], display: Display
+) -> int:
     """Run a study's trials, print the tables and what was ``written``; 1 if a trial failed."""
     check_out(arguments.out)
     try:
-        selected = conduct(study, partial(train, arguments=arguments, written=written))
+        how = partial(train, arguments=arguments, written=written, display=display)
+        selected = conduct(study, how)
     except Detached:
-        say("the same command, without --detach, waits for them and prints the tables")
+        display.note("the same command, without --detach, waits for them and prints the tables")
         return 0
     from benchmark.report import files, screen  # not before the first trial has started
     from benchmark.report.report import Report
@@ -109,9 +116,11 @@ def carry_out(study: Study, arguments: argparse.Namespace, written: list[Path]) 
     whole = Report(selected, arguments.out)
     written += files.write(arguments.out / "report", whole.tables, whole.figures)
     if said := files.summary(written, arguments.verbose):
-        say(said)
-    say("")
-    screen.show(whole.shown)
+        display.tell("written", said, paths=list(map(str, written)))
+    tables = [{"title": table.title, "rows": table.data} for table in whole.shown]
+    display.tell("tables", "", tables=tables)
+    if not arguments.json:
+        screen.show(whole.shown)
     return int(any(record.status != "ok" for record in selected))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -191,7 +192,8 @@ class Resuming:
     def __call__(self, url: str, output_file: str | Path, pooch: Any) -> None:
         """Download what is missing of ``url`` into ``part``, and rename that to ``output_file``."""
         import requests
-        from tqdm import tqdm
+        from rich.console import Console
+        from rich.progress import DownloadColumn, Progress
 
         done = self.part.stat().st_size if self.part.exists() else 0
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
@@ -200,19 +202,18 @@ class Resuming:
             if response.status_code != requests.codes.requested_range_not_satisfiable:
                 response.raise_for_status()
                 resumed = response.status_code == requests.codes.partial_content
-                total = int(response.headers.get("Content-Length", 0)) + (done if resumed else 0)
+                before = done if resumed else 0
+                size = response.headers.get("Content-Length")
+                columns = (*Progress.get_default_columns(), DownloadColumn())
+                screen, hidden = Console(stderr=True), not sys.stderr.isatty()
                 with (
                     self.part.open("ab" if resumed else "wb") as file,
-                    tqdm(
-                        total=total,
-                        initial=done if resumed else 0,
-                        unit="B",
-                        unit_scale=True,
-                        disable=None,
-                    ) as bar,
+                    Progress(*columns, console=screen, disable=hidden) as progress,
                 ):
+                    whole = before + int(size) if size else None
+                    task = progress.add_task("", total=whole, completed=before)
                     for chunk in response.iter_content(2**16):
-                        bar.update(file.write(chunk))
+                        progress.advance(task, file.write(chunk))
         os.replace(self.part, output_file)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 import torch
@@ -11,9 +12,11 @@ import torch
 from benchmark import conduct
 from benchmark.records import store
 from benchmark.records.record import Record
-from benchmark.run import checkpoint, outcome, trial
+from benchmark.run import checkpoint, trial
 from benchmark.run.child import write_spec
 from benchmark.run.display import Display
+from benchmark.run.progress import News
+from benchmark.run.under_way import UnderWay
 from benchmark.spec import Job
 from datasets import atomic
 
@@ -21,24 +24,30 @@ from datasets import atomic
 class Inline:
     """Runs trials one after the other in this process, which need not import torch for each."""
 
-    def __init__(self, at_once: int = 1, timeout: float | None = None, fresh: bool = False) -> None:
-        self.fresh = fresh
+    def __init__(self, at_once: int, timeout: float | None, fresh: bool, display: Display) -> None:
+        self.fresh, self.display = fresh, display
 
     def run(self, jobs: Sequence[Job]) -> Generator[tuple[Job, Record], None, None]:
         """Run every job; give each with its record, once that is stored."""
-        display = Display(len(jobs))
-        with display.bar:
+        with self.display.watching(jobs):
             for job in jobs:
+                self.display.started(job)
                 record = self.settle(job)
-                display.finished(job, outcome.line(record))
+                self.display.finished(job, record)
                 yield job, record
+
+    def hear(self, under_way: UnderWay, news: News) -> None:
+        """Do what a run does with a message of a trial."""
+        under_way.hear(news)
+        self.display.heard(under_way)
+        self.display.show([under_way])
 
     def settle(self, job: Job) -> Record:
         """Do what the process of a trial does, from its spec to its record."""
         with atomic.lock(job.out, job.spec.id, wait=False):
             if self.fresh:
                 checkpoint.path_of(job).unlink(missing_ok=True)
-            result = trial.run(trial.load(write_spec(job)), lambda *_: None)
+            result = trial.run(trial.load(write_spec(job)), partial(self.hear, UnderWay(job)))
             trial.write(job, result)
         return store.read(store.path_of(job.out, job.spec.id))
 

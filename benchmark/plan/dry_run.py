@@ -23,7 +23,7 @@ from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.records.searched import searched
 from benchmark.spec import PROTOCOL, Data, TrialSpec
-from benchmark.text import say
+from benchmark.text import duration, say
 from datasets import cache
 
 Measure = Callable[[TrialSpec], float | None]
@@ -82,7 +82,7 @@ def needs(spec: TrialSpec, data: Data | None, seconds: float | None) -> str:
     size = trial_bytes(spec, data) if data else None
     told = []
     if seconds is not None:
-        told.append(f"{seconds:.0f} s" if seconds < 60 else f"{seconds / 60:,.1f} min")
+        told.append(duration(seconds))
     if size is not None:
         there = memory_limit()
         fits = "" if size <= there else f", and there are {there / 1e9:,.1f} GB here"

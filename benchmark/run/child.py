@@ -9,20 +9,21 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
+from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from benchmark import environment
 from benchmark.records import store
 from benchmark.records.record import Cost, Record, Status
-from benchmark.run import checkpoint, display, outcome
+from benchmark.run import checkpoint, outcome
 from benchmark.run.clock import Clock
 from benchmark.run.launch import Launched, launch
-from benchmark.run.progress import Progress
+from benchmark.run.progress import News, Progress
+from benchmark.run.under_way import UnderWay
 from benchmark.spec import Job, Strict
 from datasets import atomic
 from datasets.errors import DataError
@@ -53,13 +54,10 @@ def write_spec(job: Job) -> Path:
 
 
 class Message(Strict):
-    """What a trial's process sends: an epoch is over, its record is there, or why it cannot be."""
+    """What a trial's process sends: where it is, that its record is there, or why it cannot be."""
 
     token: str
-    epoch: int = Field(default=0, ge=0, lt=2**31)
-    planned: int = Field(default=0, ge=0, lt=2**31)
-    best: float | None = Field(default=None, ge=0, le=1)
-    """The best validation score so far."""
+    news: News | None = None
     ended: bool = False
     refused: str | None = None
 
@@ -70,7 +68,7 @@ class Message(Strict):
             message = cls.model_validate_json(line)
         except ValidationError:
             return None
-        return message if message.token == token and message.epoch <= message.planned else None
+        return message if message.token == token else None
 
 
 class Settled(Exception):
@@ -81,7 +79,7 @@ class Settled(Exception):
 class Child:
     """A trial under way."""
 
-    job: Job
+    under_way: UnderWay
     launched: Launched
     resources: ExitStack
     """The process and the lock; closed last."""
@@ -93,10 +91,6 @@ class Child:
     stamp: Stamp
     """That of the trial's record before, which counts no more."""
     unread: bytes = b""
-    epoch: int = 0
-    planned: int = 1
-    best: float | None = None
-    """The best validation score so far, once an epoch is over."""
     ended: bool = False
     """Whether it has said that its record is there."""
     refused: str | None = None
@@ -104,7 +98,6 @@ class Child:
     intruder: bytes = b""
     """What came over its pipe that is no message of the trial."""
     timed_out: bool = False
-    started: float = field(default_factory=time.monotonic)
 
     @classmethod
     def start(cls, job: Job, stamp: Stamp, fresh: bool) -> Child:
@@ -124,7 +117,13 @@ class Child:
             launched.tell(spec, lock)
             progress = Progress(Clock(job.spec.device))
             kills = environment.oom_kills()
-            return cls(job, launched, stack.pop_all(), progress, kills, spec, stamp)
+            under_way = UnderWay(job, launched.process.pid)
+            return cls(under_way, launched, stack.pop_all(), progress, kills, spec, stamp)
+
+    @property
+    def job(self) -> Job:
+        """The trial, and what its process must know besides."""
+        return self.under_way.job
 
     @property
     def output(self) -> int:
@@ -132,16 +131,11 @@ class Child:
         assert self.launched.process.stdout is not None
         return self.launched.process.stdout.fileno()
 
-    @property
-    def where(self) -> str:
-        """The trial's name, and its epoch and best score once an epoch is over."""
-        return display.progress_of(self.job, self.epoch, self.planned, self.best, display.room())
-
-    def read(self) -> bool:
+    def read(self, heard: Callable[[UnderWay], None]) -> bool:
         """Read the messages that have come; return whether more may follow.
 
-        None follows the last, nor a line that is no message, after which nothing of that process
-        can be believed.
+        ``heard`` is called after each that says where the trial is. None follows the last, nor a
+        line that is no message, after which nothing of that process can be believed.
         """
         received = os.read(self.output, 2**16)
         *lines, self.unread = (self.unread + received).split(b"\n")
@@ -151,9 +145,9 @@ class Child:
             if (message := Message.of(line, self.launched.token)) is None:
                 self.intruder = line
                 return False
-            self.epoch = message.epoch or self.epoch
-            self.planned = message.planned or self.planned
-            self.best = self.best if message.best is None else message.best
+            if message.news:
+                self.under_way.hear(message.news)
+                heard(self.under_way)
             self.ended, self.refused = message.ended, message.refused
         return bool(received) and not self.ended
 
@@ -192,7 +186,7 @@ class Child:
             threads=job.threads,
             alone=job.alone,
         )
-        cost = Cost(process_seconds=time.monotonic() - self.started)
+        cost = Cost(process_seconds=self.under_way.seconds)
         result = store.packed(record.model_copy(update={"cost": cost}))
         store.write(job.out, result)
         checkpoint.path_of(job).unlink(missing_ok=True)
@@ -208,8 +202,9 @@ class Child:
 
     def verdict(self, code: int, timeout: float | None) -> tuple[Status, str]:
         """Return status and reason for a process that ended without a record."""
-        began = f"; it was at epoch {self.epoch} of {self.planned}"
-        where = began if self.epoch else " in its first epoch"
+        news = self.under_way.news or News()
+        began = f"; it was at epoch {news.epoch} of {news.planned}"
+        where = began if news.epoch else " in its first epoch"
         if self.intruder:
             what = self.intruder[:60].decode(errors="backslashreplace")
             return (

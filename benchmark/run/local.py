@@ -13,9 +13,9 @@ from selectors import EVENT_READ, DefaultSelector
 from benchmark import labels
 from benchmark.records import store
 from benchmark.records.record import Record
-from benchmark.run import checkpoint, outcome
+from benchmark.run import checkpoint
 from benchmark.run.child import Child, Settled, stamp_of
-from benchmark.run.display import Display
+from benchmark.run.display import Display, Lines
 from benchmark.spec import Job
 from datasets import atomic
 
@@ -23,18 +23,15 @@ TICK_SECONDS = 0.2
 """How often the runner looks at deadlines, and at trials that another run works on."""
 
 
-def unsettled(jobs: Iterable[Job], force: bool, retry: bool) -> list[Job]:
-    """Those without a record; with ``retry`` also those whose record is a failure's; with ``force``
-    all of them.
+def settled(jobs: Iterable[Job], force: bool, retry: bool) -> dict[str, Record]:
+    """The records of the trials that need not run, by id: with ``retry`` none of a failure, with
+    ``force`` none at all.
 
     Raises DataError if a record cannot be read: better before the run than after hours.
     """
-    chosen = []
-    for job in jobs:
-        path = store.path_of(job.out, job.spec.id)
-        if force or not path.exists() or (store.read(path).status != "ok" and retry):
-            chosen.append(job)
-    return chosen
+    paths = (store.path_of(job.out, job.spec.id) for job in jobs if not force)
+    records = (store.read(path) for path in paths if path.exists())
+    return {record.id: record for record in records if record.status == "ok" or not retry}
 
 
 def tidy(out: Path, settled: Iterable[Job]) -> None:
@@ -51,9 +48,18 @@ def tidy(out: Path, settled: Iterable[Job]) -> None:
 class Local:
     """Runs trials on this machine, each in a process of its own, ``at_once`` at a time."""
 
-    def __init__(self, at_once: int = 1, timeout: float | None = None, fresh: bool = False) -> None:
-        """``timeout``: seconds after which a trial is ended; ``fresh``: disregard checkpoints."""
+    def __init__(
+        self,
+        at_once: int = 1,
+        timeout: float | None = None,
+        fresh: bool = False,
+        display: Display | None = None,
+    ) -> None:
+        """``timeout``: seconds after which a trial is ended; ``fresh``: disregard checkpoints;
+        ``display``: what tells how far it is, else lines.
+        """
         self.at_once, self.timeout, self.fresh = at_once, timeout, fresh
+        self.display = display or Lines()
         self.running: list[Child] = []
         self.tell_at: dict[str, float] = {}
         """When to say that a trial is under way in another run, by its id."""
@@ -66,8 +72,7 @@ class Local:
         be run at all, or its record not be written.
         """
         self.queue = deque((job, stamp_of(job)) for job in jobs)
-        self.display = Display(len(jobs))
-        with DefaultSelector() as self.selector, self.display.bar:
+        with DefaultSelector() as self.selector, self.display.watching(jobs):
             try:
                 while self.queue or self.running:
                     self.start()
@@ -88,22 +93,24 @@ class Local:
                 self.queue.append((job, stamp))
                 self.tell_at.setdefault(job.spec.id, time.monotonic() + atomic.PATIENCE_SECONDS)
             except Settled:
-                self.display.finished(job, "done by another run")
+                self.display.finished(job, None)
             else:
+                self.display.started(job)
                 self.running.append(child)
                 self.selector.register(child.output, EVENT_READ, child)
 
     def attend(self) -> Iterator[tuple[Job, Record]]:
         """Read messages, end trials that are over their time, and give those that have ended."""
         for key, _ in self.selector.select(TICK_SECONDS):
-            if not key.data.read() or key.data.ended:  # it may hang at its very end
+            if (
+                not key.data.read(self.display.heard) or key.data.ended
+            ):  # it may hang at its very end
                 yield key.data.job, self.settle(key.data)
         for child in self.running:
-            if self.timeout and time.monotonic() - child.started > self.timeout:
+            if self.timeout and child.under_way.seconds > self.timeout:
                 child.timed_out = True
                 child.launched.kill()
-        shares = [child.epoch / child.planned for child in self.running]
-        self.display.show(shares, [child.where for child in self.running])
+        self.display.show([child.under_way for child in self.running])
         if not self.running:  # all that is left is under way elsewhere
             self.wait()
 
@@ -113,7 +120,7 @@ class Local:
             if time.monotonic() > self.tell_at.get(job.spec.id, math.inf):
                 self.tell_at[job.spec.id] = math.inf
                 holders = atomic.holders(atomic.lock_path(job.out, job.spec.id))
-                self.display.say(
+                self.display.note(
                     f"waiting for {labels.trial_label(job)}, which runs in {holders}; it goes on "
                     "here once that has ended"
                 )
@@ -125,5 +132,5 @@ class Local:
         record = child.settle(self.timeout)
         self.running.remove(child)
         child.close()
-        self.display.finished(child.job, outcome.line(record))
+        self.display.finished(child.job, record)
         return record

@@ -23,8 +23,10 @@ from benchmark.records.record import Record
 from benchmark.records.store import Result
 from benchmark.run import checkpoint, display, outcome
 from benchmark.run.launch import surroundings
+from benchmark.run.progress import News
 from benchmark.run.training import Trial
 from benchmark.run.trial import job_of, load, run, write
+from benchmark.run.under_way import UnderWay
 from benchmark.text import say, storable
 from datasets import atomic
 from datasets.errors import DataError
@@ -99,12 +101,9 @@ def under_parent(line: int) -> int:
     def tell(**message: Any) -> None:
         print(json.dumps(message | {"token": token.decode()}), file=messages, flush=True)
 
-    def notify(epoch: int, planned: int, best: float) -> None:
-        tell(epoch=epoch, planned=planned, best=best)
-
     try:
         trial = load(Path(os.fsdecode(spec)))
-        result = run(trial, notify)
+        result = run(trial, lambda news: tell(news=news.model_dump()))
         write(trial.job, result)
     except (DataError, UsageError) as error:
         tell(refused=storable(str(error)))
@@ -151,15 +150,14 @@ def by_hand(spec: Path, out: Path) -> int:
 
 
 def with_progress(trial: Trial) -> Result:
-    """Run a trial, and show on a terminal how far it is."""
-    with display.changing_line() as line:
+    """Run a trial, and show how far it is."""
+    shown, under_way = display.for_person(), UnderWay(trial.job, os.getpid())
 
-        def notify(epoch: int, planned: int, best: float) -> None:
-            line.total = planned
-            said = display.progress_of(trial.job, epoch, planned, best, display.room())
-            line.set_postfix_str(said, refresh=False)
-            line.update(epoch - line.n)
+    def notify(news: News) -> None:
+        under_way.hear(news)
+        shown.show([under_way])
 
+    with shown.watching([trial.job]):
         return run(trial, notify)
 
 

@@ -5,15 +5,37 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from statistics import median
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from benchmark import environment
 from benchmark.records.record import Cost
 from benchmark.run.clock import Clock
+from benchmark.spec import Strict
 
 Tensors = dict[str, Tensor]
+
+
+class News(Strict):
+    """Where a trial is: what its process tells the run before the first epoch and after each.
+
+    A number is None where it is not known yet, or not logged.
+    """
+
+    epoch: int = Field(default=0, ge=0, lt=2**31)
+    """How many epochs are over."""
+    planned: int = Field(default=0, ge=0, lt=2**31)
+    validation: float | None = Field(default=None, ge=0, le=1)
+    """The validation score of the last epoch."""
+    loss: float | None = Field(default=None, allow_inf_nan=False)
+    beta: float | None = Field(default=None, allow_inf_nan=False)
+    users_per_second: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """Training users in a second of the last epoch's training."""
+    seconds_left: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """About how long the epochs that are left take, if all that are planned run."""
 
 
 @dataclass
@@ -38,6 +60,21 @@ class Progress:
     def peak_bytes(self) -> int:
         """Largest resident size of any process of the trial."""
         return max(self.earlier_peak_bytes, environment.process_peak_bytes())
+
+    def news(self, planned: int, users: int) -> News:
+        """Return where the trial is, of ``planned`` epochs over so many training ``users``."""
+        last = self.curve[-1] if self.curve else {}
+        training = self.clock.laps.get("training", [])
+        epochs = list(map(sum, zip(training, self.clock.laps.get("validation", []), strict=False)))
+        return News(
+            epoch=len(self.curve),
+            planned=planned,
+            validation=last.get("validation"),
+            loss=last.get("loss"),
+            beta=last.get("beta"),
+            users_per_second=users / training[-1] if training and training[-1] else None,
+            seconds_left=median(epochs) * (planned - len(self.curve)) if epochs else None,
+        )
 
     def cost(self) -> Cost:
         """Return the seconds and bytes that the trial has taken so far."""

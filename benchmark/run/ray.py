@@ -14,17 +14,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmark import environment, labels
+from benchmark import environment
 from benchmark.errors import UsageError
 from benchmark.paths import ROOT
 from benchmark.records import store
 from benchmark.records.record import Record
-from benchmark.run import outcome
-from benchmark.run.display import Display
+from benchmark.run.display import Display, Lines
 from benchmark.run.executor import Resources
 from benchmark.run.local import Local
 from benchmark.spec import Job
-from benchmark.text import counted, say
+from benchmark.text import counted
 from datasets import atomic, cache
 from datasets.errors import DataError
 
@@ -32,6 +31,8 @@ CODE = ("benchmark", "datasets", "models", "suites", "run_all.py")
 """What of this project travels to the nodes."""
 SPLITS = "strong-generalization-splits"
 """The folder for splits in the folder for temporary files of a node."""
+TICK_SECONDS = 1.0
+"""How long trials are waited for before a look at the clock."""
 
 Files = Mapping[str, bytes]
 """Contents of files by their names."""
@@ -55,11 +56,13 @@ class Ray:
         address: str | None,
         resources: Callable[[Job], Resources],
         timeout: float | None = None,
+        display: Display | None = None,
     ) -> None:
         """``address``: of the cluster; None for one that runs on this machine; ``resources``: what
-        a trial is to get. Raises UsageError without the package ray, or without a cluster.
+        a trial is to get; ``display``: what tells how far it is, else lines. Raises UsageError
+        without the package ray, or without a cluster.
         """
-        self.ray = library()
+        self.ray, self.display = library(), display or Lines()
         self.resources, self.timeout = resources, timeout
         excluded = [f"/{path.name}" for path in ROOT.iterdir() if path.name not in CODE]
         carried = {
@@ -86,18 +89,19 @@ class Ray:
         If this ends early, so do the trials. Raises DataError if a trial cannot be run at all.
         """
         splits = {job.split: self.ray.put(files_in(job.split)) for job in jobs}
-        display = Display(len(jobs))
-        say(f"{counted(len(jobs), 'trial')} sent to {counted(len(self.ray.nodes()), 'node')}")
-        with display.bar:
+        nodes = counted(len(self.ray.nodes()), "node")
+        self.display.note(f"{counted(len(jobs), 'trial')} sent to {nodes}")
+        with self.display.watching(jobs):
             under_way = {self.send(job, splits[job.split]): job for job in jobs}
             try:
                 while under_way:
-                    (done, *_), _ = self.ray.wait(list(under_way))
-                    job = under_way.pop(done)
-                    record = stored(job, self.answer(done))
-                    display.finished(job, outcome.line(record))
-                    yield job, record
-                    display.show([], [labels.trial_label(job) for job in under_way.values()])
+                    ended, _ = self.ray.wait(list(under_way), timeout=TICK_SECONDS)
+                    for done in ended:
+                        job = under_way.pop(done)
+                        record = stored(job, self.answer(done))
+                        self.display.finished(job, record)
+                        yield job, record
+                    self.display.show([])  # Ray does not say which have started
             finally:
                 for reference in under_way:
                     self.ray.cancel(reference, force=True)

@@ -24,14 +24,14 @@ from benchmark.errors import UsageError
 from benchmark.paths import ROOT
 from benchmark.records import store
 from benchmark.records.record import Record
-from benchmark.run import outcome
 from benchmark.run.child import Stamp, stamp_of, write_spec
-from benchmark.run.display import Display
+from benchmark.run.display import Display, Lines
 from benchmark.run.executor import Resources
 from benchmark.run.local import Local
 from benchmark.run.trial import job_of
+from benchmark.run.under_way import UnderWay
 from benchmark.spec import Job
-from benchmark.text import counted, say
+from benchmark.text import counted
 from datasets import atomic
 from datasets.errors import DataError
 
@@ -85,9 +85,11 @@ class Slurm:
         timeout: float | None = None,
         fresh: bool = False,
         wait: bool = True,
+        display: Display | None = None,
     ) -> None:
         """``out``: the folder of the records; ``resources``: what a trial is to get; ``options``:
-        other ones of sbatch, as partition. Raises UsageError without submitit or Slurm.
+        other ones of sbatch, as partition; ``display``: what tells how far it is, else lines.
+        Raises UsageError without submitit or Slurm.
         """
         try:
             import submitit
@@ -103,6 +105,7 @@ class Slurm:
             )
         self.folder, self.resources, self.options = out.resolve() / FOLDER, resources, options
         self.timeout, self.fresh, self.wait = timeout, fresh, wait
+        self.display = display or Lines()
 
     def run(self, jobs: Sequence[Job]) -> Generator[tuple[Job, Record], None, None]:
         """Submit what is not in the queue; give each job with its record, as they end.
@@ -117,7 +120,8 @@ class Slurm:
             self.submit(resources, alike, stamps)
         if jobs:
             there = len(jobs) - len(new)
-            say(f"{counted(len(new), 'job')} submitted to Slurm; {there} were in its queue before")
+            submitted = f"{counted(len(new), 'job')} submitted to Slurm"
+            self.display.note(f"{submitted}; {there} were in its queue before")
         if self.wait:
             yield from self.collect(jobs, stamps)
             self.tidy(jobs)
@@ -159,24 +163,27 @@ class Slurm:
 
         Raises DataError in the end if jobs have left the queue without a record.
         """
-        display, waiting, lost = Display(len(jobs)), list(jobs), []
+        waiting, lost = list(jobs), list[Job]()
         gone_at: dict[str, float] = {}
-        with display.bar:
+        running: dict[str, UnderWay] = {}
+        with self.display.watching(jobs):
             while waiting:
                 queued, now = queue(), time.monotonic()
                 for job in list(waiting):
                     if stamp_of(job) != stamps[job.spec.id]:
                         record = store.read(store.path_of(job.out, job.spec.id))
-                        display.finished(job, outcome.line(record))
+                        self.display.finished(job, record)
                         yield job, record
                     elif self.number_of(job) not in queued and now > gone_at.setdefault(
                         job.spec.id, now + GONE_SECONDS
                     ):
                         lost.append(job)
                     else:
+                        self.look(job, queued, running)
                         continue
                     waiting.remove(job)
-                display.show([], [labels.trial_label(job) for job in waiting])
+                    running.pop(job.spec.id, None)
+                self.display.show(list(running.values()))
                 time.sleep(TICK_SECONDS if waiting else 0)
         if lost:
             names = ", ".join(map(labels.trial_label, lost))
@@ -185,15 +192,26 @@ class Slurm:
                 f"; their logs are in {self.folder}, and the same command submits them again"
             )
 
+    def look(self, job: Job, queued: Mapping[str, str], running: dict[str, UnderWay]) -> None:
+        """Note in ``running`` whether a trial without a record runs, and tell that it has started.
+
+        A job that was pre-empted waits again.
+        """
+        if queued.get(self.number_of(job) or "") != "RUNNING":
+            running.pop(job.spec.id, None)
+        elif job.spec.id not in running:
+            running[job.spec.id] = UnderWay(job)
+            self.display.started(job)
+
     def tidy(self, jobs: Sequence[Job]) -> None:
         """Delete what belongs to jobs, once these have left the queue and no other is in it.
 
         A job ends a little later than its trial.
         """
         end = time.monotonic() + GONE_SECONDS
-        while {self.number_of(job) for job in jobs} & queue() and time.monotonic() < end:
+        while queue().keys() & {self.number_of(job) for job in jobs} and time.monotonic() < end:
             time.sleep(TICK_SECONDS)
-        if not {path.read_text() for path in self.folder.glob("*.job")} & queue():
+        if not queue().keys() & {path.read_text() for path in self.folder.glob("*.job")}:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def number_path(self, job: Job) -> Path:
@@ -220,13 +238,13 @@ def grouped(
     ]
 
 
-def queue() -> set[str]:
-    """Return the numbers of this person's jobs that wait or run.
+def queue() -> dict[str, str]:
+    """Return the states of this person's jobs that wait or run, as Slurm names them, by number.
 
     Raises DataError if Slurm does not answer.
     """
-    command = ["squeue", "--noheader", "--array", "--format=%i", f"--user={getpass.getuser()}"]
+    command = ["squeue", "--noheader", "--array", "--format=%i %T", f"--user={getpass.getuser()}"]
     asked = subprocess.run(command, capture_output=True, text=True)
     if asked.returncode:
         raise DataError(f"Slurm does not answer: {' '.join(asked.stderr.split())}")
-    return set(asked.stdout.split())
+    return dict(line.split(maxsplit=1) for line in asked.stdout.splitlines())

@@ -26,7 +26,7 @@ from benchmark.evaluation.metrics import selection
 from benchmark.evaluation.ranking import Ranking, Score, evaluate
 from benchmark.run import checkpoint
 from benchmark.run.outcome import Diverged, LogError, TooLarge, Unavailable
-from benchmark.run.progress import Progress, copy_of
+from benchmark.run.progress import News, Progress, copy_of
 from benchmark.spec import Job
 from benchmark.text import storable
 from datasets.split import Split
@@ -39,9 +39,8 @@ DIVERGED = 10.0
 OWN = ("epoch", "validation")
 """What a point of the learning curve has besides the model's log."""
 
-Notify = Callable[[int, int, float], None]
-"""Called after each epoch with its number, how many are planned, and the best validation score so
-far."""
+Notify = Callable[[News], None]
+"""Called before the first epoch and after each, outside the clock."""
 
 
 @dataclass(frozen=True)
@@ -123,9 +122,10 @@ def train(model: Recommender[Any], trial: Trial, progress: Progress, notify: Not
     validation users and keep the best weights so far.
     """
     clock, saved, metric = progress.clock, time.monotonic(), selection(trial.job.data.task)
-    spec = trial.job.spec
+    spec, users = trial.job.spec, trial.split.train.shape[0]
     with clock("preparation"):
         data = model.prepare(trial.split.train.matrix)
+    notify(progress.news(model.planned, users))
     while model.epoch < model.planned and not spec.ends(progress.curve):
         with clock("training"), tf32(spec.precision == "tf32"):
             log = train_epoch(model, data, spec.seed)
@@ -139,7 +139,7 @@ def train(model: Recommender[Any], trial: Trial, progress: Progress, notify: Not
         if validation > progress.best_validation:
             progress.best_epoch, progress.best_validation = model.epoch, float(validation)
             progress.best_weights = copy_of(model.weights) if more_to_come else None
-        notify(model.epoch, model.planned, progress.best_validation)
+        notify(progress.news(model.planned, users))
         if more_to_come and time.monotonic() - saved >= trial.job.checkpoint_seconds:
             checkpoint.write(trial.job, model, progress)
             saved = time.monotonic()
