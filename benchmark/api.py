@@ -124,7 +124,8 @@ def _folder(out: Path | None) -> Iterator[Path]:
 
 def _trained(job: Job) -> Trained:
     """Return what a trial has trained, after it was run if it has no record."""
-    with closing(Local().run(local.unsettled([job], force=False, retry=True))) as ended:
+    todo = [] if local.settled([job], force=False, retry=True) else [job]
+    with closing(Local().run(todo)) as ended:
         for _ in ended:
             pass
     path = store.path_of(job.out, job.spec.id)
