@@ -21,8 +21,8 @@ from benchmark.plan.plan import ChosenData, Plan, Process
 from benchmark.plan.study import Study
 from benchmark.records import store
 from benchmark.records.record import Record
-from benchmark.run import calibrate, display, local
-from benchmark.run.display import Display
+from benchmark.run import calibrate, local
+from benchmark.run.display import Display, Events, for_person
 from benchmark.run.executor import Executor, Resources
 from benchmark.run.local import Local
 from benchmark.spec import PROTOCOL, Job, TrialSpec
@@ -82,10 +82,10 @@ def display_of(arguments: argparse.Namespace) -> Display:
     if arguments.quiet:
         return Display()
     if arguments.json:
-        return display.Events()
+        return Events()
     if arguments.executor != "local":  # how many trials run at a time is known to the cluster
-        return display.for_person()
-    return display.for_person(
+        return for_person()
+    return for_person(
         lambda job, records: forecast.trial_seconds(job.spec, job.data, records), arguments.jobs
     )
 

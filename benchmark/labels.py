@@ -102,7 +102,7 @@ class OfTrial(Protocol):
 
 
 def trial_label(trial: OfTrial) -> str:
-    """Return what a trial is called on the terminal, in lines and bars: data set, model, seed."""
+    """Return what a trial is called in lines: data set, model, seed."""
     seed = "" if trial.spec.seed is None else f" seed {trial.spec.seed}"
     data = dataset_label(trial.spec.dataset, trial.data.options)
     return visible(f"{data} {model_label(trial.spec)}{seed}")

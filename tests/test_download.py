@@ -179,22 +179,13 @@ def test_a_missing_page_leaves_nothing(server, tmp_path, monkeypatch):
 
 
 def test_a_full_disk_is_said_and_what_came_is_kept(server, tmp_path, monkeypatch):
-    class Full:
-        def __init__(self, **_) -> None:
-            self.room = 3
+    room = iter(range(3))
 
-        def __enter__(self) -> Full:
-            return self
+    def advance(*_) -> None:
+        if next(room) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        def __exit__(self, *_) -> None:
-            pass
-
-        def update(self, _) -> None:
-            self.room -= 1
-            if not self.room:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr("tqdm.tqdm", Full)
+    monkeypatch.setattr("rich.progress.Progress.advance", advance)
     with pytest.raises(
         DataError, match=r"\(No space left on device\); 196608 bytes came and are kept"
     ):

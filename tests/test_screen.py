@@ -1,4 +1,4 @@
-"""What a terminal shows: tables and the line of progress, none wider than it."""
+"""What a terminal shows: tables, and what is under way, neither wider than it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import struct
 import subprocess
 import sys
 import termios
-from pathlib import Path
 
 import pytest
 
@@ -21,18 +20,15 @@ from benchmark.records import store
 from benchmark.report import screen
 from benchmark.report.cells import Number, Table
 from benchmark.report.report import Report
-from benchmark.run import display
-from benchmark.run.display import Display, progress_of
-from benchmark.spec import Job
 from tests.conftest import DATA
 
 WIDTH = 80
 
 
-def on_a_terminal(*words: str) -> str:
-    """Return what the command line shows on a terminal of 80 columns."""
+def on_a_terminal(width: int, *words: str) -> str:
+    """Return what the command line shows on a terminal of ``width`` columns."""
     leader, follower = pty.openpty()
-    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, WIDTH, 0, 0))
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
     command = [sys.executable, "run_all.py", *words]
     environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
     pipes = {"stdin": follower, "stdout": follower, "stderr": follower}
@@ -53,19 +49,19 @@ def on_a_terminal(*words: str) -> str:
 
 
 @pytest.mark.slow
-def test_a_run_fits_a_terminal(tmp_path):
-    words = ["--models", "mult-vae", "popularity", "--seeds", "0", "--set", "mult-vae.epochs=60"]
-    shown = on_a_terminal(*DATA, *words, "mult-vae.latent=8", "--out", str(tmp_path))
-    lines = [line.rstrip() for line in re.split(r"[\r\n]+", shown)]
-    table = lines[next(n for n, line in enumerate(lines) if line.startswith("model")) :]
-    assert max(map(len, table)) <= WIDTH
-    progress = [line for line in lines if "mult-vae" in line and "best 0." in line]
+@pytest.mark.parametrize("width", [40, WIDTH])
+def test_a_run_fits_a_terminal(width, tmp_path):
+    words = ["--models", "mult-vae", "popularity", "--seeds", "0", "--set", "mult-vae.epochs=600"]
+    shown = on_a_terminal(width, *DATA, *words, "mult-vae.latent=8", "--out", str(tmp_path))
+    lines = [line.rstrip() for line in re.split(r"[\r\n]+", re.sub(r"\x1b\[\d?[AK]", "", shown))]
+    progress = [line for line in lines if re.search(r"mult\S+ seed 0 +\d+/600 +0\.\d{4}", line)]
     assert progress
-    assert max(map(len, progress)) <= WIDTH
-    line = re.compile(
-        r"\d/4 \d+%, [\d:?]+ left, .*mult-vae.* seed 0 epoch \d+ of 60, best 0\.\d{4}$"
-    )
-    assert all(map(line.match, progress)), progress
+    whole = [line for line in lines if re.match(r"[0-3]/4 trials, \d+ %", line)]
+    assert any(line.endswith(" left") for line in whole)
+    assert any(progress[-1].endswith(end) for end in (" s left", " min left")) == (width == WIDTH)
+    table = lines[next(n for n, line in enumerate(lines) if line.startswith("model")) :]
+    assert max(map(len, [*whole, *progress, *table])) <= width
+    assert lines.index(progress[-1]) < lines.index(table[0])
 
 
 @pytest.fixture(scope="module")
@@ -148,37 +144,3 @@ def test_a_long_name_is_broken_at_its_commas():
 def test_a_pipe_gets_markdown_of_any_width(finished, capsys):
     assert main(["report", "--out", str(finished)]) == 0
     assert "| model " in capsys.readouterr().out
-
-
-@pytest.fixture(scope="module")
-def job(finished) -> Job:
-    """A trial with a seed and a long name."""
-    records = store.read_all(finished)
-    record = next(r for r in records if r.spec.model == "mult-vae" and r.spec.seed == 1)
-    spec = record.spec.model_copy(update={"config": record.spec.config | {"note": "x" * 70}})
-    return Job(spec=spec, data=record.data, split=Path(), out=Path(), threads=1)
-
-
-@pytest.mark.parametrize("room", [48, 60, 200])
-def test_a_trial_keeps_model_seed_epoch_and_score_in_a_short_line(job, room):
-    said = progress_of(job, 136, 200, 0.40214, room)
-    assert len(said) <= room
-    assert re.search(r"mult-vae.* seed 1 epoch 136 of 200, best 0\.4021$", said)
-    assert ("synthetic" in said) == (room == 200)
-
-
-def test_a_trial_without_a_seed_or_an_epoch_shows_none(job):
-    spec = job.spec.model_copy(update={"model": "ease", "config": {}, "seed": None})
-    said = progress_of(job.model_copy(update={"spec": spec}), 0, 1, None, 200)
-    assert said.endswith(" ease")
-
-
-def test_trials_for_which_there_is_no_room_are_counted(monkeypatch):
-    monkeypatch.setattr(display, "room", lambda: 11)
-    line = Display(4)
-    shown: list[str] = []
-    monkeypatch.setattr(line.bar, "set_postfix_str", lambda text, refresh: shown.append(text))
-    line.show([0.0] * 4, ["first", "second", "third", "4th"])
-    line.show([0.0] * 2, ["first", "4th"])
-    line.show([], [])
-    assert shown == ["first; 4th and 2 more", "first; 4th", ""]

@@ -19,8 +19,6 @@ from benchmark.run.under_way import UnderWay
 from benchmark.spec import Job
 from benchmark.text import counted, duration, say
 
-LINE_SECONDS = 60.0
-"""How often a log gets a line for each trial under way."""
 FEW = 2
 """Of more trials under way than these, a log gets one line for all."""
 
@@ -36,8 +34,8 @@ def unknown(job: Job, records: Sequence[Record]) -> float | None:
 class Display:
     """Follows the trials of a run, and tells nothing of them."""
 
-    interval = LINE_SECONDS
-    """The seconds between two looks at the trials under way."""
+    interval = 60.0
+    """The seconds between two times at which the trials under way are shown."""
 
     def __init__(self, forecast: Forecast = unknown, at_once: int = 1) -> None:
         """``forecast`` says how long trials take, of which ``at_once`` run at a time."""
@@ -45,6 +43,7 @@ class Display:
         self.records: list[Record] = []
         """Those of the run's trials that have ended, by which the others are forecast."""
         self.left: dict[str, Job] = {}
+        """The trials that have not ended, by id."""
         self.under_way: Sequence[UnderWay] = ()
         self.expected: dict[str, float | None] = {}
         """What is forecast for those that are left."""
@@ -63,22 +62,18 @@ class Display:
         """How many of the trials have ended."""
         return self.total - len(self.left)
 
-    def tell(self, event: str, line: str | None, **fields: object) -> None:
-        """Tell an event: to a person by a ``line``, if there is one; to a script by its fields."""
+    def tell(self, event: str, line: str, **fields: object) -> None:
+        """Tell an event: to a person by a ``line``, to a script by its fields."""
 
     def note(self, line: str) -> None:
         """Tell what is only said."""
         self.tell("note", line, text=line)
 
     def started(self, job: Job) -> None:
-        """Tell that a trial has started."""
-        self.tell("trial started", None, **name_of(job))
+        """Take note that a trial has started."""
 
     def heard(self, trial: UnderWay) -> None:
-        """Tell where a trial is."""
-        if trial.news and trial.news.epoch:
-            fields = trial.news.model_dump() | {"memory_bytes": trial.memory_bytes}
-            self.tell("epoch", None, id=trial.job.spec.id, **fields)
+        """Take note of the news of a trial."""
 
     def finished(self, job: Job, record: Record | None) -> None:
         """Tell that a trial has ended; ``record`` is None if another run has settled it."""
@@ -139,9 +134,8 @@ class Display:
 class Lines(Display):
     """Tells a person in lines, of which a log or a pipe holds no other sort."""
 
-    def tell(self, event: str, line: str | None, **fields: object) -> None:
-        if line is not None:
-            say(line)
+    def tell(self, event: str, line: str, **fields: object) -> None:
+        say(line)
 
     def draw(self) -> None:
         if 0 < len(self.under_way) <= FEW:
@@ -157,8 +151,16 @@ class Lines(Display):
 class Events(Display):
     """Tells a script: each event is a JSON document on a line."""
 
-    def tell(self, event: str, line: str | None, **fields: object) -> None:
+    def tell(self, event: str, line: str, **fields: object) -> None:
         say(json.dumps({"event": event} | fields))
+
+    def started(self, job: Job) -> None:
+        self.tell("trial started", "", **name_of(job))
+
+    def heard(self, trial: UnderWay) -> None:
+        if trial.news and trial.news.epoch:
+            fields = trial.news.model_dump() | {"memory_bytes": trial.memory_bytes}
+            self.tell("epoch", "", id=trial.job.spec.id, **fields)
 
 
 def for_person(forecast: Forecast = unknown, at_once: int = 1) -> Lines:

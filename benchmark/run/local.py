@@ -102,9 +102,8 @@ class Local:
     def attend(self) -> Iterator[tuple[Job, Record]]:
         """Read messages, end trials that are over their time, and give those that have ended."""
         for key, _ in self.selector.select(TICK_SECONDS):
-            if (
-                not key.data.read(self.display.heard) or key.data.ended
-            ):  # it may hang at its very end
+            more = key.data.read(self.display.heard)
+            if not more or key.data.ended:  # it may hang at its very end
                 yield key.data.job, self.settle(key.data)
         for child in self.running:
             if self.timeout and child.under_way.seconds > self.timeout:

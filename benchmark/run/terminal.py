@@ -52,13 +52,12 @@ class Terminal(Lines):
                 self.live.update(Text(), refresh=True)
                 self.live = None
 
-    def tell(self, event: str, line: str | None, **fields: object) -> None:
-        if self.live is None or line is None:
-            super().tell(event, line, **fields)
-            return
-        self.live.update(Text(), refresh=True)
+    def tell(self, event: str, line: str, **fields: object) -> None:
+        if self.live:
+            self.live.update(Text(), refresh=True)
         super().tell(event, line, **fields)
-        self.draw()
+        if self.live:
+            self.draw()
 
     def draw(self) -> None:
         assert self.live, "only what is watched is shown"
