@@ -216,19 +216,8 @@ def contract(arguments: argparse.Namespace) -> int:
         )
     say(f"{arguments.file} registers {', '.join(new)}")
     chosen = " or ".join(f"[{name}]" for name in new)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "tests",
-        "-m",
-        "contract",
-        "-k",
-        chosen,
-    ]
+    which = ["tests", "-m", "contract", "-k", chosen]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *which]
     # unbuffered, so that each line comes when it is written
     environment = {"BENCH_PLUGIN": str(arguments.file.resolve()), "PYTHONUNBUFFERED": "1"}
     return int(say_output(command, ROOT, os.environ | environment) != 0)
