@@ -62,7 +62,11 @@ class Trained(Kept):
 
 
 def load_split(
-    dataset: str, *, data_dir: Path | None = None, plugin: Sequence[Path] = (), **options: Any
+    dataset: str,
+    *,
+    data_dir: str | Path | None = None,
+    plugin: Sequence[str | Path] = (),
+    **options: Any,
 ) -> Data:
     """Return a data set's split from the cache, or make it of the raw files, downloaded if need be.
 
@@ -70,9 +74,9 @@ def load_split(
     ``load_split("file:clicks.csv", min_rating=4)``. Raises UsageError for an unknown name or a
     wrong option, and DataError if the data cannot be had or are malformed.
     """
-    plugins.load(plugin)
+    plugins.load(map(Path, plugin))
     chosen = choose.changed(choose.data_set(dataset), "load_split", options)
-    return Data(chosen, conduct.prepare(chosen, data_dir or default_data_dir()))
+    return Data(chosen, conduct.prepare(chosen, Path(data_dir or default_data_dir())))
 
 
 def train(
@@ -83,8 +87,8 @@ def train(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     precision: Literal["auto", "fp32", "tf32", "bf16"] = "auto",
     threads: int | None = None,
-    out: Path | None = None,
-    plugin: Sequence[Path] = (),
+    out: str | Path | None = None,
+    plugin: Sequence[str | Path] = (),
     **options: Any,
 ) -> Trained:
     """Train a model on a split, choose its best epoch, and score the test users once.
@@ -97,29 +101,28 @@ def train(
 
     Raises UsageError for what a run would not accept, and if the trial fails.
     """
-    plugins.load(plugin)
+    files = tuple(Path(path).resolve() for path in plugin)
+    plugins.load(files)
     chosen = choose.changed(choose.model(model, data.chosen.entry.name), "train", options)
     choose.check_device(device, precision)
     plan = Plan([Lineup(data.chosen, [chosen], data.prepared)], [seed], [device], precision)
     with _folder(out) as folder:
         workers = threads or os.cpu_count() or 1
-        process = Process(
-            folder, workers, keep_weights=True, plugins=tuple(path.resolve() for path in plugin)
-        )
+        process = Process(folder, workers, keep_weights=True, plugins=files)
         job, *_ = plans.jobs(plan, process)  # on generated data the rows of its truth follow
         needed = forecast.trial_bytes(job.spec, job.data)
         return _trained(job.model_copy(update={"needed_bytes": needed}))
 
 
 @contextmanager
-def _folder(out: Path | None) -> Iterator[Path]:
+def _folder(out: str | Path | None) -> Iterator[Path]:
     """Give the folder ``out``, or one that is deleted after the block."""
     if out is None:
         with TemporaryDirectory() as folder:
             yield Path(folder)
     else:
-        conduct.check_out(out)
-        yield out
+        conduct.check_out(Path(out))
+        yield Path(out)
 
 
 def _trained(job: Job) -> Trained:

@@ -116,6 +116,12 @@ def test_histories_may_have_ids_of_any_kind(kind, tiny):
     pd.testing.assert_frame_equal(recommend(trained, made, top=60), plain)
 
 
+def test_a_model_of_a_plugin_is_trained_and_recommends(tiny, registries):
+    trained = train("cooccurrence", tiny, plugin=[str(ROOT / "examples" / "my_model.py")])
+    assert evaluate(trained, tiny) == trained.record.metrics
+    assert len(recommend(trained, frame(trained.item_ids[:3].tolist()), top=7)) == 7
+
+
 def test_under_leave_one_out_users_are_those_of_the_training(tmp_path, monkeypatch):
     monkeypatch.setattr(api, "Local", Inline)
     WRITERS["ncf-ml1m"](tmp_path, rows())

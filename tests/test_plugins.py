@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import re
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -144,15 +143,6 @@ def test_the_examples_likelihood_is_that_of_a_count_above_zero(registries, rando
     got = likelihood.log_prob(f, CSR.of(csr_matrix(dense.astype(np.float32))))
     np.testing.assert_allclose(got, np.log(np.where(dense, p, 1 - p)).sum(axis=1), rtol=1e-12)
     np.testing.assert_allclose(likelihood.start(torch.from_numpy(p)), f, rtol=1e-9)
-
-
-def test_the_example_from_python_ranks_and_reads_records(capsys):
-    runpy.run_path(str(EXAMPLES / "from_python.py"))
-    said = capsys.readouterr().out
-    assert re.search(r"^NDCG@100: 0\.2\d{3}$", said, re.MULTILINE)
-    (items,) = re.findall(r"^recommended: (.*)$", said, re.MULTILINE)
-    assert len(set(items.split())) == 10
-    assert "mult-vae" in said
 
 
 def test_list_tells_what_comes_from_where(registries, capsys):
