@@ -1,4 +1,4 @@
-"""The command line: parser.py reads it, verbs.py does what it says. For help only argparse is
+"""The command line: parser.py reads it, verbs/ does what it says. For help only argparse is
 imported.
 """
 

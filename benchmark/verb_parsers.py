@@ -19,7 +19,7 @@ from benchmark.arguments import (
 
 
 def add_verbs(top: Parser) -> None:
-    """Add the verbs with their own options; each is a function of verbs.py."""
+    """Add the verbs with their own options; each is a function of benchmark/verbs/."""
     top.verbs = top.add_subparsers(
         title="verbs", metavar="", description="without one, trials are run"
     )
@@ -28,6 +28,12 @@ def add_verbs(top: Parser) -> None:
         return add_verb(top, name, about, function)
 
     add_report(verb("report", "rebuild the tables from the stored records, without training"))
+    made = verb(
+        "verify",
+        "check a folder of records and those in it: whole, unaltered, and their metrics those "
+        "of the hit ranks",
+    )
+    made.add_argument("folder", type=Path, metavar="DIR", help="records, also a stranger's")
     add_one(
         verb("show", "one record: what was trained, where, how it went, and how to run it again")
     )
@@ -35,12 +41,6 @@ def add_verbs(top: Parser) -> None:
     add_one(made)
     add_plugin(made)
     add_data_dir(made)
-    made = verb(
-        "verify",
-        "check a folder of records and those in it: whole, unaltered, and their metrics those "
-        "of the hit ranks",
-    )
-    made.add_argument("folder", type=Path, metavar="DIR", help="records, also a stranger's")
     add_merge(verb("merge", "put the records of several folders into one"))
     add_evaluate(
         verb("evaluate", "score recommendation lists made elsewhere, on the same test users")
@@ -70,7 +70,7 @@ def add_verbs(top: Parser) -> None:
 
 
 def add_verb(top: Parser, name: str, about: str, function: str | None = None) -> Parser:
-    """Add a verb, done by the function of its name in verbs.py unless another is named."""
+    """Add a verb, done by the function of its name in benchmark/verbs/ unless another is named."""
     assert top.verbs is not None
     made = top.verbs.add_parser(name, help=about, description=about, allow_abbrev=False)
     made.set_defaults(verb=function or name)

@@ -48,7 +48,7 @@ def test_every_part_that_can_be_made_is_on_a_page():
 
 def test_the_readme_is_short():
     """The table grows with the models."""
-    assert len([line for line in TEXT.splitlines() if not line.startswith("| ")]) < 190
+    assert len([line for line in TEXT.splitlines() if not line.startswith("| ")]) < 210
 
 
 @pytest.mark.parametrize(
