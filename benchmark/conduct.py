@@ -90,18 +90,15 @@ def display_of(arguments: argparse.Namespace) -> Display:
     )
 
 
-def prepared(
-    plan: Plan, data_dir: Path, written: list[Path], note: Callable[[str], None] = say
-) -> Plan:
+def prepared(plan: Plan, data_dir: Path, written: list[Path]) -> Plan:
     """The plan with the split of every data set; adds the folders that are made to ``written``.
 
-    What is to be said of a split is given to ``note``. Raises DataError with a sentence for each
-    that cannot be had.
+    Raises DataError with a sentence for each that cannot be had.
     """
     lineups, missing = [], []
     for lineup in plan.lineups:
         try:
-            split = lineup.prepared or prepare(lineup.data, data_dir, note)
+            split = lineup.prepared or prepare(lineup.data, data_dir)
         except DataError as error:
             missing.append(str(error))
             continue
@@ -119,7 +116,7 @@ def train(
     """The records of all trials of a plan, after those that have none were run; adds new files to
     ``written``.
     """
-    whole = jobs_of(plan, arguments, written, display.note)
+    whole = jobs_of(plan, arguments, written)
     jobs = Deal(arguments.shard).keep(whole)
     done = local.settled(jobs, arguments.force, arguments.retry)
     todo = [job for job in jobs if job.spec.id not in done]
@@ -136,12 +133,7 @@ def train(
     return [store.read(store.path_of(job.out, job.spec.id)) for job in jobs]
 
 
-def jobs_of(
-    plan: Plan,
-    arguments: argparse.Namespace,
-    written: list[Path],
-    note: Callable[[str], None] = say,
-) -> list[Job]:
+def jobs_of(plan: Plan, arguments: argparse.Namespace, written: list[Path]) -> list[Job]:
     """Return all trials of a plan, after its splits are made, each with the memory that it needs:
     what is asked for, else by the forecast.
     """
@@ -156,7 +148,7 @@ def jobs_of(
     asked = arguments.gigabytes and 1e9 * arguments.gigabytes
     return [
         job.model_copy(update={"needed_bytes": asked or forecast.trial_bytes(job.spec, job.data)})
-        for job in plans.jobs(prepared(plan, arguments.data_dir, written, note), process)
+        for job in plans.jobs(prepared(plan, arguments.data_dir, written), process)
     ]
 
 
@@ -233,8 +225,8 @@ def histories(path: Path, settings: Iterable[str]) -> Ratings:
     return kept
 
 
-def prepare(data: ChosenData, data_dir: Path, note: Callable[[str], None] = say) -> Prepared:
-    """Return the split of a data set, and give what is to be said of it to ``note``.
+def prepare(data: ChosenData, data_dir: Path) -> Prepared:
+    """Return the split of a data set, and print its notes.
 
     Raises DataError if it cannot be had, also for a mistake in a plugin that defines it.
     """
@@ -242,6 +234,6 @@ def prepare(data: ChosenData, data_dir: Path, note: Callable[[str], None] = say)
     with plugins.blamed(data.entry.dataset):
         dataset = data.entry.dataset(data.config)
         made = cache.prepare(name, dataset, data_dir, cache.default_folder(), PROTOCOL)
-    for said in (*filter(None, [made.notice]), *made.notes):
-        note(f"{name}: {said}")
+    for note in (*filter(None, [made.notice]), *made.notes):
+        say(f"{name}: {note}")
     return made

@@ -5,12 +5,14 @@ What a terminal shows is in terminal.py.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
+from typing import TextIO
 
 from benchmark import labels
 from benchmark.records.record import Record
@@ -48,6 +50,10 @@ class Display:
         self.expected: dict[str, float | None] = {}
         """What is forecast for those that are left."""
         self.total = 0
+
+    def alone(self) -> AbstractContextManager[object]:
+        """Keep from standard output, inside the block, what else is printed, as by a data set."""
+        return redirect_stdout(io.StringIO())
 
     @contextmanager
     def watching(self, jobs: Sequence[Job]) -> Iterator[None]:
@@ -132,7 +138,10 @@ class Display:
 
 
 class Lines(Display):
-    """Tells a person in lines, of which a log or a pipe holds no other sort."""
+    """Tells a person in lines, as a log or a pipe holds them."""
+
+    def alone(self) -> AbstractContextManager[object]:
+        return nullcontext()
 
     def tell(self, event: str, line: str, **fields: object) -> None:
         say(line)
@@ -149,10 +158,16 @@ class Lines(Display):
 
 
 class Events(Display):
-    """Tells a script: each event is a JSON document on a line."""
+    """Tells a script: each event is a JSON document on a line of standard output."""
+
+    to: TextIO | None = None
+
+    def alone(self) -> AbstractContextManager[object]:
+        self.to = sys.stdout
+        return redirect_stdout(sys.stderr)
 
     def tell(self, event: str, line: str, **fields: object) -> None:
-        say(json.dumps({"event": event} | fields))
+        say(json.dumps({"event": event} | fields), to=self.to)
 
     def started(self, job: Job) -> None:
         self.tell("trial started", "", **name_of(job))

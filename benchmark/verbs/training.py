@@ -31,8 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     check_shared(arguments, waiting={"--beta-heuristic": arguments.beta_heuristic})
     written, display = list[Path](), display_of(arguments)
-    with_splits = partial(prepared, data_dir=arguments.data_dir, written=written, note=display.note)
-    study = study_of(arguments, with_splits)
+    study = study_of(arguments, partial(prepared, data_dir=arguments.data_dir, written=written))
     if arguments.calibrate and not arguments.dry_run:
         raise UsageError(
             "--calibrate measures what --dry-run tells, and goes with it only; add --dry-run, or "
@@ -68,8 +67,9 @@ def carry_out(
     """Run a study's trials, print the tables and what was ``written``; 1 if a trial failed."""
     check_out(arguments.out)
     try:
-        how = partial(train, arguments=arguments, written=written, display=display)
-        selected = conduct(study, how)
+        with display.alone():
+            how = partial(train, arguments=arguments, written=written, display=display)
+            selected = conduct(study, how)
     except Detached:
         display.note("the same command, without --detach, waits for them and prints the tables")
         return 0
