@@ -139,13 +139,12 @@ def timed() -> list[Record]:
 
 
 def all_rows() -> str:
-    """Return the table of NeuMF's trials on all rows but the test's.
+    """Return the tables of NeuMF's trials on all rows but the test's.
 
-    Their data set is an example's, and so it is not known here which of its options are usual.
+    Their data sets are an example's, and so it is not known here which of their options are usual.
     """
-    records = stored("ncf-all-rows")
-    (table,) = report("ncf-all-rows").results
-    return markdown([replace(table, title=records[0].spec.dataset)])
+    tables = report("ncf-all-rows").results
+    return markdown([replace(t, title=t.data[0]["dataset"].partition("[")[0]) for t in tables])
 
 
 PARTS: dict[str, Callable[[], str]] = {
