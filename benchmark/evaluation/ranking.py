@@ -79,9 +79,9 @@ def outside(score: Score, history: csr_matrix, users: np.ndarray) -> Tensor:
 
     Raises ScoreError as ``evaluate`` does.
     """
-    # copied before, since a model may change its history in place
-    rows, items = _entries(history)
-    scores = _checked(score(history, users), (len(users), history.shape[1]), users)
+    # taken before, since a model may change its history in place
+    (rows, items), shape = _entries(history), (len(users), history.shape[1])
+    scores = _checked(score(history, users), shape, users)
     on = scores.device
     nothing = scores.new_tensor(-torch.inf)
     return scores.index_put((rows.to(on), items.to(on)), nothing)
