@@ -50,30 +50,43 @@ EXTERNAL = (
 )
 
 
-def results(
+@dataclass(frozen=True)
+class Scored:
+    """The rows of one split, with what each scored."""
+
+    group: list[Record]
+    """All records of the split but the points of grids."""
+    rows: list[Row]
+    columns: list[Column]
+
+
+def scored(
     records: Sequence[Record], folder: Path, metrics: Sequence[Metric] | None = None
-) -> list[Table]:
-    """Return a table for each data set and split, without the points of grids.
+) -> list[Scored]:
+    """Return the rows of each data set and split with their scores.
 
     Raises DataError if a per-user file is not its record's.
     """
-    return [_table(group, folder, metrics_of(group, metrics)) for group in outside_grids(records)]
+    return [
+        Scored(group, found := rows(group), columns_of(found, folder, metrics_of(group, metrics)))
+        for group in outside_grids(records)
+    ]
 
 
-def _table(group: list[Record], folder: Path, metrics: Sequence[Metric]) -> Table:
-    table_rows = rows(group)
-    columns = columns_of(table_rows, folder, metrics)
+def table(split: Scored) -> Table:
+    """Return the result table of one split."""
+    columns, metrics = split.columns, [column.metric for column in split.columns]
     cells: list[list[Cell]] = []
     data: list[dict[str, Any]] = []
-    for n, row in enumerate(table_rows):
+    for n, row in enumerate(split.rows):
         cells.append([*about(row), *(column.scores[n].cell for column in columns)])
         data += [_numbers(row, column.metric, column.scores[n]) for column in columns]
     return Table(
-        title(group),
+        title(split.group),
         [*ABOUT, *map(str, metrics)],
         cells,
-        [*leading(columns), *remarks(table_rows)],
-        _definitions(table_rows, metrics),
+        [*leading(columns), *remarks(split.rows)],
+        definitions(split.rows, metrics),
         data,
     )
 
@@ -113,6 +126,8 @@ class Column:
     metric: Metric
     scores: list[Score]
     """The score of each row."""
+    values: list[np.ndarray]
+    """The metric of each row's trials and test users: (trials, users)."""
     remark: str
     """Which rows are best, and what difference would have been found; "" if none is compared."""
 
@@ -132,7 +147,7 @@ def columns_of(table_rows: Sequence[Row], folder: Path, metrics: Sequence[Metric
         bold = {competing[n] for n in found.marked} if found else set()
         scores = [Score(_summary(row[m]), n in bold) for n, row in enumerate(values)]
         remark = _remark(metric, found, [row_names[n] for n in competing]) if found else ""
-        columns.append(Column(metric, scores, remark))
+        columns.append(Column(metric, scores, [row[m] for row in values], remark))
     return columns
 
 
@@ -207,7 +222,7 @@ def _seed(record: Record) -> str:
     return "" if record.spec.seed is None else f" seed {record.spec.seed}"
 
 
-def _definitions(table_rows: list[Row], metrics: Sequence[Metric]) -> str:
+def definitions(table_rows: Sequence[Row], metrics: Sequence[Metric]) -> str:
     """Return the sentences that define the words and numbers of the table."""
     kinds = " ".join(MEANINGS[kind] for kind in dict.fromkeys(metric.kind for metric in metrics))
     sentences = [CELLS, TESTS, kinds, SELECTED.format(table_rows[0].records[0].selection)]
