@@ -82,13 +82,18 @@ def model_label(spec: TrialSpec) -> str:
 
 def dataset_label(name: str, options: Mapping[str, Any]) -> str:
     """Return what a data set with these ``options`` is called, as ``ml1m[held_out=300]``."""
+    return named(name, data_options(name, options))
+
+
+def data_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those ``options`` of a data set that differ from the usual ones."""
     usual: dict[str, Any] = {}
     if entry := DATASETS.get(name):
         usual = flat(entry.config) | _published(name, None)
     elif name.startswith(own.PREFIX):
         # the options tell a file from a split, which may be gone by now
         usual = flat(own.FileConfig() if "user_column" in options else own.SplitConfig())
-    return named(name, differing(flat_values(options), usual))
+    return differing(flat_values(options), usual)
 
 
 class OfTrial(Protocol):

@@ -24,6 +24,8 @@ def visible(text: str, keep: str = "") -> str:
     These are control characters, line ends among them, marks that turn the direction of writing or
     are invisible, and halves of characters. Those in ``keep`` stay.
     """
+    if text.isprintable():  # the usual case, and the fast one
+        return text
     return "".join(
         character if character in keep or _is_shown(character) else _escaped(character)
         for character in text

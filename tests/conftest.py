@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -14,8 +14,12 @@ import pytest
 import torch
 
 from benchmark.cli import main
+from benchmark.evaluation.metrics import Metric
 from benchmark.plan import study
 from benchmark.records import store
+from benchmark.records.record import Record
+from benchmark.report.cells import Table
+from benchmark.report.report import Report
 from datasets import atomic
 from datasets.registry import ALIASES, DATASETS
 from datasets.split import Split
@@ -84,6 +88,13 @@ def reached_on_ml1m(model: str, data_dir: Path, out: Path, *more: str) -> float:
     (record,) = store.read_all(out)
     assert record.tested is not None
     return record.tested
+
+
+def results(
+    records: Sequence[Record], folder: Path, metrics: Sequence[Metric] | None = None
+) -> list[Table]:
+    """The result tables of records whose files are in ``folder``."""
+    return Report(records, folder, metrics).results
 
 
 def made_once(request: pytest.FixtureRequest, name: str, make: Callable[[Path], str]) -> Path:

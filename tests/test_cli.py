@@ -24,12 +24,11 @@ from benchmark.plan import choose, plan
 from benchmark.records import store
 from benchmark.report import render
 from benchmark.report.rows import models, rows
-from benchmark.report.table import results
 from benchmark.spec import PROTOCOL
 from benchmark.stats import leaders
 from datasets.registry import DATASETS
 from models.registry import MODELS
-from tests.conftest import run_tiny, small_file
+from tests.conftest import results, run_tiny, small_file
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:

@@ -37,12 +37,11 @@ from benchmark.report.cells import Number, Table, UserMean
 from benchmark.report.pareto import frontier
 from benchmark.report.report import Report
 from benchmark.report.rows import models, rows
-from benchmark.report.table import results
 from benchmark.report.timing import timings
 from benchmark.stats import leaders, paired_interval
 from datasets.own import FileConfig, SplitConfig
 from models.registry import MODELS
-from tests.conftest import run_tiny, small_file
+from tests.conftest import results, run_tiny, small_file
 
 
 @pytest.fixture(scope="module")
@@ -517,7 +516,7 @@ def test_a_report_makes_each_part_once_and_a_screen_needs_no_differences(
         real, part = getattr(module, name), (module.__name__, name)
         monkeypatch.setattr(module, name, lambda *given: made.append(part) or real(*given))
 
-    shown = [(table, "results"), (compare, "standings"), (sweep, "sweeps"), (tuning, "tunings")]
+    shown = [(table, "scored"), (compare, "standings"), (sweep, "sweeps"), (tuning, "tunings")]
     shown.append((timing, "timings"))
     written = [*shown, (compare, "differences"), (curves, "draw"), (pareto, "draw")]
     for module, name in written:

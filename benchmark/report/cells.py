@@ -40,8 +40,13 @@ class Mean(Number):
     """The standard deviation over seeds; None for a single trial."""
 
     @property
-    def rest(self) -> str:
+    def spread(self) -> str:
+        """The text of the standard deviation."""
         return " ± " + self._or_dash(self.sd)
+
+    @property
+    def rest(self) -> str:
+        return self.spread
 
     def _or_dash(self, value: float | None) -> str:
         return "-" if value is None else format(value, self.form)
@@ -55,8 +60,13 @@ class UserMean(Mean):
     """The standard error over the test users; None for one user."""
 
     @property
+    def error(self) -> str:
+        """The text of the standard error."""
+        return f" ({self._or_dash(self.stderr)})"
+
+    @property
     def rest(self) -> str:
-        return f"{super().rest} ({self._or_dash(self.stderr)})"
+        return self.spread + self.error
 
 
 @dataclass(frozen=True)

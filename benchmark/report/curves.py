@@ -84,15 +84,32 @@ def _panel(axes: Axes, key: str, table_rows: Sequence[Row], learners: Sequence[R
 
 def _lines(axes: Axes, key: str, row: Row, color: Color, name: str) -> None:
     """Draw one quantity of a row: a thin line for each seed, and a thick one for their mean."""
-    records = [record for record in row.scored if key in record.curve[0]]
-    lines = [
-        [epoch[key] if is_number(epoch.get(key)) else math.nan for epoch in record.curve]
-        for record in records
-    ]
-    for line, record in zip(lines, records, strict=True):
+    lines = traces(row, key)
+    for record, line in lines:
         axes.plot(range(1, len(line) + 1), line, color=color, linewidth=0.6, alpha=0.5)
         if key == "validation" and (best := record.best_epoch):
             axes.plot(best, line[best - 1], "o", color=color, markersize=3)
     if lines:
-        mean = [fmean(values) for values in zip(*lines, strict=False)]
+        mean = mean_of(lines)
         axes.plot(range(1, len(mean) + 1), mean, color=color, linewidth=1.8, label=name)
+
+
+Trace = tuple[Record, list[float]]
+"""A trial, and a quantity of its curve epoch by epoch; NaN where it is no number."""
+
+
+def traces(row: Row, key: str) -> list[Trace]:
+    """Return the trace of each scored trial of a row that logged the quantity ``key``."""
+    return [
+        (
+            record,
+            [epoch[key] if is_number(epoch.get(key)) else math.nan for epoch in record.curve],
+        )
+        for record in row.scored
+        if record.curve and key in record.curve[0]
+    ]
+
+
+def mean_of(lines: Sequence[Trace]) -> list[float]:
+    """Return the mean over trials, epoch by epoch, as far as all of them go."""
+    return [fmean(values) for values in zip(*(line for _, line in lines), strict=False)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -135,9 +136,7 @@ def _activity_panel(axes: Axes, table_rows: Sequence[Row], folder: Path) -> None
     values = [row.per_user([metric], folder, folds)[0].mean(axis=0) for row in table_rows]
     for n, name in enumerate(names(table_rows)):
         _bars(axes, n, name, values, fifths)
-    sizes = [results.history[users] for users in fifths]
-    texts = [f"{size.min()} to {size.max()}\n({len(size)} users)" for size in sizes]
-    axes.set_xticks(range(FIFTHS), texts)
+    axes.set_xticks(range(FIFTHS), labels_of(results.history, fifths))
     _plain(axes, "items in the history", str(metric))
     labels = list(map(in_legend, names(table_rows)))
     columns = 3 if max(map(len, labels)) <= WIDEST // 3 else 1
@@ -147,21 +146,50 @@ def _activity_panel(axes: Axes, table_rows: Sequence[Row], folder: Path) -> None
     axes.legend(frameon=False, fontsize=8, loc="upper center", ncols=columns)
 
 
+def labels_of(history: np.ndarray, fifths: Sequence[np.ndarray]) -> list[str]:
+    """Return what each fifth is called: the sizes of its histories, and its number of users."""
+    sizes = [history[users] for users in fifths]
+    return [f"{size.min()} to {size.max()}\n({len(size)} users)" for size in sizes]
+
+
 def _bars(
     axes: Axes, n: int, name: str, values: Sequence[np.ndarray], fifths: Sequence[np.ndarray]
 ) -> None:
     """Draw the bars and stars of the n-th row; ``values`` has an array (users,) for each row."""
-    from scipy.stats import ttest_rel
-
     width = 0.8 / len(values)
     places = np.arange(FIFTHS) + (n - (len(values) - 1) / 2) * width
-    parts = [values[n][users] for users in fifths]
-    means, errors = np.array([(part.mean(), standard_error(part)) for part in parts]).T
+    parts = by_fifth(values[n], values[0], fifths)
+    means, errors = np.array([(part.mean, part.error) for part in parts]).T
     look = {"error_kw": {"linewidth": 0.8}, "color": color_of(n), "label": in_legend(name)}
     axes.bar(places, means, width * 0.92, yerr=errors, **look)
-    for place, users, top in zip(places, fifths, means + errors, strict=True):
-        if n and ttest_rel(values[n][users], values[0][users]).pvalue < 0.05:
+    for place, part, top in zip(places, parts, means + errors, strict=True):
+        if n and part.differs:
             axes.text(place, top, "*", ha="center", va="bottom", fontsize=8)
+
+
+@dataclass(frozen=True)
+class Fifth:
+    """The score of one row on a fifth of the test users."""
+
+    mean: float
+    error: float
+    """The standard error of the mean over these users."""
+    differs: bool
+    """Whether it differs from the first row's by a paired t-test, p < .05."""
+
+
+def by_fifth(values: np.ndarray, first: np.ndarray, fifths: Sequence[np.ndarray]) -> list[Fifth]:
+    """Return the score of a row's ``values`` (users,) on each fifth, beside the ``first`` row's."""
+    from scipy.stats import ttest_rel
+
+    return [
+        Fifth(
+            float(values[users].mean()),
+            standard_error(values[users]),
+            bool(ttest_rel(values[users], first[users]).pvalue < 0.05),
+        )
+        for users in fifths
+    ]
 
 
 def quintiles(history: np.ndarray, user: np.ndarray) -> list[np.ndarray]:

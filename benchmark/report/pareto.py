@@ -22,10 +22,7 @@ def draw(group: Sequence[Record]) -> Figure | None:
     It has a panel for each machine, with a line through the models that no other beats in both.
     Returns None if no trial ran alone.
     """
-    by_machine: dict[str, list[Cost]] = defaultdict(list)
-    for cost in costs(group):
-        if not cost.busy:
-            by_machine[cost.machine].append(cost)
+    by_machine = alone(group)
     if not by_machine:
         return None
     figure = Figure(figsize=(8, 4.2 * len(by_machine)), layout="constrained")
@@ -37,7 +34,17 @@ def draw(group: Sequence[Record]) -> Figure | None:
     return figure
 
 
-def _panel(axes: Axes, measured: Sequence[Cost], quality_label: str) -> None:
+def alone(group: Sequence[Record]) -> dict[str, list[Cost]]:
+    """Return the costs of one split's models on each machine, of trials that ran alone."""
+    by_machine: dict[str, list[Cost]] = defaultdict(list)
+    for cost in costs(group):
+        if not cost.busy:
+            by_machine[cost.machine].append(cost)
+    return by_machine
+
+
+def best_first(measured: Sequence[Cost]) -> list[tuple[float, float, Cost]]:
+    """Return the total seconds, the test score and the cost of each model, the best first."""
     models = [
         (
             cost.median(QUANTITIES["total (s)"]) or 0.0,
@@ -46,10 +53,14 @@ def _panel(axes: Axes, measured: Sequence[Cost], quality_label: str) -> None:
         )
         for cost in measured
     ]
+    return sorted(models, key=lambda model: -model[1])
+
+
+def _panel(axes: Axes, measured: Sequence[Cost], quality_label: str) -> None:
+    models = best_first(measured)
     line = frontier([(seconds, quality) for seconds, quality, _ in models])
     axes.plot(*zip(*line, strict=True), color="0.6", linewidth=1)
-    best_first = sorted(models, key=lambda model: -model[1])
-    for n, (seconds, quality, cost) in enumerate(best_first):
+    for n, (seconds, quality, cost) in enumerate(models):
         # a long name would leave the axes little room
         name = in_legend(fill(f"{cost.label.replace(',', ', ')} ({cost.precision})", 36))
         marker = "os^vDPX"[n % 7]

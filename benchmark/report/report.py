@@ -32,7 +32,12 @@ class Report:
     @cached_property
     def results(self) -> list[Table]:
         """The result table of each data set and split, without the points of grids."""
-        return table.results(self.records, self.folder, self.metrics)
+        return list(map(table.table, self.scored))
+
+    @cached_property
+    def scored(self) -> list[table.Scored]:
+        """The rows of each data set and split with their scores, without the points of grids."""
+        return table.scored(self.records, self.folder, self.metrics)
 
     @cached_property
     def differences(self) -> list[Table]:
@@ -47,7 +52,7 @@ class Report:
     @cached_property
     def betas(self) -> list[Table]:
         """A table for each beta sweep."""
-        return [sweep.table(beta_sweep) for beta_sweep in self._sweeps]
+        return [sweep.table(beta_sweep) for beta_sweep in self.sweeps]
 
     @cached_property
     def tunings(self) -> list[Table]:
@@ -82,7 +87,8 @@ class Report:
         return dict(self._figures())
 
     @cached_property
-    def _sweeps(self) -> list[sweep.Sweep]:
+    def sweeps(self) -> list[sweep.Sweep]:
+        """The beta sweeps."""
         return list(sweep.sweeps(self.records))
 
     def _figures(self) -> Iterator[tuple[str, Figure]]:
@@ -92,7 +98,7 @@ class Report:
         for group in timing.trained(self.records):
             if figure := pareto.draw(group):
                 yield f"cost-{_split_name(group)}", figure
-        for beta_sweep in self._sweeps:
+        for beta_sweep in self.sweeps:
             name = f"beta-{'-'.join(beta_sweep.family)}-{_split_name(beta_sweep.group)}"
             yield name, sweep.draw(beta_sweep)
 

@@ -55,30 +55,43 @@ EXTERNAL = (
 )
 
 
-def results(
+@dataclass(frozen=True)
+class Scored:
+    """The rows of one split, with what each scored."""
+
+    group: list[Record]
+    """All records of the split but the points of grids."""
+    rows: list[Row]
+    columns: list[Column]
+
+
+def scored(
     records: Sequence[Record], folder: Path, metrics: Sequence[Metric] | None = None
-) -> list[Table]:
-    """Return a table for each data set and split, without the points of grids.
+) -> list[Scored]:
+    """Return the rows of each data set and split with their scores.
 
     Raises DataError if a per-user file is not its record's.
     """
-    return [_table(group, folder, metrics_of(group, metrics)) for group in outside_grids(records)]
+    return [
+        Scored(group, found := rows(group), columns_of(found, folder, metrics_of(group, metrics)))
+        for group in outside_grids(records)
+    ]
 
 
-def _table(group: list[Record], folder: Path, metrics: Sequence[Metric]) -> Table:
-    table_rows = rows(group)
-    columns = columns_of(table_rows, folder, metrics)
+def table(split: Scored) -> Table:
+    """Return the result table of one split."""
+    columns, metrics = split.columns, [column.metric for column in split.columns]
     cells: list[list[Cell]] = []
     data: list[dict[str, Any]] = []
-    for n, row in enumerate(table_rows):
+    for n, row in enumerate(split.rows):
         cells.append([*about(row), *(column.scores[n].cell for column in columns)])
         data += [_numbers(row, column.metric, column.scores[n]) for column in columns]
     return Table(
-        title(group),
+        title(split.group),
         [*ABOUT, *map(str, metrics)],
         cells,
-        [*leading(columns), *remarks(table_rows)],
-        _definitions(table_rows, metrics),
+        [*leading(columns), *remarks(split.rows)],
+        definitions(split.rows, metrics),
         data,
     )
 
@@ -120,6 +133,9 @@ class Column:
     metric: Metric
     scores: list[Score]
     """The score of each row."""
+    values: list[np.ndarray]
+    """The metric of each row's trials and test users: (trials, users); a metric of lists has none.
+    """
     remark: str
     """Which rows are best, and what difference would have been found; "" if none is compared."""
 
@@ -147,7 +163,7 @@ def _of_hits(metric: Metric, table_rows: Sequence[Row], values: Sequence[np.ndar
     scores = [Score(_summary(per_user), n in bold) for n, per_user in enumerate(values)]
     row_names = names(table_rows)
     remark = _remark(metric, found, [row_names[n] for n in competing]) if found else ""
-    return Column(metric, scores, remark)
+    return Column(metric, scores, list(values), remark)
 
 
 def _of_lists(metric: Metric, table_rows: Sequence[Row], folder: Path) -> Column:
@@ -157,7 +173,7 @@ def _of_lists(metric: Metric, table_rows: Sequence[Row], folder: Path) -> Column
         Score(summarize(found) if found else None, False, "-" if row.scored else "failed")
         for row, found in zip(table_rows, values, strict=True)
     ]
-    return Column(metric, scores, "")
+    return Column(metric, scores, [np.empty((0, 0))] * len(values), "")
 
 
 def _remark(metric: Metric, found: Leaders, row_names: Sequence[str]) -> str:
@@ -231,7 +247,7 @@ def _seed(record: Record) -> str:
     return "" if record.spec.seed is None else f" seed {record.spec.seed}"
 
 
-def _definitions(table_rows: list[Row], metrics: Sequence[Metric]) -> str:
+def definitions(table_rows: Sequence[Row], metrics: Sequence[Metric]) -> str:
     """Return the sentences that define the words and numbers of the table."""
     kinds = " ".join(MEANINGS[kind] for kind in dict.fromkeys(metric.kind for metric in metrics))
     sentences = [CELLS, TESTS, kinds, SELECTED.format(table_rows[0].records[0].selection)]

@@ -1,0 +1,1 @@
+"""The page: one file with the tables, the plots and every trial of a report."""

@@ -1,0 +1,195 @@
+"""The plots of training: learning curves, searches, beta sweeps, and what training costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmark.records.searched import Searched
+from benchmark.report import curves, pareto, sweep
+from benchmark.report.cells import Table
+from benchmark.report.contest_figures import course
+from benchmark.report.page.spec import (
+    PICKED,
+    Json,
+    choice,
+    coloured,
+    flat,
+    layer,
+    names,
+    number,
+    plot,
+    rounded,
+    spaced,
+    told,
+)
+from benchmark.report.rows import Row
+from benchmark.report.timing import Cost
+
+MOST = 200
+"""The most points of a curve in a plot."""
+
+
+def learning(named: Mapping[str, Row], selection: str) -> Json | None:
+    """Return the plot of the named rows' mean curves with the epochs that were tested.
+
+    A model without epochs is a level. Returns None if no row has a curve.
+    """
+    values = [value for name, row in named.items() for value in _curves(name, row)]
+    used = [key for key in curves.PANELS if any(v["quantity"] == key for v in values)]
+    if not any(value["kind"] == "line" for value in values):
+        return None
+    xy = {"x": number("epoch", "epoch"), "y": number("value", None)}
+    look = coloured(list(named), dashed=True)
+    dot = {key: look[key] for key in ("color", "opacity")}
+    tips = told({"row": "model", "epoch": "epoch", "value": "value"})
+    return plot(
+        "The mean over seeds of a quantity, epoch by epoch, with a line for each row of the table.",
+        values,
+        [
+            layer("line", look | xy, "datum.kind === 'line'", strokeWidth=1.8)
+            | {"params": [PICKED]},
+            layer("rule", look | {"y": xy["y"]} | tips, "datum.kind === 'level'"),
+            layer("circle", dot | xy | tips, "datum.kind === 'tested'", size=28),
+        ],
+        [choice("quantity", "Quantity", used, [curves.PANELS[k].format(selection) for k in used])],
+        [{"filter": "datum.quantity === quantity"}, flat("epoch", "value")],
+    )
+
+
+def _curves(name: str, row: Row) -> list[Json]:
+    """Return the lines, levels and tested epochs of a row, by quantity."""
+    found = []
+    for quantity in curves.PANELS:
+        traces = curves.traces(row, quantity)
+        mean = curves.mean_of(traces) if traces else []
+        epochs = spaced(len(mean), MOST)
+        about = {"row": name, "quantity": quantity}
+        means = {"epoch": epochs, "value": [rounded(mean[epoch - 1]) for epoch in epochs]}
+        if len(mean) > 1:
+            found.append(about | {"kind": "line"} | means)
+        elif mean and quantity == "validation":
+            found.append(about | {"kind": "level"} | means)
+        if len(mean) > 1 and quantity == "validation":
+            tested = [
+                (r.best_epoch, rounded(line[r.best_epoch - 1]))
+                for r, line in traces
+                if r.best_epoch
+            ]
+            best, reached = zip(*tested, strict=True) if tested else ((), ())
+            found.append(about | {"kind": "tested", "epoch": list(best), "value": list(reached)})
+    return found
+
+
+def budgets(searches: Mapping[str, Searched], selection: str) -> list[tuple[str, Json]]:
+    """Return what a search of each named model brings: against trials, and against seconds."""
+    values = []
+    for model, search in searches.items():
+        trials, seconds, bests = course(search)
+        low, high = zip(*(best.interval for best in bests), strict=True)
+        spent = {"trials": trials, "seconds": seconds}
+        reached = {"best": [best.mean for best in bests], "low": low, "high": high}
+        lists = (spent | reached).items()
+        values.append({"row": model} | {key: list(map(rounded, numbers)) for key, numbers in lists})
+    return [
+        (f"against {spent}", _budget(values, list(searches), spent, selection))
+        for spent in ("trials", "seconds")
+    ]
+
+
+def _budget(values: Sequence[Json], models: Sequence[str], spent: str, selection: str) -> Json:
+    x = number(spent, spent) | ({"scale": {"type": "log"}} if spent == "seconds" else {})
+    xy = {"x": x, "y": number("best", f"expected best validation {selection}")}
+    look = coloured(models, dashed=True)
+    band = {"x": x, "y": number("low", None), "y2": {"field": "high"}, "color": look["color"]}
+    tips = told(
+        {"row": "model", spent: spent, "best": "expected best", "low": "from", "high": "to"}
+    )
+    return plot(
+        f"The best validation score to be expected of a search, against its {spent}, by model.",
+        values,
+        [
+            layer("area", band, opacity=0.08),
+            layer("line", look | xy) | {"params": [PICKED]},
+            layer("circle", {key: look[key] for key in ("color", "opacity")} | xy | tips, size=28),
+        ],
+        transform=[flat("trials", "seconds", "best", "low", "high")],
+    )
+
+
+def betas(table: Table, selection: str) -> Json:
+    """Return the plot of the rows of a sweep's table: a quantity against beta, by course of beta."""
+    quantities = {key: name for key, name in sweep.QUANTITIES.items() if key != "beta"}
+    values = [
+        {
+            "row": row["model"],
+            "course": sweep.MODES[row["mode"]],
+            "quantity": key,
+            "cap": row["cap"],
+        }
+        | _point(row["beta_mean"], row[f"{key}_mean"], row[f"{key}_sd"])
+        for row in table.data
+        for key in quantities
+        if row[f"{key}_mean"] is not None
+    ]
+    x = number("beta", "beta in force at the selected epoch")
+    shape = names("course")
+    look = {"color": shape, "shape": shape}
+    tips = told({"course": "beta", "cap": "cap", "beta": "in force", "value": "mean", "sd": "sd"})
+    return plot(
+        f"{table.title}: a quantity against beta; bars are standard deviations over seeds.",
+        values,
+        [
+            layer("line", {"x": x, "y": number("value", None), "color": shape}),
+            layer(
+                "rule", {"x": x, "y": number("low", None), "y2": {"field": "high"}, "color": shape}
+            ),
+            layer(
+                "point", look | {"x": x, "y": number("value", None)} | tips, filled=True, size=60
+            ),
+        ],
+        [
+            choice(
+                "quantity",
+                "Quantity",
+                list(quantities),
+                [n.format(selection) for n in quantities.values()],
+            )
+        ],
+        [{"filter": "datum.quantity === quantity"}],
+    )
+
+
+def _point(beta: float, mean: float, sd: float | None) -> Json:
+    spread = sd or 0.0
+    numbers = {"beta": beta, "value": mean, "sd": sd, "low": mean - spread, "high": mean + spread}
+    return {key: rounded(number) for key, number in numbers.items()}
+
+
+def cost(measured: Sequence[Cost], selection: str) -> Json:
+    """Return the plot of the test score against total seconds, of models on one machine."""
+    models = pareto.best_first(measured)
+    points = [
+        {
+            "row": f"{cost.label} ({cost.precision})",
+            "seconds": rounded(seconds),
+            "score": rounded(score),
+        }
+        for seconds, score, cost in models
+    ]
+    line = pareto.frontier([(seconds, score) for seconds, score, _ in models])
+    spent = [seconds for seconds, _, _ in models]
+    scale = {"type": "log"} if max(spent) >= 100 * min(spent) > 0 else {"zero": False}
+    x = number(
+        "seconds", "seconds of training, validation and test, median over trials", scale=scale
+    )
+    xy: dict[str, Any] = {"x": x, "y": number("score", f"test {selection}")}
+    tips = told({"row": "model", "seconds": "seconds", "score": "score"})
+    frontier = layer("line", xy, color="#767676", strokeWidth=1)
+    frontier["data"] = {"values": [{"seconds": a, "score": b} for a, b in line]}
+    marks = layer("point", coloured([p["row"] for p in points]) | xy | tips, filled=True, size=80)
+    return plot(
+        "The test score against seconds; the line joins the models that no other beats in both.",
+        points,
+        [frontier, marks | {"params": [PICKED]}],
+    )
