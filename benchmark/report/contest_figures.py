@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from benchmark.records.searched import Searched
 from benchmark.report.contest import Contest
-from benchmark.report.curves import color_of, in_legend
+from benchmark.report.curves import in_legend
+from benchmark.report.palette import look_of
 from benchmark.stats import Best, best_of
 
 
@@ -23,10 +24,10 @@ def budgets(contest: Contest) -> Figure:
     figure = Figure(figsize=(11, 5), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     searches = [(entrant.model, entrant.search) for entrant in contest.entrants]
-    for number, (model, search) in enumerate(sorted(searches, key=_reached, reverse=True)):
+    for model, search in sorted(searches, key=_reached, reverse=True):
         trials, seconds, bests = course(search)
         for axes, spent in ((left, trials), (right, seconds)):
-            _line(axes, spent, bests, number, in_legend(model))
+            _line(axes, spent, bests, model)
     left.set_xlabel("trials; the first has the default options")
     right.set_xlabel("seconds of trials")
     right.set_xscale("log")
@@ -55,13 +56,12 @@ def course(search: Searched) -> tuple[list[float], list[float], list[Best]]:
     return trials, [fixed + n * each for n in draws], [best_of(first, scores, n) for n in draws]
 
 
-def _line(
-    axes: Axes, spent: Sequence[float], bests: Sequence[Best], number: int, name: str
-) -> None:
-    color = color_of(number)
-    axes.plot(spent, [best.mean for best in bests], ".-", color=color, label=name, markersize=3)
+def _line(axes: Axes, spent: Sequence[float], bests: Sequence[Best], model: str) -> None:
+    look = look_of(model)
+    style = {"color": look.color, "linestyle": look.line, "label": in_legend(model)}
+    axes.plot(spent, [best.mean for best in bests], marker=look.marker, markersize=3, **style)
     low, high = zip(*(best.interval for best in bests), strict=True)
-    axes.fill_between(spent, low, high, color=color, alpha=0.06, linewidth=0)
+    axes.fill_between(spent, low, high, color=look.color, alpha=0.06, linewidth=0)
 
 
 def forest(contests: Sequence[Contest]) -> Figure:

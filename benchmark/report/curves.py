@@ -6,16 +6,14 @@ import math
 from collections.abc import Sequence
 from statistics import fmean
 
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.records.record import Record
+from benchmark.report.palette import Look, looks
 from benchmark.report.rows import Row, is_number, names, rows, title
 from benchmark.text import broken
 
-Color = tuple[float, float, float, float]
-"""Red, green, blue and opacity, each from 0 to 1."""
 PANELS = {
     "validation": "validation {}",
     "loss": "training loss per user",
@@ -28,11 +26,6 @@ is the metric by which the epoch was selected."""
 
 WIDEST = 80
 """The most characters of a name on one line of a legend."""
-
-
-def color_of(n: int) -> Color:
-    """Return the colour of a plot's n-th row, from 0: matplotlib's ten, then ten paler ones."""
-    return colormaps["tab20"](2 * n % 20 + n // 10 % 2)
 
 
 def in_legend(name: str) -> str:
@@ -59,7 +52,12 @@ def draw(group: Sequence[Record]) -> Figure | None:
         _panel(axes, key, table_rows, learners)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(
-        handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=min(4, len(labels)),
+        frameon=False,
+        handlelength=3,
     )
     figure.suptitle(
         f"{title(group)}\nthick: mean over seeds; thin: each seed; dot: the epoch that was tested",
@@ -69,29 +67,30 @@ def draw(group: Sequence[Record]) -> Figure | None:
 
 
 def _panel(axes: Axes, key: str, table_rows: Sequence[Row], learners: Sequence[Row]) -> None:
-    """Draw one quantity of every row; a model without epochs is a dashed line of its score."""
-    for number, (row, name) in enumerate(zip(table_rows, names(table_rows), strict=True)):
-        color = color_of(number)
+    """Draw one quantity of every row; a model without epochs is a level line of its score."""
+    shown = looks([row.label for row in table_rows])
+    for row, name, look in zip(table_rows, names(table_rows), shown, strict=True):
         if row in learners:
-            _lines(axes, key, row, color, in_legend(name))
+            _lines(axes, key, row, look, in_legend(name))
         elif key == "validation":
-            score = row.scored[0].curve[0][key]
-            axes.axhline(score, color=color, linestyle="--", label=in_legend(name))
+            score, label = row.scored[0].curve[0][key], in_legend(name)
+            axes.axhline(score, color=look.color, linestyle=look.line, linewidth=1, label=label)
     axes.set_xlabel("epoch")
     axes.set_ylabel(PANELS[key].format(table_rows[0].records[0].selection))
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _lines(axes: Axes, key: str, row: Row, color: Color, name: str) -> None:
+def _lines(axes: Axes, key: str, row: Row, look: Look, name: str) -> None:
     """Draw one quantity of a row: a thin line for each seed, and a thick one for their mean."""
     lines = traces(row, key)
     for record, line in lines:
-        axes.plot(range(1, len(line) + 1), line, color=color, linewidth=0.6, alpha=0.5)
+        axes.plot(range(1, len(line) + 1), line, color=look.color, linewidth=0.6, alpha=0.5)
         if key == "validation" and (best := record.best_epoch):
-            axes.plot(best, line[best - 1], "o", color=color, markersize=3)
+            axes.plot(best, line[best - 1], "o", color=look.color, markersize=3)
     if lines:
         mean = mean_of(lines)
-        axes.plot(range(1, len(mean) + 1), mean, color=color, linewidth=1.8, label=name)
+        style = {"color": look.color, "linestyle": look.line, "label": name}
+        axes.plot(range(1, len(mean) + 1), mean, linewidth=1.8, **style)
 
 
 Trace = tuple[Record, list[float]]

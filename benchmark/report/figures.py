@@ -17,7 +17,8 @@ from benchmark.evaluation.metrics import standard_error
 from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.records.together import Folds
-from benchmark.report.curves import WIDEST, color_of, in_legend
+from benchmark.report.curves import WIDEST, in_legend
+from benchmark.report.palette import COLORS, Look, looks
 from benchmark.report.rows import Row, by_split, is_number, names, rows
 from benchmark.text import counted
 
@@ -53,15 +54,15 @@ def annealing(records: Sequence[Record], folder: Path) -> Figure:
 
 
 def _annealing_panel(axes: Axes, lines: Mapping[str, Row]) -> None:
-    for n, (name, row) in enumerate(lines.items()):
+    for color, (name, row) in zip(COLORS, lines.items(), strict=False):
         # a model's own code may end training early
         length = min(len(record.curve) for record in row.records)
         curves = np.array([_validation(record)[:length] for record in row.records])
         epochs, mean = np.arange(1, curves.shape[1] + 1), curves.mean(axis=0)
-        axes.plot(epochs, mean, color=f"C{n}", label=name)
+        axes.plot(epochs, mean, color=color, label=name)
         if len(curves) > 1:
             sd = curves.std(axis=0, ddof=1)
-            axes.fill_between(epochs, mean - sd, mean + sd, color=f"C{n}", alpha=0.2, linewidth=0)
+            axes.fill_between(epochs, mean - sd, mean + sd, color=color, alpha=0.2, linewidth=0)
     _plain(axes, "epoch", f"validation {next(iter(lines.values())).records[0].selection}")
     axes.legend(frameon=False, fontsize=8)
 
@@ -134,8 +135,9 @@ def _activity_panel(axes: Axes, table_rows: Sequence[Row], folder: Path) -> None
     metric = table_rows[0].records[0].selection
     folds = Folds()
     values = [row.per_user([metric], folder, folds)[0].mean(axis=0) for row in table_rows]
-    for n, name in enumerate(names(table_rows)):
-        _bars(axes, n, name, values, fifths)
+    shown = looks([row.label for row in table_rows])
+    for n, (name, look) in enumerate(zip(names(table_rows), shown, strict=True)):
+        _bars(axes, n, name, look, values, fifths)
     axes.set_xticks(range(FIFTHS), labels_of(results.history, fifths))
     _plain(axes, "items in the history", str(metric))
     labels = list(map(in_legend, names(table_rows)))
@@ -153,15 +155,21 @@ def labels_of(history: np.ndarray, fifths: Sequence[np.ndarray]) -> list[str]:
 
 
 def _bars(
-    axes: Axes, n: int, name: str, values: Sequence[np.ndarray], fifths: Sequence[np.ndarray]
+    axes: Axes,
+    n: int,
+    name: str,
+    look: Look,
+    values: Sequence[np.ndarray],
+    fifths: Sequence[np.ndarray],
 ) -> None:
     """Draw the bars and stars of the n-th row; ``values`` has an array (users,) for each row."""
     width = 0.8 / len(values)
     places = np.arange(FIFTHS) + (n - (len(values) - 1) / 2) * width
     parts = by_fifth(values[n], values[0], fifths)
     means, errors = np.array([(part.mean, part.error) for part in parts]).T
-    look = {"error_kw": {"linewidth": 0.8}, "color": color_of(n), "label": in_legend(name)}
-    axes.bar(places, means, width * 0.92, yerr=errors, **look)
+    style = {"color": look.color, "hatch": look.hatch, "edgecolor": "white", "linewidth": 0}
+    error = {"yerr": errors, "error_kw": {"linewidth": 0.8}}
+    axes.bar(places, means, width * 0.92, label=in_legend(name), **error, **style)
     for place, part, top in zip(places, parts, means + errors, strict=True):
         if n and part.differs:
             axes.text(place, top, "*", ha="center", va="bottom", fontsize=8)

@@ -24,6 +24,8 @@ FAMILIES = {
     "#7f7f7f": ("popularity", "item-knn", "slim", "oracle", "bayes"),
 }
 """The models of each colour; the place of a model is the number of its style."""
+COLORS = tuple(FAMILIES)
+"""The colours, for what is drawn of one model only."""
 Line = str | tuple[int, tuple[float, ...]]
 """A line style as matplotlib takes it."""
 LINES: tuple[Line, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (2, 1)))
@@ -67,7 +69,7 @@ def look_of(model: str) -> Look:
         if name in names:
             return Look(color, names.index(name))
     number = crc32(name.encode(errors="replace"))
-    return Look(list(FAMILIES)[number % len(FAMILIES)], number // len(FAMILIES) % len(LINES))
+    return Look(COLORS[number % len(COLORS)], number // len(COLORS) % len(LINES))
 
 
 def color_of(model: str) -> str:

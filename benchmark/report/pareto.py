@@ -12,6 +12,7 @@ from matplotlib.ticker import NullFormatter
 
 from benchmark.records.record import Record
 from benchmark.report.curves import in_legend
+from benchmark.report.palette import looks
 from benchmark.report.rows import title
 from benchmark.report.timing import QUANTITIES, Cost, costs
 
@@ -60,11 +61,12 @@ def _panel(axes: Axes, measured: Sequence[Cost], quality_label: str) -> None:
     models = best_first(measured)
     line = frontier([(seconds, quality) for seconds, quality, _ in models])
     axes.plot(*zip(*line, strict=True), color="0.6", linewidth=1)
-    for n, (seconds, quality, cost) in enumerate(models):
+    shown = looks([cost.label for _, _, cost in models])
+    for look, (seconds, quality, cost) in zip(shown, models, strict=True):
         # a long name would leave the axes little room
         name = in_legend(fill(f"{cost.label.replace(',', ', ')} ({cost.precision})", 36))
-        marker = "os^vDPX"[n % 7]
-        axes.plot(seconds, quality, marker, color=f"C{n}", linestyle="none", label=name)
+        style = {"color": look.color, "linestyle": "none", "label": name}
+        axes.plot(seconds, quality, look.marker, **style)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=7)
     spent = [seconds for seconds, _, _ in models]
     # either scale then bears two numbers or more

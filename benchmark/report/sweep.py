@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from benchmark.labels import model_options, named
 from benchmark.records.record import Record
 from benchmark.report.cells import Cell, Mean, Number, Table
+from benchmark.report.palette import COLORS
 from benchmark.report.rows import Row, by_split, is_number, rows, title
 from benchmark.report.table import remarks
 
@@ -185,9 +186,9 @@ def draw(sweep: Sweep) -> Figure:
         if not points:
             continue
         for color, name in enumerate(("validation", "test")):
-            _line(scores, points, name, f"C{color}", style, f"{name}, {MODES[mode]}")
-        _line(kl, points, "kl", "C2", style, MODES[mode])
-        _line(units, points, "active_units", "C3", style, MODES[mode])
+            _line(scores, points, name, COLORS[color], style, f"{name}, {MODES[mode]}")
+        _line(kl, points, "kl", COLORS[2], style, MODES[mode])
+        _line(units, points, "active_units", COLORS[3], style, MODES[mode])
     for axes, label in (
         (scores, str(sweep.group[0].selection)),
         (kl, QUANTITIES["kl"]),
