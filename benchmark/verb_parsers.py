@@ -121,6 +121,12 @@ def add_report(to: argparse.ArgumentParser) -> None:
         help="Recall, NDCG or MRR at any cutoff up to 100 (default: Recall@20 Recall@50 NDCG@100)",
     )
     add(
+        "--html",
+        action="store_true",
+        help="also write report.html, one page with all tables, plots and trials, into --to or "
+        "else OUT/report",
+    )
+    add(
         "--to",
         type=folder,
         metavar="DIR",

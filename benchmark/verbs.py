@@ -106,10 +106,12 @@ def carry_out(study: Study, arguments: argparse.Namespace, written: list[Path]) 
         say("the same command, without --detach, waits for them and prints the tables")
         return 0
     from benchmark.report import files, screen  # not before the first trial has started
+    from benchmark.report.page import page
     from benchmark.report.report import Report
 
     whole = Report(selected, arguments.out)
-    written += files.write(arguments.out / "report", whole.tables, whole.figures)
+    pages = {page.NAME: page.made(whole)}
+    written += files.write(arguments.out / "report", whole.tables, whole.figures, pages)
     if said := files.summary(written, arguments.verbose):
         say(said)
     say("")
@@ -120,21 +122,25 @@ def carry_out(study: Study, arguments: argparse.Namespace, written: list[Path]) 
 def report(arguments: argparse.Namespace) -> int:
     """Print the tables of the records in a folder, or the paper's.
 
-    Write them and the plots where that is asked.
+    Write them, the plots and the page where that is asked.
     """
     from benchmark.report import asked, files, screen, select
+    from benchmark.report.page import page
     from benchmark.report.report import Report
 
     metrics = [Metric.parse(text) for text in arguments.metrics] if arguments.metrics else None
     records = select.of(select.stored(arguments.out), arguments.datasets, arguments.models)
+    whole = Report(records, arguments.out, metrics)
     if arguments.table or arguments.figure:
         written = asked.show_paper(records, arguments)
     elif arguments.contest:
         written = asked.show_contest(records, arguments)
     else:
-        whole = Report(records, arguments.out, metrics)
         screen.show(whole.shown)
         written = files.write(arguments.to, whole.tables, whole.figures) if arguments.to else []
+    if arguments.html:
+        to = arguments.to or arguments.out / "report"
+        written += files.write(to, {}, {}, {page.NAME: page.made(whole)})
     if said := files.summary(written, arguments.verbose):
         say(said)
     return 0

@@ -178,9 +178,7 @@ class Fifth:
     """Whether it differs from the first row's by a paired t-test, p < .05."""
 
 
-def by_fifth(
-    values: np.ndarray, first: np.ndarray, fifths: Sequence[np.ndarray]
-) -> list[Fifth]:
+def by_fifth(values: np.ndarray, first: np.ndarray, fifths: Sequence[np.ndarray]) -> list[Fifth]:
     """Return the score of a row's ``values`` (users,) on each fifth, beside the ``first`` row's."""
     from scipy.stats import ttest_rel
 

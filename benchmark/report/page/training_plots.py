@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmark.records.searched import Searched
@@ -39,7 +39,7 @@ def learning(named: Mapping[str, Row], selection: str) -> Json | None:
     used = [key for key in curves.PANELS if any(v["quantity"] == key for v in values)]
     if not any(value["kind"] == "line" for value in values):
         return None
-    xy = {"x": number("epoch", "epoch"), "y": number("value", None)}
+    xy = {"x": number("epoch", "epoch", axis={"tickMinStep": 1}), "y": number("value", None)}
     look = coloured(list(named), dashed=True)
     dot = {key: look[key] for key in ("color", "opacity")}
     tips = told({"row": "model", "epoch": "epoch", "value": "value"})
@@ -47,7 +47,8 @@ def learning(named: Mapping[str, Row], selection: str) -> Json | None:
         "The mean over seeds of a quantity, epoch by epoch, with a line for each row of the table.",
         values,
         [
-            layer("line", look | xy, "datum.kind === 'line'", strokeWidth=1.8) | {"params": [PICKED]},
+            layer("line", look | xy, "datum.kind === 'line'", strokeWidth=1.8)
+            | {"params": [PICKED]},
             layer("rule", look | {"y": xy["y"]} | tips, "datum.kind === 'level'"),
             layer("circle", dot | xy | tips, "datum.kind === 'tested'", size=28),
         ],
@@ -70,7 +71,11 @@ def _curves(name: str, row: Row) -> list[Json]:
         elif mean and quantity == "validation":
             found.append(about | {"kind": "level"} | means)
         if len(mean) > 1 and quantity == "validation":
-            tested = [(r.best_epoch, rounded(line[r.best_epoch - 1])) for r, line in traces if r.best_epoch]
+            tested = [
+                (r.best_epoch, rounded(line[r.best_epoch - 1]))
+                for r, line in traces
+                if r.best_epoch
+            ]
             best, reached = zip(*tested, strict=True) if tested else ((), ())
             found.append(about | {"kind": "tested", "epoch": list(best), "value": list(reached)})
     return found
@@ -97,7 +102,9 @@ def _budget(values: Sequence[Json], models: Sequence[str], spent: str, selection
     xy = {"x": x, "y": number("best", f"expected best validation {selection}")}
     look = coloured(models, dashed=True)
     band = {"x": x, "y": number("low", None), "y2": {"field": "high"}, "color": look["color"]}
-    tips = told({"row": "model", spent: spent, "best": "expected best", "low": "from", "high": "to"})
+    tips = told(
+        {"row": "model", spent: spent, "best": "expected best", "low": "from", "high": "to"}
+    )
     return plot(
         f"The best validation score to be expected of a search, against its {spent}, by model.",
         values,
@@ -111,49 +118,61 @@ def _budget(values: Sequence[Json], models: Sequence[str], spent: str, selection
 
 
 def betas(table: Table, selection: str) -> Json:
-    """Return the plot of the rows of a sweep's table: a quantity against beta, by course of beta."""
-    quantities = {key: name for key, name in sweep.QUANTITIES.items() if key != "beta"}
-    values = [
-        {"row": row["model"], "course": sweep.MODES[row["mode"]], "quantity": key, "cap": row["cap"]}
-        | _point(row["beta_mean"], row[f"{key}_mean"], row[f"{key}_sd"])
-        for row in table.data
-        for key in quantities
-        if row[f"{key}_mean"] is not None
-    ]
-    x = number("beta", "beta in force at the selected epoch")
-    shape = names("course")
-    look = {"color": shape, "shape": shape}
-    tips = told({"course": "beta", "cap": "cap", "beta": "in force", "value": "mean", "sd": "sd"})
+    """Return the plot of a sweep's table: a quantity against beta, for both courses of beta."""
+    quantities = {
+        key: name.format(selection) for key, name in sweep.QUANTITIES.items() if key != "beta"
+    }
+    about = f"{table.title}: a quantity against beta; bars are standard deviations over seeds."
     return plot(
-        f"{table.title}: a quantity against beta; bars are standard deviations over seeds.",
-        values,
-        [
-            layer("line", {"x": x, "y": number("value", None), "color": shape}),
-            layer("rule", {"x": x, "y": number("low", None), "y2": {"field": "high"}, "color": shape}),
-            layer("point", look | {"x": x, "y": number("value", None)} | tips, filled=True, size=60),
-        ],
-        [choice("quantity", "Quantity", list(quantities), [n.format(selection) for n in quantities.values()])],
+        about,
+        list(_points(table, list(quantities))),
+        _beta_layers(),
+        [choice("quantity", "Quantity", list(quantities), list(quantities.values()))],
         [{"filter": "datum.quantity === quantity"}],
     )
 
 
-def _point(beta: float, mean: float, sd: float | None) -> Json:
-    spread = sd or 0.0
-    numbers = {"beta": beta, "value": mean, "sd": sd, "low": mean - spread, "high": mean + spread}
-    return {key: rounded(number) for key, number in numbers.items()}
+def _beta_layers() -> list[Json]:
+    x = number("beta", "beta in force at the selected epoch")
+    y, course = number("value", None), names("course")
+    bar = {"x": x, "y": number("low", None), "y2": {"field": "high"}, "color": course}
+    tips = told({"course": "beta", "cap": "cap", "beta": "in force", "value": "mean", "sd": "sd"})
+    dots = {"x": x, "y": y, "color": course, "shape": course} | tips
+    return [
+        layer("line", {"x": x, "y": y, "color": course}),
+        layer("rule", bar),
+        layer("point", dots, filled=True, size=60),
+    ]
+
+
+def _points(table: Table, quantities: Sequence[str]) -> Iterator[Json]:
+    """Yield each quantity of each point of a sweep that has a score."""
+    for row in table.data:
+        for key in quantities if row["beta_mean"] is not None else ():
+            about = {"row": row["model"], "course": sweep.MODES[row["mode"]], "cap": row["cap"]}
+            mean, sd = row[f"{key}_mean"], row[f"{key}_sd"]
+            ends = {"low": mean - (sd or 0.0), "high": mean + (sd or 0.0)}
+            numbers = {"beta": row["beta_mean"], "value": mean, "sd": sd} | ends
+            yield about | {"quantity": key} | {k: rounded(v) for k, v in numbers.items()}
 
 
 def cost(measured: Sequence[Cost], selection: str) -> Json:
     """Return the plot of the test score against total seconds, of models on one machine."""
     models = pareto.best_first(measured)
     points = [
-        {"row": f"{cost.label} ({cost.precision})", "seconds": rounded(seconds), "score": rounded(score)}
+        {
+            "row": f"{cost.label} ({cost.precision})",
+            "seconds": rounded(seconds),
+            "score": rounded(score),
+        }
         for seconds, score, cost in models
     ]
     line = pareto.frontier([(seconds, score) for seconds, score, _ in models])
     spent = [seconds for seconds, _, _ in models]
     scale = {"type": "log"} if max(spent) >= 100 * min(spent) > 0 else {"zero": False}
-    x = number("seconds", "seconds of training, validation and test, median over trials", scale=scale)
+    x = number(
+        "seconds", "seconds of training, validation and test, median over trials", scale=scale
+    )
     xy: dict[str, Any] = {"x": x, "y": number("score", f"test {selection}")}
     tips = told({"row": "model", "seconds": "seconds", "score": "score"})
     frontier = layer("line", xy, color="#767676", strokeWidth=1)

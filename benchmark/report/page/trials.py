@@ -50,7 +50,10 @@ def details(finals: Sequence[Record], folder: str) -> Json:
 def _facts(record: Record, folder: str) -> dict[str, dict[str, str]]:
     """Return the facts on a trial by title, as texts by name."""
     environment = record.environment.model_dump(mode="json", exclude={"commit", "dirty", "blas"})
-    libraries = {f"library {n}": _library(lib.model_dump()) for n, lib in enumerate(record.environment.blas, 1)}
+    libraries = {
+        f"library {n}": _library(lib.model_dump())
+        for n, lib in enumerate(record.environment.blas, 1)
+    }
     usual = model_options(record.spec)
     return {
         "Result": dict(_result(record)),
