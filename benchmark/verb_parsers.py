@@ -144,6 +144,12 @@ def add_report(to: argparse.ArgumentParser) -> None:
         "to 100 (default: Recall@20 Recall@50 NDCG@100)",
     )
     add(
+        "--html",
+        action="store_true",
+        help="also write report.html, one page with all tables, plots and trials, into --to or "
+        "else OUT/report",
+    )
+    add(
         "--to",
         type=folder,
         metavar="DIR",

@@ -20,15 +20,18 @@ def write(
     to: Path,
     tables: Mapping[str, Sequence[Table]],
     figures: Mapping[str, Figure],
+    pages: Mapping[str, bytes] | None = None,
     drawn: bool = False,
 ) -> list[Path]:
-    """Write figures, and tables in three formats, to the folder ``to``; returns the paths written.
+    """Write figures, tables in three formats, and ``pages`` to the folder ``to``; returns the paths
+    written.
 
     The keys are the names of the files without their ends. With ``drawn``, tables are written as
     pictures too. A file that already has the right content is not written again.
     """
     contents = dict(_table_files(tables, drawn))
     contents |= {f"{name}.png": render.png(figure) for name, figure in figures.items()}
+    contents |= {f"{name}.html": page for name, page in (pages or {}).items()}
     written = []
     for name, content in contents.items():
         stem, _, ending = name.rpartition(".")

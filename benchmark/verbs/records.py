@@ -13,15 +13,17 @@ from benchmark.text import counted, say
 def report(arguments: argparse.Namespace) -> int:
     """Print the tables of the records in a folder, or the paper's.
 
-    Write them and the plots where that is asked.
+    Write them, the plots and the page where that is asked.
     """
     from benchmark.report import asked, files, screen, select
+    from benchmark.report.page import page
     from benchmark.report.report import Report
 
     if arguments.per_user and not arguments.to:
         raise UsageError("--per-user writes a file; say into which folder, with --to DIR")
     metrics = [Metric.parse(text) for text in arguments.metrics] if arguments.metrics else None
     records = select.of(select.stored(arguments.out), arguments.datasets, arguments.models)
+    whole = Report(records, arguments.out, metrics)
     if arguments.table or arguments.figure:
         written = asked.show_paper(records, arguments)
     elif arguments.contest:
@@ -29,9 +31,11 @@ def report(arguments: argparse.Namespace) -> int:
     elif arguments.compare:
         written = asked.show_changes(records, arguments, metrics)
     else:
-        whole = Report(records, arguments.out, metrics)
         screen.show(whole.shown)
         written = files.write(arguments.to, whole.tables, whole.figures) if arguments.to else []
+    if arguments.html:
+        to = arguments.to or arguments.out / "report"
+        written += files.write(to, {}, {}, {page.NAME: page.made(whole)})
     if arguments.per_user:
         written += asked.write_per_user(records, arguments, metrics)
     if said := files.summary(written, arguments.verbose):

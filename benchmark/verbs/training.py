@@ -74,10 +74,12 @@ def carry_out(
         display.note("the same command, without --detach, waits for them and prints the tables")
         return 0
     from benchmark.report import files, screen  # not before the first trial has started
+    from benchmark.report.page import page
     from benchmark.report.report import Report
 
     whole = Report(selected, arguments.out)
-    written += files.write(arguments.out / "report", whole.tables, whole.figures)
+    pages = {page.NAME: page.made(whole)}
+    written += files.write(arguments.out / "report", whole.tables, whole.figures, pages)
     if said := files.summary(written, arguments.verbose):
         display.tell("written", said, paths=list(map(str, written)))
     tables = [{"title": table.title, "rows": table.data} for table in whole.shown]

@@ -1,4 +1,4 @@
-"""The headline table: each model's scores with the usual and the tuned options, and published ones."""
+"""The headline table: scores with the usual and with tuned options, and published ones."""
 
 from __future__ import annotations
 

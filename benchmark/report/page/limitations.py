@@ -1,4 +1,4 @@
-"""What a reader must know before using the numbers, from the facts of the records that are shown."""
+"""What a reader must know before using the numbers, from the facts of the records shown."""
 
 from __future__ import annotations
 
@@ -116,13 +116,13 @@ def _of_machines(finals: Sequence[Record]) -> Iterator[str]:
         )
     machines = {(r.environment.gpu, r.environment.cpu) for r in finals}
     if len(machines) > 1:
-        yield f"The trials ran on {len(machines)} kinds of machines; times are not comparable over them."
+        yield f"Trials ran on {len(machines)} kinds of machines, whose times do not compare."
     precisions = sorted({r.spec.precision for r in finals if r.spec.precision})
     if len(precisions) > 1:
         yield f"Models were trained in different precisions: {', '.join(precisions)}."
     dirty = sum(bool(record.environment.dirty) for record in finals)
     if dirty:
-        yield f"{counted(dirty, 'trial')} ran with files that differed from the commit in the record."
+        yield f"{counted(dirty, 'trial')} ran with files that differed from the record's commit."
 
 
 def _of_page(finals: Sequence[Record]) -> Iterator[str]:

@@ -9,20 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.records.searched import STAGE, searched
-from benchmark.report.cells import Cell, Mean, Number, Table, UserMean
+from benchmark.report.cells import Cell, Mean, Number, UserMean
 from benchmark.report.contest import contests
 from benchmark.report.page import commands, library, score_parts, training_parts, trials
 from benchmark.report.page.commands import TABLES, Commands
 from benchmark.report.page.headline import KINDS, Headline, headline, likelihood_of, of_rows
 from benchmark.report.page.limitations import limitations
 from benchmark.report.page.part import Part
-from benchmark.report.page.spec import Json
 from benchmark.report.render import paragraphs
 from benchmark.report.report import Report
 from benchmark.report.table import ABOUT
 from benchmark.text import visible
 
 HERE = Path(__file__).parent
+NAME = "report"
+"""The name of the page's file, without its end."""
 
 
 def made(report: Report) -> bytes:
@@ -46,8 +47,6 @@ def made(report: Report) -> bytes:
 
 def _safe(value: Any) -> Any:
     """Return a value with nothing in it that turns the direction of writing, or is invisible."""
-    from markupsafe import Markup
-
     return visible(value, keep="\n") if type(value) is str else value
 
 
@@ -99,7 +98,7 @@ def _headlines(report: Report) -> list[Headline]:
 def _parts(report: Report, again: Commands) -> list[Part]:
     """Return the parts that the records of a report have anything for."""
     held = contests(report.records, report.folder)
-    every = [*score_parts.parts(report, again, held), *training_parts.parts(report, again, held)]
+    every = score_parts.parts(report, again, held) + training_parts.parts(report, again, held)
     return [part for part in every if part.shown or part.tables]
 
 

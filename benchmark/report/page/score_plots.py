@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmark.report.cells import Table
 from benchmark.report.figures import Fifth
 from benchmark.report.page.spec import (
+    LEGEND,
+    LINE,
     PICKED,
     Json,
     choice,
     coloured,
+    flat,
     layer,
     names,
     number,
@@ -24,14 +28,16 @@ VERDICTS = {"p < .05": "#0b5fa5", "p ≥ .05": "#767676", "constant": "#767676"}
 """What is said of a difference, with its colour."""
 SOURCES = {"users": "users", "seeds": "seeds", "training": "training rows", "search": "search"}
 """Where the uncertainty of a mean comes from, by the column of the table's file."""
+COLORS = ("#0b5fa5", "#c2410c", "#0f766e", "#7e22ce")
+"""The colour of each source."""
+NUMBERS = ("difference", "low", "high", "p")
+"""The columns of a table of differences that are numbers."""
 
 
 def differences(table: Table) -> Json:
     """Return the plot of each row's difference from a row that the reader chooses."""
-    numbers = ("difference", "low", "high", "p")
-    pairs = [pair | {key: rounded(pair[key]) for key in numbers} for pair in table.data]
-    rows = list(dict.fromkeys(name for pair in pairs for name in (pair["model"], pair["other"])))
-    metrics = list(dict.fromkeys(pair["metric"] for pair in pairs))
+    rows = list(dict.fromkeys(pair[side] for side in ("model", "other") for pair in table.data))
+    metrics = list(dict.fromkeys(pair["metric"] for pair in table.data))
     first = "datum.model === against"
     turned = {
         "row": f"{first} ? datum.other : datum.model",
@@ -43,12 +49,27 @@ def differences(table: Table) -> Json:
     chosen = f"datum.metric === metric && ({first} || datum.other === against)"
     return plot(
         f"{table.title}: the difference of each row from one, with its 95 % interval.",
-        pairs,
+        _by_first(table),
         _intervals("difference"),
         [choice("metric", "Metric", metrics), choice("against", "Difference from", rows)],
-        [{"filter": chosen}, *({"calculate": how, "as": field} for field, how in turned.items())],
-        {"step": 22},
+        [
+            flat("other", *NUMBERS),
+            {"filter": chosen},
+            *({"calculate": how, "as": field} for field, how in turned.items()),
+        ],
+        LINE * len(rows),
     )
+
+
+def _by_first(table: Table) -> list[Json]:
+    """Return the pairs of a table, those with the same metric and first row as lists."""
+    found: dict[tuple[str, str], dict[str, list[Any]]] = {}
+    for pair in table.data:
+        lists = found.setdefault((pair["metric"], pair["model"]), defaultdict(list))
+        lists["other"].append(pair["other"])
+        for key in NUMBERS:
+            lists[key].append(rounded(pair[key]))
+    return [{"metric": metric, "model": model} | lists for (metric, model), lists in found.items()]
 
 
 def contest(table: Table) -> Json:
@@ -66,7 +87,7 @@ def contest(table: Table) -> Json:
         for row in table.data
     ]
     about = f"{table.title}: each model's difference from the best, with its 95 % interval."
-    return plot(about, values, _intervals("minus the best"), height={"step": 22})
+    return plot(about, values, _intervals("minus the best"), height=LINE * len(values))
 
 
 def _intervals(title: str) -> list[Json]:
@@ -74,7 +95,7 @@ def _intervals(title: str) -> list[Json]:
     domain, colors = list(VERDICTS), list(VERDICTS.values())
     shared = {
         "y": names(sort={"field": "away", "order": "descending"}, axis={"labelLimit": 190}),
-        "color": names("verdict", scale={"domain": domain, "range": colors}),
+        "color": names("verdict", legend=LEGEND, scale={"domain": domain, "range": colors}),
         **told({"row": "model", "away": title, "from": "from", "to": "to", "p": "p"}),
     }
     zero = layer("rule", {"x": number("zero", title)}, color="#767676", strokeDash=[3, 3])
@@ -88,7 +109,7 @@ def _intervals(title: str) -> list[Json]:
 
 
 def activity(fifths: Mapping[str, Sequence[Fifth]], labels: Sequence[str], metric: str) -> Json:
-    """Return the plot of the named rows' scores on each fifth of the users, which have ``labels``."""
+    """Return the plot of the named rows' scores on fifths of the users, which have ``labels``."""
     values = [
         {
             "row": name,
@@ -101,8 +122,10 @@ def activity(fifths: Mapping[str, Sequence[Fifth]], labels: Sequence[str], metri
         for name, parts in fifths.items()
         for label, part in zip(labels, parts, strict=True)
     ]
-    axis = {"labelAngle": 0, "labelExpr": "split(datum.label, '\\n')"}
-    x = names("fifth", type="ordinal", sort=list(labels), title="items in the history", axis=axis)
+    axis = {"labelAngle": 0, "labelExpr": "split(replace(datum.label, ' users', ''), '\\n')"}
+    x = names(
+        "fifth", type="ordinal", sort=list(labels), title="items in the history (users)", axis=axis
+    )
     look = coloured(list(fifths), dashed=True)
     about = f"differs from {next(iter(fifths))}"
     tips = told({"row": "model", "fifth": "items", "mean": metric, "differs": about})
@@ -128,8 +151,9 @@ def uncertainty(parts: Mapping[str, Mapping[str, float | None]], metric: str) ->
         for source, sd in of.items()
         if sd is not None
     ]
-    source = names("source", scale={"domain": list(SOURCES.values())})
-    x = number("sd", f"standard deviation of the mean {metric}", scale={"zero": True})
+    domain = [name for name in SOURCES.values() if any(v["source"] == name for v in values)]
+    color = names("source", scale={"domain": domain, "range": COLORS[: len(domain)]})
+    x = number("sd", f"sd of the mean {metric}", scale={"zero": True})
     y = names(sort=None, axis={"labelLimit": 190, "grid": True})
     tips = told({"row": "model", "source": "from", "sd": "standard deviation"})
     return plot(
@@ -138,10 +162,11 @@ def uncertainty(parts: Mapping[str, Mapping[str, float | None]], metric: str) ->
         [
             layer(
                 "point",
-                {"x": x, "y": y, "color": source, "shape": source} | tips,
+                {"x": x, "y": y, "color": color, "shape": names("source", scale={"domain": domain})}
+                | tips,
                 filled=True,
                 size=70,
             )
         ],
-        height={"step": 22},
+        height=LINE * len(parts),
     )

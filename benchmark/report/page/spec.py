@@ -42,7 +42,7 @@ def plot(
     layers: Sequence[Json],
     params: Sequence[Json] = (),
     transform: Sequence[Json] = (),
-    height: int | Json = 340,
+    height: int = 340,
 ) -> Json:
     """Return a plot of ``layers`` over the same values, as wide as the page.
 
@@ -52,7 +52,6 @@ def plot(
         "description": about,
         "width": "container",
         "height": height,
-        "autosize": {"type": "fit-x", "contains": "padding"},
         "data": {"values": list(values)},
         "params": [{"name": "shown", "value": None}, *params],
         "transform": [*transform, FILTERED],
@@ -90,6 +89,12 @@ def number(field: str, title: str | None, **more: Any) -> Json:
     return {"field": field, "type": "quantitative", "title": title, "scale": {"zero": False}} | more
 
 
+LINE = 22
+"""The height of a row of a plot that has a line for each row, in pixels."""
+LEGEND: Json = {"columns": {"expr": "max(1, floor(width / 190))"}}
+"""A legend in as many columns as there is room for."""
+
+
 def names(field: str = "row", **more: Any) -> Json:
     """Return the encoding of a name, which needs no title."""
     return {"field": field, "type": "nominal", "title": None} | more
@@ -109,7 +114,7 @@ def coloured(rows: Sequence[str], dashed: bool = False) -> Json:
     for row in rows:
         places.append(before[color_of(row)])
         before[color_of(row)] += 1
-    row = names(legend={"columns": {"expr": "max(1, floor(width / 190))"}})
+    row = names(legend=LEGEND | ({"symbolType": "stroke", "symbolSize": 400} if dashed else {}))
     color = row | {"scale": {"domain": list(rows), "range": [color_of(row) for row in rows]}}
     looks = DASHES if dashed else ("circle", "square", "triangle-up", "diamond", "cross")
     other = {"domain": list(rows), "range": [looks[place % len(looks)] for place in places]}

@@ -17,53 +17,53 @@ from benchmark.report.rows import names, title
 from benchmark.report.table import Scored
 
 
-def parts(report: Report, commands: Commands, held: Sequence[Contest]) -> Iterator[Part]:
-    """Yield the parts on training: its course, its options and its cost."""
+def parts(report: Report, commands: Commands, held: Sequence[Contest]) -> list[Part]:
+    """Return the parts on training: its course, its options and its cost."""
     written = commands.report(*TABLES)
-    yield Part(
-        "curves",
-        "Learning curves",
-        "The mean over seeds, epoch by epoch. Dots: the epochs that were tested. A click on a name "
-        "puts its line before the others.",
-        written,
-        [
-            Figure(split.group[0].data_label, title(split.group), _learning(split))
-            for split in report.scored
-        ],
-    )
-    yield Part(
-        "budget",
-        "Search budgets",
-        "The best validation score to be expected after so many trials of a search, or so many "
-        "seconds; the first trial has the usual options. Band: the best score in 95 % of searches.",
-        commands.report("--contest") if held else written,
-        list(_budgets(report)),
-        report.tunings,
-    )
-    yield Part(
-        "beta",
-        "Beta sweep",
-        "The scores, the KL and the active units of a VAE for several caps of beta.",
-        written,
-        [
-            Figure(
-                each.group[0].data_label,
-                table.title,
-                training_plots.betas(table, str(each.group[0].selection)),
-            )
-            for each, table in zip(report.sweeps, report.betas, strict=True)
-        ],
-        report.betas,
-    )
-    yield Part(
-        "time",
-        "Quality against time",
-        "The test score against seconds, for trials that ran alone. The line joins the models that "
-        "no other beats in both.",
-        written,
-        list(_costs(report)),
-        report.timings,
-    )
+    return [
+        Part(
+            "curves",
+            "Learning curves",
+            "The mean over seeds, epoch by epoch. Dots: the epochs that were tested. A click on a "
+            "name puts its line before the others.",
+            written,
+            list(_curves(report)),
+        ),
+        Part(
+            "budget",
+            "Search budgets",
+            "The best validation score to be expected after so many trials of a search, or so many "
+            "seconds; the first trial has the usual options. Band: the best score in 95 % of "
+            "searches.",
+            commands.report("--contest") if held else written,
+            list(_budgets(report)),
+            report.tunings,
+        ),
+        _beta(report, written),
+        Part(
+            "time",
+            "Quality against time",
+            "The test score against seconds, for trials that ran alone. The line joins the models "
+            "that no other beats in both.",
+            written,
+            list(_costs(report)),
+            report.timings,
+        ),
+    ]
+
+
+def _beta(report: Report, written: str) -> Part:
+    about = "The scores, the KL and the active units of a VAE for several caps of beta."
+    shown = []
+    for sweep, table in zip(report.sweeps, report.betas, strict=True):
+        plot = training_plots.betas(table, str(sweep.group[0].selection))
+        shown.append(Figure(sweep.group[0].data_label, table.title, plot))
+    return Part("beta", "Beta sweep", about, written, shown, report.betas)
+
+
+def _curves(report: Report) -> Iterator[Figure]:
+    for split in report.scored:
+        yield Figure(split.group[0].data_label, title(split.group), _learning(split))
 
 
 def _learning(split: Scored) -> Json | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmark.records.searched import Searched
@@ -39,7 +39,7 @@ def learning(named: Mapping[str, Row], selection: str) -> Json | None:
     used = [key for key in curves.PANELS if any(v["quantity"] == key for v in values)]
     if not any(value["kind"] == "line" for value in values):
         return None
-    xy = {"x": number("epoch", "epoch"), "y": number("value", None)}
+    xy = {"x": number("epoch", "epoch", axis={"tickMinStep": 1}), "y": number("value", None)}
     look = coloured(list(named), dashed=True)
     dot = {key: look[key] for key in ("color", "opacity")}
     tips = told({"row": "model", "epoch": "epoch", "value": "value"})
@@ -118,52 +118,42 @@ def _budget(values: Sequence[Json], models: Sequence[str], spent: str, selection
 
 
 def betas(table: Table, selection: str) -> Json:
-    """Return the plot of the rows of a sweep's table: a quantity against beta, by course of beta."""
-    quantities = {key: name for key, name in sweep.QUANTITIES.items() if key != "beta"}
-    values = [
-        {
-            "row": row["model"],
-            "course": sweep.MODES[row["mode"]],
-            "quantity": key,
-            "cap": row["cap"],
-        }
-        | _point(row["beta_mean"], row[f"{key}_mean"], row[f"{key}_sd"])
-        for row in table.data
-        for key in quantities
-        if row[f"{key}_mean"] is not None
-    ]
-    x = number("beta", "beta in force at the selected epoch")
-    shape = names("course")
-    look = {"color": shape, "shape": shape}
-    tips = told({"course": "beta", "cap": "cap", "beta": "in force", "value": "mean", "sd": "sd"})
+    """Return the plot of a sweep's table: a quantity against beta, for both courses of beta."""
+    quantities = {
+        key: name.format(selection) for key, name in sweep.QUANTITIES.items() if key != "beta"
+    }
+    about = f"{table.title}: a quantity against beta; bars are standard deviations over seeds."
     return plot(
-        f"{table.title}: a quantity against beta; bars are standard deviations over seeds.",
-        values,
-        [
-            layer("line", {"x": x, "y": number("value", None), "color": shape}),
-            layer(
-                "rule", {"x": x, "y": number("low", None), "y2": {"field": "high"}, "color": shape}
-            ),
-            layer(
-                "point", look | {"x": x, "y": number("value", None)} | tips, filled=True, size=60
-            ),
-        ],
-        [
-            choice(
-                "quantity",
-                "Quantity",
-                list(quantities),
-                [n.format(selection) for n in quantities.values()],
-            )
-        ],
+        about,
+        list(_points(table, list(quantities))),
+        _beta_layers(),
+        [choice("quantity", "Quantity", list(quantities), list(quantities.values()))],
         [{"filter": "datum.quantity === quantity"}],
     )
 
 
-def _point(beta: float, mean: float, sd: float | None) -> Json:
-    spread = sd or 0.0
-    numbers = {"beta": beta, "value": mean, "sd": sd, "low": mean - spread, "high": mean + spread}
-    return {key: rounded(number) for key, number in numbers.items()}
+def _beta_layers() -> list[Json]:
+    x = number("beta", "beta in force at the selected epoch")
+    y, course = number("value", None), names("course")
+    bar = {"x": x, "y": number("low", None), "y2": {"field": "high"}, "color": course}
+    tips = told({"course": "beta", "cap": "cap", "beta": "in force", "value": "mean", "sd": "sd"})
+    dots = {"x": x, "y": y, "color": course, "shape": course} | tips
+    return [
+        layer("line", {"x": x, "y": y, "color": course}),
+        layer("rule", bar),
+        layer("point", dots, filled=True, size=60),
+    ]
+
+
+def _points(table: Table, quantities: Sequence[str]) -> Iterator[Json]:
+    """Yield each quantity of each point of a sweep that has a score."""
+    for row in table.data:
+        for key in quantities if row["beta_mean"] is not None else ():
+            about = {"row": row["model"], "course": sweep.MODES[row["mode"]], "cap": row["cap"]}
+            mean, sd = row[f"{key}_mean"], row[f"{key}_sd"]
+            ends = {"low": mean - (sd or 0.0), "high": mean + (sd or 0.0)}
+            numbers = {"beta": row["beta_mean"], "value": mean, "sd": sd} | ends
+            yield about | {"quantity": key} | {k: rounded(v) for k, v in numbers.items()}
 
 
 def cost(measured: Sequence[Cost], selection: str) -> Json:
