@@ -15,6 +15,7 @@ from benchmark.paths import ROOT
 from benchmark.plan import choose
 from benchmark.records import store
 from benchmark.records.record import Record
+from benchmark.run.child import write_spec
 from benchmark.spec import Job
 from datasets import cache, own
 from datasets.errors import DataError
@@ -40,9 +41,7 @@ def rerun(record: Record, out: Path, data_dir: Path, plugins: Sequence[Path]) ->
         plugins=tuple(path.resolve() for path in plugins),
     )
     with TemporaryDirectory() as folder:
-        spec = Path(folder) / store.SPECS / f"{record.id}.json"
-        spec.parent.mkdir()
-        spec.write_text(job.model_dump_json())
+        spec = write_spec(job.model_copy(update={"out": Path(folder)}))
         words = [sys.executable, "-m", "benchmark.trial", str(spec), "--out", str(job.out)]
         return subprocess.run(words, cwd=ROOT).returncode
 

@@ -14,7 +14,7 @@ from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.run import checkpoint, trial
 from benchmark.run.child import write_spec
-from benchmark.run.display import Display
+from benchmark.run.display import Display, Lines
 from benchmark.run.progress import News
 from benchmark.run.under_way import UnderWay
 from benchmark.spec import Job
@@ -24,8 +24,14 @@ from datasets import atomic
 class Inline:
     """Runs trials one after the other in this process, which need not import torch for each."""
 
-    def __init__(self, at_once: int, timeout: float | None, fresh: bool, display: Display) -> None:
-        self.fresh, self.display = fresh, display
+    def __init__(
+        self,
+        at_once: int = 1,
+        timeout: float | None = None,
+        fresh: bool = False,
+        display: Display | None = None,
+    ) -> None:
+        self.fresh, self.display = fresh, display or Lines()
 
     def run(self, jobs: Sequence[Job]) -> Generator[tuple[Job, Record], None, None]:
         """Run every job; give each with its record, once that is stored."""

@@ -13,7 +13,7 @@ from benchmark import environment
 from benchmark.records.record import Record
 from benchmark.run import checkpoint, training, trial
 from benchmark.run.clock import Clock
-from benchmark.run.progress import Progress
+from benchmark.run.progress import News, Progress
 from benchmark.run.training import Trial
 from tests.fit import make
 from tests.test_trial import Toy, ToyConfig, trial_of
@@ -29,8 +29,8 @@ def toy(small_split, tmp_path) -> Trial:
 def run_until(t: Trial, epoch: int) -> None:
     """Run the trial until the checkpoint of ``epoch`` is written, then stop it."""
 
-    def stop(done: int, planned: int, best: float) -> None:
-        if done == epoch + 1:
+    def stop(news: News) -> None:
+        if news.epoch == epoch + 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

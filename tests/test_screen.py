@@ -51,10 +51,10 @@ def on_a_terminal(width: int, *words: str) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [40, WIDTH])
 def test_a_run_fits_a_terminal(width, tmp_path):
-    words = ["--models", "mult-vae", "popularity", "--seeds", "0", "--set", "mult-vae.epochs=600"]
+    words = ["--models", "mult-vae", "popularity", "--seeds", "0", "--set", "mult-vae.epochs=300"]
     shown = on_a_terminal(width, *DATA, *words, "mult-vae.latent=8", "--out", str(tmp_path))
     lines = [line.rstrip() for line in re.split(r"[\r\n]+", re.sub(r"\x1b\[\d?[AK]", "", shown))]
-    progress = [line for line in lines if re.search(r"mult\S+ seed 0 +\d+/600 +0\.\d{4}", line)]
+    progress = [line for line in lines if re.search(r"mult\S+ seed 0 +\d+/300 +0\.\d{4}", line)]
     assert progress
     whole = [line for line in lines if re.match(r"[0-3]/4 trials, \d+ %", line)]
     assert any(line.endswith(" left") for line in whole)

@@ -72,7 +72,9 @@ def test_every_place_that_writes_is_here():
         "benchmark/records/store.py",
         "benchmark/run/checkpoint.py",
         "benchmark/run/child.py",
+        "benchmark/report/asked.py",
         "benchmark/report/files.py",
+        "benchmark/verbs/others.py",
         "benchmark/run/slurm.py",
         "benchmark/run/ray.py",
     }
@@ -130,6 +132,25 @@ def test_a_report(full, tmp_path, capsys):
     told(capsys)
     assert len(list(tmp_path.glob("*.json"))) == 1
     assert not list(tmp_path.rglob(".*"))
+
+
+def test_the_file_of_every_user(full, finished, tmp_path, capsys):
+    full(r"^\.per-user\.csv\.")
+    words = ["--out", str(finished), "--to", str(tmp_path), "--per-user"]
+    assert cli.main(["report", *words]) == 2
+    told(capsys)
+    assert not list(tmp_path.rglob("*per-user*"))
+
+
+def test_recommendations(full, finished, tmp_path, capsys):
+    weights = next(path for path in finished.glob("*.safetensors"))
+    histories = tmp_path / "histories.csv"
+    histories.write_text("user,item\n" + "".join(f"1,{item}\n" for item in range(9)))
+    full(r"^\.to\.csv\.")
+    words = ["--weights", str(weights), "--histories", str(histories)]
+    assert cli.main(["recommend", *words, "--to", str(tmp_path / "to.csv")]) == 2
+    told(capsys)
+    assert [path.name for path in tmp_path.iterdir()] == ["histories.csv"]
 
 
 def test_the_six_files(full, tmp_path, capsys):

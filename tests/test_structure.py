@@ -37,7 +37,7 @@ FLOORS = {
     "conduct": {"evaluation", "records", "plan", "run"},
     "listing": {"plan"},
     "request": {"plan", "records"},
-    "again": {"evaluation", "records", "plan", "conduct"},
+    "again": {"evaluation", "records", "plan", "run", "conduct"},
     "contract": set(),
     "verbs": {
         *("evaluation", "records", "plan", "run", "report"),
