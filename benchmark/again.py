@@ -32,17 +32,17 @@ def rerun(record: Record, out: Path, data_dir: Path, plugins: Sequence[Path]) ->
             f"the record {record.id} is of lists made elsewhere; evaluate scores them again"
         )
     truth.check_code(record.spec, store.path_of(out, record.id))
-    job = Job(
-        spec=record.spec,
-        data=record.data,
-        split=split_of(record, data_dir),
-        out=out.resolve(),
-        threads=record.environment.threads,
-        plugins=tuple(path.resolve() for path in plugins),
-    )
     with TemporaryDirectory() as folder:
-        spec = write_spec(job.model_copy(update={"out": Path(folder)}))
-        words = [sys.executable, "-m", "benchmark.trial", str(spec), "--out", str(job.out)]
+        job = Job(
+            spec=record.spec,
+            data=record.data,
+            split=split_of(record, data_dir),
+            out=Path(folder),
+            threads=record.environment.threads,
+            plugins=tuple(path.resolve() for path in plugins),
+        )
+        spec = str(write_spec(job))
+        words = [sys.executable, "-m", "benchmark.trial", spec, "--out", str(out.resolve())]
         return subprocess.run(words, cwd=ROOT).returncode
 
 
