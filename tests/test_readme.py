@@ -110,7 +110,7 @@ def test_commands_on_records_print_and_write_what_they_say(
         given += ["--out", str(tmp_path)]
     assert main(given) == 0
     assert capsys.readouterr().out
-    writes = bool({"--to", "--figure", "--contest"} & set(given))
+    writes = bool({"--to", "--figure", "--contest", "--html"} & set(given))
     assert writes == (tmp_path / "report").exists()
 
 
