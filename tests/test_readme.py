@@ -114,7 +114,7 @@ def test_commands_on_records_print_and_write_what_they_say(
         given[given.index("--compare") + 1] = str(build.REFERENCE)
     assert main(given) == 0
     assert capsys.readouterr().out
-    writes = bool({"--to", "--figure", "--contest"} & set(given))
+    writes = bool({"--to", "--figure", "--contest", "--html"} & set(given))
     assert writes == (tmp_path / "report").exists()
 
 

@@ -123,6 +123,7 @@ def test_help_needs_neither_torch_nor_numpy():
 
 def test_training_imports_no_table_or_download_library():
     heavy = {"pandas", "polars", "pyarrow", "tabulate", "pooch", "matplotlib", "rich"}
+    heavy |= {"jinja2", "vl_convert"}
     assert not loaded("import benchmark.trial, benchmark.run.local") & heavy
 
 

@@ -19,7 +19,7 @@ from benchmark.report.page.part import Part
 from benchmark.report.render import paragraphs
 from benchmark.report.report import Report
 from benchmark.report.table import ABOUT
-from benchmark.text import visible
+from benchmark.text import counted, visible
 
 HERE = Path(__file__).parent
 NAME = "report"
@@ -36,7 +36,7 @@ def made(report: Report) -> bytes:
 
     environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, finalize=_safe)
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    environment.filters |= {"pieces": pieces, "order": order}
+    environment.filters |= {"pieces": pieces, "counted": counted}
     scripts = [Markup(library.javascript()), Markup((HERE / "page.js").read_text())]
     style = Markup((HERE / "page.css").read_text())
     page = environment.get_template("page.html").render(
@@ -60,7 +60,10 @@ def _content(report: Report) -> dict[str, Any]:
     again = commands.of_report(report)
     heads = _headlines(report)
     parts = _parts(report, again)
-    finals = [record for record in report.records if record.spec.stage != STAGE]
+    finals = sorted(
+        (record for record in report.records if record.spec.stage != STAGE),
+        key=lambda record: (record.data_label, record.label, record.spec.seed or 0, record.id),
+    )
     folder = commands.shown(report.folder)
     details = trials.details(finals, folder)
     plots = [figure.plot for part in parts for figure in part.shown]
@@ -69,6 +72,7 @@ def _content(report: Report) -> dict[str, Any]:
         "heads": heads,
         "parts": parts,
         "finals": finals,
+        "searched": len(report.records) - len(finals),
         "folder": folder,
         "data": visible_json(data),
         "limitations": limitations(report),
@@ -121,8 +125,3 @@ def pieces(cell: Cell) -> Iterator[tuple[str, str]]:
             yield "error", cell.error
     else:
         yield "main", str(cell)
-
-
-def order(cell: Cell) -> str:
-    """Return what a cell is sorted by: its number, or else its text."""
-    return repr(cell.value) if isinstance(cell, Number) else str(cell)

@@ -9,7 +9,7 @@ from typing import Any
 from benchmark.report.cells import Table
 from benchmark.report.figures import Fifth
 from benchmark.report.page.spec import (
-    LEGEND,
+    LABELS,
     LINE,
     PICKED,
     Json,
@@ -17,6 +17,7 @@ from benchmark.report.page.spec import (
     coloured,
     flat,
     layer,
+    legend,
     names,
     number,
     plot,
@@ -94,8 +95,8 @@ def _intervals(title: str) -> list[Json]:
     """Return the marks of differences with their intervals, and of no difference."""
     domain, colors = list(VERDICTS), list(VERDICTS.values())
     shared = {
-        "y": names(sort={"field": "away", "order": "descending"}, axis={"labelLimit": 190}),
-        "color": names("verdict", legend=LEGEND, scale={"domain": domain, "range": colors}),
+        "y": names(sort={"field": "away", "order": "descending"}, axis=LABELS),
+        "color": names("verdict", legend=legend(domain), scale={"domain": domain, "range": colors}),
         **told({"row": "model", "away": title, "from": "from", "to": "to", "p": "p"}),
     }
     zero = layer("rule", {"x": number("zero", title)}, color="#767676", strokeDash=[3, 3])
@@ -154,7 +155,7 @@ def uncertainty(parts: Mapping[str, Mapping[str, float | None]], metric: str) ->
     domain = [name for name in SOURCES.values() if any(v["source"] == name for v in values)]
     color = names("source", scale={"domain": domain, "range": COLORS[: len(domain)]})
     x = number("sd", f"sd of the mean {metric}", scale={"zero": True})
-    y = names(sort=None, axis={"labelLimit": 190, "grid": True})
+    y = names(sort=None, axis=LABELS | {"grid": True})
     tips = told({"row": "model", "source": "from", "sd": "standard deviation"})
     return plot(
         f"What the mean {metric} of each row is uncertain by, from each source.",

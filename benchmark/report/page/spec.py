@@ -91,8 +91,15 @@ def number(field: str, title: str | None, **more: Any) -> Json:
 
 LINE = 22
 """The height of a row of a plot that has a line for each row, in pixels."""
-LEGEND: Json = {"columns": {"expr": "max(1, floor(width / 190))"}}
-"""A legend in as many columns as there is room for."""
+LABELS: Json = {"labelLimit": {"expr": "0.45 * containerSize()[0]"}}
+"""Leaves the longest names of rows beside an axis less than half of the width."""
+
+
+def legend(entries: Sequence[str], **more: Any) -> Json:
+    """Return a legend of these entries, in as many columns as there is room for."""
+    widest = 7 * max(map(len, entries), default=0) + 50
+    columns = {"expr": f"max(1, floor(width / {widest}))"}
+    return {"columns": columns, "labelLimit": {"expr": "max(120, width - 40)"}, **more}
 
 
 def names(field: str = "row", **more: Any) -> Json:
@@ -114,7 +121,8 @@ def coloured(rows: Sequence[str], dashed: bool = False) -> Json:
     for row in rows:
         places.append(before[color_of(row)])
         before[color_of(row)] += 1
-    row = names(legend=LEGEND | ({"symbolType": "stroke", "symbolSize": 400} if dashed else {}))
+    symbol = {"symbolType": "stroke", "symbolSize": 400} if dashed else {}
+    row = names(legend=legend(rows, **symbol))
     color = row | {"scale": {"domain": list(rows), "range": [color_of(row) for row in rows]}}
     looks = DASHES if dashed else ("circle", "square", "triangle-up", "diamond", "cross")
     other = {"domain": list(rows), "range": [looks[place % len(looks)] for place in places]}

@@ -98,10 +98,14 @@ def budgets(searches: Mapping[str, Searched], selection: str) -> list[tuple[str,
 
 
 def _budget(values: Sequence[Json], models: Sequence[str], spent: str, selection: str) -> Json:
-    x = number(spent, spent) | ({"scale": {"type": "log"}} if spent == "seconds" else {})
-    xy = {"x": x, "y": number("best", f"expected best validation {selection}")}
+    scale = {"type": "log"} if spent == "seconds" else {"zero": False}
+    x = number(spent, spent, axis={"tickMinStep": 1}, scale=scale)
+    y = number("best", f"expected best validation {selection}")
+    xy = {"x": x, "y": y}
     look = coloured(models, dashed=True)
-    band = {"x": x, "y": number("low", None), "y2": {"field": "high"}, "color": look["color"]}
+    # a fill of its own, else the legend would be as pale as the band
+    band = {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}}
+    band["fill"] = look["color"] | {"legend": None}
     tips = told(
         {"row": "model", spent: spent, "best": "expected best", "low": "from", "high": "to"}
     )
@@ -134,12 +138,13 @@ def betas(table: Table, selection: str) -> Json:
 
 def _beta_layers() -> list[Json]:
     x = number("beta", "beta in force at the selected epoch")
-    y, course = number("value", None), names("course")
+    scale = {"domain": list(sweep.MODES.values())}
+    y, course = number("value", None), names("course", scale=scale)
     bar = {"x": x, "y": number("low", None), "y2": {"field": "high"}, "color": course}
     tips = told({"course": "beta", "cap": "cap", "beta": "in force", "value": "mean", "sd": "sd"})
     dots = {"x": x, "y": y, "color": course, "shape": course} | tips
     return [
-        layer("line", {"x": x, "y": y, "color": course}),
+        layer("line", {"x": x, "y": y, "color": course, "strokeDash": course}),
         layer("rule", bar),
         layer("point", dots, filled=True, size=60),
     ]

@@ -37,6 +37,7 @@ def details(finals: Sequence[Record], folder: str) -> Json:
         parts = [
             facts.setdefault(json.dumps([title, found]), len(facts))
             for title, found in _facts(record, folder).items()
+            if found
         ]
         shown[record.id] = {
             "name": trial_label(record),
