@@ -44,8 +44,8 @@ def test_a_run_prints_a_table_and_every_path_and_again_does_nothing(
     told = first.split("Written:")[1].split("\n\n")[0]
     listed = {line.strip() for line in told.splitlines() if line.strip()}
     on_disk = {str(p) for p in finished.rglob("*") if p.is_file()}
-    # four files a trial and the weights of ten; three tables in three formats, and a figure
-    assert len(on_disk) == 12 * 4 + 10 + 10
+    # four files a trial and the weights of ten; three tables in three formats, a figure, the page
+    assert len(on_disk) == 12 * 4 + 10 + 11
     assert on_disk <= listed
     assert len(listed) == len(on_disk) + 1  # and the split
     shutil.copytree(finished, tmp_path / "out")

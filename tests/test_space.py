@@ -18,6 +18,7 @@ import pytest
 
 from benchmark import cli
 from benchmark.paths import ROOT
+from benchmark.report.page import library
 from benchmark.run import ray, slurm, trial
 from benchmark.run.executor import Resources
 from datasets import atomic, cache
@@ -74,6 +75,7 @@ def test_every_place_that_writes_is_here():
         "benchmark/run/child.py",
         "benchmark/report/asked.py",
         "benchmark/report/files.py",
+        "benchmark/report/page/library.py",
         "benchmark/verbs/others.py",
         "benchmark/run/slurm.py",
         "benchmark/run/ray.py",
@@ -132,6 +134,14 @@ def test_a_report(full, tmp_path, capsys):
     told(capsys)
     assert len(list(tmp_path.glob("*.json"))) == 1
     assert not list(tmp_path.rglob(".*"))
+
+
+def test_the_script_of_the_page(full, tmp_path, monkeypatch):
+    """It is only kept to save time."""
+    monkeypatch.setattr(library, "ROOT", tmp_path)
+    full(r"^\.vega-")
+    assert "vegaEmbed" in library.javascript()
+    assert files(tmp_path) == {}
 
 
 def test_the_file_of_every_user(full, finished, tmp_path, capsys):

@@ -8,9 +8,8 @@ which is too pale on white.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
 from zlib import crc32
 
 FAMILIES = {
@@ -81,12 +80,19 @@ def looks(labels: Sequence[str]) -> list[Look]:
     """Return the look of each row of one figure, given by its label.
 
     Of rows that would look alike, as those of one model with two sets of options, the later ones
-    have the next style that is free in their colour, as long as there is one.
+    have the next style that is free in their colour, or else one that is free in another.
     """
     found: list[Look] = []
     for label in labels:
         look = look_of(label)
-        later = (Look(look.color, (look.style + n) % len(LINES)) for n in count())
-        free = next(each for n, each in enumerate(later) if each not in found or n == len(LINES))
-        found.append(free)
+        free = (each for each in _like(look) if each not in found)
+        found.append(next(free, look))
     return found
+
+
+def _like(look: Look) -> Iterator[Look]:
+    """Yield every look, beginning with those that are most like the given one."""
+    first = COLORS.index(look.color)
+    for color in (*COLORS[first:], *COLORS[:first]):
+        for n in range(len(LINES)):
+            yield Look(color, (look.style + n) % len(LINES))

@@ -10,22 +10,23 @@ from __future__ import annotations
 from contextlib import suppress
 from importlib.metadata import version
 
+from benchmark.paths import ROOT
 from datasets import atomic
+from datasets.errors import DataError
 
 
 def javascript() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script, which defines ``vegaEmbed``.
 
-    To bundle it takes seconds, so it is kept in the person's folder for caches, by its version.
+    To bundle it takes seconds, so it is kept in the project's folder for caches, by its version.
     """
     import vl_convert
-    from platformdirs import user_cache_path
 
-    path = user_cache_path("vae-cf-benchmark") / f"vega-{version('vl-convert-python')}.js"
+    path = ROOT / ".cache" / f"vega-{version('vl-convert-python')}.js"
     with suppress(OSError):
         return path.read_text()
     made = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    with suppress(OSError):
+    with suppress(OSError, DataError):  # it can be made again
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write(path, made.encode())
     return made
