@@ -50,6 +50,8 @@ def test_a_run_prints_a_table_and_every_path_and_again_does_nothing(
     assert len(listed) == len(on_disk) + 1  # and the split
     shutil.copytree(finished, tmp_path / "out")
     monkeypatch.setenv("BENCH_CACHE_DIR", str(finished.with_name("finished.cache")))
+    assert main(["report", "--html", "--out", str(tmp_path / "out")]) == 0  # it names its folder
+    assert "Written" in capsys.readouterr().out
     before = snapshot(tmp_path)
     assert run_tiny(tmp_path / "out") == 0
     again = capsys.readouterr().out

@@ -132,10 +132,13 @@ def test_differences_are_those_of_the_table_with_their_p(made, found, finished):
     cells = Parsed(made).cells
     (table,) = Report(found, finished).differences
     first = table.data[0]["metric"]
-    for pair in (pair for pair in table.data if pair["metric"] == first):
-        assert [pair["model"], pair["other"], f"{pair['difference']:+.4f}"] in [
-            cells[n : n + 3] for n in range(len(cells))
-        ]
+    fives = [cells[n : n + 5] for n in range(len(cells))]
+    tested = [pair for pair in table.data if pair["metric"] == first and pair["p"] is not None]
+    assert tested
+    for pair in tested:
+        interval = f"{pair['low']:+.4f} to {pair['high']:+.4f}"
+        numbers = [f"{pair['difference']:+.4f}", interval, f"{pair['p']:.2g}"]
+        assert [pair["model"], pair["other"], *numbers] in fives
 
 
 def test_the_same_records_give_the_same_page(made, found, finished):
@@ -238,6 +241,14 @@ def test_a_searched_model_has_its_tuned_score_beside_the_usual_one(contest_folde
     assert "tuned" in [a.get("data-shows") for _, a in parsed.elements]
     ids = {record.id for record in records if record.spec.stage == "test"}
     assert set(parsed.content["trials"]) == ids
+    links = [a for tag, a in parsed.elements if tag == "a" and "aria-label" in a]
+    assert {a["href"] for a in links} == {f"#trial-{trial}" for trial in ids}
+    (table,) = [table for table in report.results if "split_seed" not in table.title]
+    usual, tuned = (cells for cells in table.cells if cells[0].partition("[")[0] == "ease")
+    place = parsed.cells.index("ease")
+    beside = [str(cells[n]) for n in (4, 5, 6) for cells in (usual, tuned)]
+    assert parsed.cells[place + 4 : place + 10] == beside
+    assert len([a for a in links if a["aria-label"].startswith("ease, tuned")]) == 1
     descriptions = [plot["description"] for plot in parsed.content["plots"]]
     assert sum("to be expected of a search" in text for text in descriptions) == 2
     models = {row["model"] for row in parsed.content["rows"]}
@@ -321,10 +332,14 @@ def test_a_browser_sorts_filters_toggles_and_opens_trials(made, opened):
     assert not any("±" in text for text in column(shown, 5))
     shown.get_by_label("standard error").uncheck()
     assert not any("(" in text for text in column(shown, 5))
+    lines = shown.locator("#curves [aria-roledescription='line mark']")
+    assert lines.count() > 2
     shown.locator("[name=likelihood]").select_option("mult")
     assert {text.partition("[")[0] for text in column(shown, 1)} == {"mult-vae", "mult-dae"}
     shown.locator("[name=model]").select_option("mult-vae")
     assert len(column(shown, 1)) == 1
+    lines.nth(1).wait_for(state="detached")
+    assert lines.count() == 1
     link = shown.locator(".headline td.trials a:visible").first
     link.focus()
     shown.keyboard.press("Enter")
@@ -334,6 +349,24 @@ def test_a_browser_sorts_filters_toggles_and_opens_trials(made, opened):
     assert "run_all.py" in dialog.inner_text()
     shown.keyboard.press("Escape")
     assert not dialog.is_visible()
+
+
+def test_a_plot_shows_the_difference_from_the_row_that_is_chosen(made, found, finished, opened):
+    (table,) = Report(found, finished).differences
+    first, second = table.head[1:3]
+    (pair,) = [p for p in table.data if (p["model"], p["other"]) == (first, second)][:1]
+    shown = opened(made)
+    dot = shown.locator(f"#differences [aria-roledescription=circle][aria-label*='row: {second};']")
+    assert said(dot) == pytest.approx(-pair["difference"], rel=1e-3)
+    shown.locator("[name=against]").select_option(second)
+    dot = shown.locator(f"#differences [aria-roledescription=circle][aria-label*='row: {first};']")
+    assert said(dot) == pytest.approx(pair["difference"], rel=1e-3)
+
+
+def said(dot) -> float:
+    """The difference that a dot of the plot is described by; it has a minus of its own."""
+    dot.wait_for()
+    return float(dot.get_attribute("aria-label").split()[1].rstrip(";").replace("−", "-"))
 
 
 def test_hostile_names_do_nothing_in_a_browser(hostile, opened):

@@ -65,8 +65,7 @@ def _panel(axes: Axes, measured: Sequence[Cost], quality_label: str) -> None:
     for look, (seconds, quality, cost) in zip(shown, models, strict=True):
         # a long name would leave the axes little room
         name = in_legend(fill(f"{cost.label.replace(',', ', ')} ({cost.precision})", 36))
-        style = {"color": look.color, "linestyle": "none", "label": name}
-        axes.plot(seconds, quality, look.marker, **style)
+        axes.plot(seconds, quality, look.marker, color=look.color, linestyle="none", label=name)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=7)
     spent = [seconds for seconds, _, _ in models]
     # either scale then bears two numbers or more

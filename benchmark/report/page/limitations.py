@@ -67,12 +67,12 @@ def _of_rows(rows: Sequence[tuple[str, Row]]) -> Iterator[str]:
     failed = sum(record.status != "ok" for _, row in rows for record in row.records)
     if failed:
         yield f"Failed: {counted(failed, 'trial')}; the notes below the table say why."
-    for label, row in rows:
-        if row.unfinished:
-            yield (
-                f"{label}, {row.label}: the validation score still rose when training ended; the "
-                "row is compared with no other."
-            )
+    rising = [f"{row.label} on {label}" for label, row in rows if row.unfinished]
+    if rising:
+        yield (
+            "The validation score still rose when training ended, so the row is compared with no "
+            f"other: {', '.join(rising)}."
+        )
     single = [f"{row.label} on {label}" for label, row in rows if _has_one_seed(row)]
     if single:
         yield f"One seed only, so the spread over seeds is not known: {', '.join(single)}."

@@ -23,7 +23,7 @@ const look = {
 async function draw(element, plot) {
   const { view } = await vegaEmbed(element, plot, {
     mode: "vega-lite", renderer: "svg", actions: false, ast: true, config: look,
-    tooltip: { disableDefaultStyle: true },
+    defaultStyle: false, tooltip: { disableDefaultStyle: true },
   });
   return view;
 }

@@ -56,7 +56,7 @@ def _differences(report: Report, commands: Commands) -> Part:
         "differences",
         "Differences",
         "How far each row is from one that you choose, on the same test users, with the 95 % "
-        "interval. Blue: p < .05 for that pair alone.",
+        "interval. Blue: p < .05 for that pair alone; grey: no such difference was found.",
         commands.report(*TABLES),
         [Figure(_dataset(table), table.title, score_plots.differences(table)) for table in pairs],
         [*pairs, *report.standings],

@@ -17,7 +17,6 @@ from benchmark.report.page.spec import (
     coloured,
     flat,
     layer,
-    legend,
     names,
     number,
     plot,
@@ -96,7 +95,7 @@ def _intervals(title: str) -> list[Json]:
     domain, colors = list(VERDICTS), list(VERDICTS.values())
     shared = {
         "y": names(sort={"field": "away", "order": "descending"}, axis=LABELS),
-        "color": names("verdict", legend=legend(domain), scale={"domain": domain, "range": colors}),
+        "color": names("verdict", legend=None, scale={"domain": domain, "range": colors}),
         **told({"row": "model", "away": title, "from": "from", "to": "to", "p": "p"}),
     }
     zero = layer("rule", {"x": number("zero", title)}, color="#767676", strokeDash=[3, 3])

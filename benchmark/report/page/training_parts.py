@@ -85,5 +85,7 @@ def _budgets(report: Report) -> Iterator[Figure]:
 def _costs(report: Report) -> Iterator[Figure]:
     for group in timing.trained(report.records):
         for machine, measured in pareto.alone(group).items():
+            if len(measured) < 2:
+                continue  # a point alone compares nothing
             plot = training_plots.cost(measured, str(group[0].selection))
             yield Figure(group[0].data_label, f"{title(group)}; {machine}", plot)
