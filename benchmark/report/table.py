@@ -72,10 +72,12 @@ def scored(
 
     Raises DataError if a per-user file is not its record's.
     """
-    return [
-        Scored(group, found := rows(group), columns_of(found, folder, metrics_of(group, metrics)))
-        for group in outside_grids(records)
-    ]
+    return [_scored(group, folder, metrics_of(group, metrics)) for group in outside_grids(records)]
+
+
+def _scored(group: list[Record], folder: Path, metrics: Sequence[Metric]) -> Scored:
+    table_rows = rows(group)
+    return Scored(group, table_rows, columns_of(table_rows, folder, metrics))
 
 
 def table(split: Scored) -> Table:
@@ -91,7 +93,7 @@ def table(split: Scored) -> Table:
         [*ABOUT, *map(str, metrics)],
         cells,
         [*leading(columns), *remarks(split.rows)],
-        definitions(split.rows, metrics),
+        _definitions(split.rows, metrics),
         data,
     )
 
@@ -247,7 +249,7 @@ def _seed(record: Record) -> str:
     return "" if record.spec.seed is None else f" seed {record.spec.seed}"
 
 
-def definitions(table_rows: Sequence[Row], metrics: Sequence[Metric]) -> str:
+def _definitions(table_rows: Sequence[Row], metrics: Sequence[Metric]) -> str:
     """Return the sentences that define the words and numbers of the table."""
     kinds = " ".join(MEANINGS[kind] for kind in dict.fromkeys(metric.kind for metric in metrics))
     sentences = [CELLS, TESTS, kinds, SELECTED.format(table_rows[0].records[0].selection)]

@@ -15,7 +15,7 @@ from benchmark.report.table import ABOUT, Scored, about
 from models.variants import LIKELIHOODS
 
 KINDS = {"default": "usual options", "tuned": "tuned", "published": "published"}
-"""The kinds of columns of a metric, each with its name below the metric."""
+"""The kinds of columns of a metric, each with its name."""
 
 
 @dataclass
@@ -26,8 +26,10 @@ class HeadRow:
     """The registered name of the model."""
     shown: Sequence[str]
     """The names that the row has in plots."""
-    cells: list[Cell]
-    """The cells of ABOUT, then those of each metric, by kind."""
+    about: list[str]
+    """The cells of ABOUT."""
+    scores: list[Cell]
+    """The cells of each metric, by kind."""
     trials: list[tuple[str, str]] = field(default_factory=list)
     """What each trial of the row is called beside it, and its id."""
 
@@ -51,8 +53,8 @@ class Headline:
 
     @property
     def columns(self) -> Sequence[str]:
-        """The kind of each column; "about" for the first ones."""
-        return ["about"] * len(ABOUT) + list(self.kinds) * len(self.metrics)
+        """The kind of each column with scores."""
+        return list(self.kinds) * len(self.metrics)
 
 
 def likelihood_of(model: str) -> str:
@@ -80,12 +82,12 @@ def _row(row: PaperRow, wanted: Sequence[bool]) -> HeadRow:
     cells = row.cells(beside=True)
     scores = cells[len(ABOUT) :]
     kept = [cell for cell, is_wanted in zip(scores, wanted, strict=True) if is_wanted]
-    return HeadRow(row.model, [], [*row.about, *kept])
+    return HeadRow(row.model, [], row.about, kept)
 
 
 def _add_trials(shown: Sequence[HeadRow], table_rows: Sequence[Row]) -> None:
     """Add to each row its trials, and to a row with tuned scores those of the tuned options."""
-    by_about = {tuple(row.cells[: len(ABOUT)]): row for row in shown}
+    by_about = {tuple(row.about): row for row in shown}
     usual: dict[tuple[str, str | None, str | None], HeadRow] = {}
     hidden: list[tuple[Row, str]] = []
     for row, name in zip(table_rows, names(table_rows), strict=True):

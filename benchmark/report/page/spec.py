@@ -122,7 +122,7 @@ def coloured(rows: Sequence[str], dashed: bool = False) -> Json:
         places.append(before[color_of(row)])
         before[color_of(row)] += 1
     symbol = {"symbolType": "stroke", "symbolSize": 400} if dashed else {}
-    row = names(legend=legend(rows, **symbol))
+    row = names(legend=legend(rows, symbolOpacity=1, **symbol))  # also beside a pale band
     color = row | {"scale": {"domain": list(rows), "range": [color_of(row) for row in rows]}}
     looks = DASHES if dashed else ("circle", "square", "triangle-up", "diamond", "cross")
     other = {"domain": list(rows), "range": [looks[place % len(looks)] for place in places]}

@@ -103,9 +103,7 @@ def _budget(values: Sequence[Json], models: Sequence[str], spent: str, selection
     y = number("best", f"expected best validation {selection}")
     xy = {"x": x, "y": y}
     look = coloured(models, dashed=True)
-    # a fill of its own, else the legend would be as pale as the band
-    band = {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}}
-    band["fill"] = look["color"] | {"legend": None}
+    band = {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}, "color": look["color"]}
     tips = told(
         {"row": "model", spent: spent, "best": "expected best", "low": "from", "high": "to"}
     )
