@@ -44,15 +44,16 @@ def test_a_run_prints_a_table_and_every_path_and_again_does_nothing(
     told = first.split("Written:")[1].split("\n\n")[0]
     listed = {line.strip() for line in told.splitlines() if line.strip()}
     on_disk = {str(p) for p in finished.rglob("*") if p.is_file()}
-    # four files a trial and the weights of ten; three tables in three formats, a figure, the page
+    # four files a trial and the weights of ten; three tables in three formats, a figure, a page
     assert len(on_disk) == 12 * 4 + 10 + 11
     assert on_disk <= listed
     assert len(listed) == len(on_disk) + 1  # and the split
     shutil.copytree(finished, tmp_path / "out")
     monkeypatch.setenv("BENCH_CACHE_DIR", str(finished.with_name("finished.cache")))
-    assert main(["report", "--html", "--out", str(tmp_path / "out")]) == 0  # it names its folder
-    assert "Written" in capsys.readouterr().out
-    before = snapshot(tmp_path)
+    assert run_tiny(tmp_path / "out") == 0
+    changed = capsys.readouterr().out.partition("Written:")[2].partition("\n\n")[0]
+    assert changed.split() == ["1", "file", "in", str(tmp_path / "out" / "report")]
+    before = snapshot(tmp_path)  # the page names the folder
     assert run_tiny(tmp_path / "out") == 0
     again = capsys.readouterr().out
     assert "trials: 12 done before, 0 to run" in again

@@ -20,7 +20,7 @@ from benchmark.paths import ROOT
 from benchmark.plan.plan import specs_of
 from benchmark.records import store
 from benchmark.records.record import Record
-from benchmark.report.page import commands, page, trials
+from benchmark.report.page import commands, library, page, trials
 from benchmark.report.page.limitations import limitations
 from benchmark.report.page.spec import spaced
 from benchmark.report.report import Report
@@ -195,6 +195,30 @@ def test_the_commands_of_a_part_name_the_records_if_the_folder_holds_others(foun
     some = [record for record in found if record.spec.model == "ease"]
     words = shlex.split(commands.of_report(Report(some, finished)).report())
     assert words[3:7] == ["--datasets", some[0].data_label, "--models", "ease"]
+
+
+@pytest.mark.parametrize("folder", ["finished", "sweep_folder", "contest_folder"])
+def test_the_filter_knows_every_row_of_every_plot(folder, request):
+    out = request.getfixturevalue(folder)
+    alone = [r.model_copy(update={"beside_others": False}) for r in store.read_all(out)]
+    content = Parsed(page.made(Report(alone, out)).decode()).content
+    known = {name for row in content["rows"] for name in row["names"]}
+    for plot in content["plots"]:
+        for value in plot["data"]["values"]:
+            names = [value["row"]] if "row" in value else [value["model"], *value["other"]]
+            searched_only = {"als"} if folder == "contest_folder" else set()
+            assert set(names) <= known | searched_only, plot["description"]
+
+
+def test_what_draws_the_plots_is_put_together_once_even_if_it_cannot_be_kept(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr("vl_convert.javascript_bundle", lambda snippet: made.append(1) or "draw")
+    monkeypatch.setattr(library, "ROOT", tmp_path)
+    assert [library.javascript(), library.javascript()] == ["draw", "draw"]
+    assert len(made) == 1
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(library, "ROOT", tmp_path / "file")
+    assert library.javascript() == "draw"
 
 
 def test_a_trial_has_its_configuration_curve_environment_and_provenance(made, found):

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from benchmark.records.searched import Searched
 from benchmark.report.cells import Cell, Table
 from benchmark.report.page.spec import Json
+from benchmark.report.paper import PUBLISHED, SEARCHED
 from benchmark.report.paper_rows import PaperRow, paper_rows
-from benchmark.report.published import published
+from benchmark.report.published import PROTOCOLS, published
 from benchmark.report.rows import Row, names
 from benchmark.report.table import ABOUT, Scored, about
+from benchmark.stats import MARGIN
 from models.variants import LIKELIHOODS
 
 KINDS = {"default": "usual options", "tuned": "tuned", "published": "published"}
@@ -50,6 +52,8 @@ class Headline:
     kinds: Sequence[str]
     """The kinds of columns that each metric has."""
     rows: list[HeadRow]
+    notes: list[str]
+    """What the tuned and published scores are, if there are any."""
 
     @property
     def columns(self) -> Sequence[str]:
@@ -74,7 +78,10 @@ def headline(split: Scored, table: Table, searches: Mapping[str, Searched]) -> H
     columns = [kind for _ in metrics for kind in KINDS]
     shown = [_row(row, [kind in kinds for kind in columns]) for row in rows]
     _add_trials(shown, split.rows)
-    return Headline(first.data_label, table, list(map(str, metrics)), kinds, shown)
+    protocol = PROTOCOLS[first.data.task]
+    notes = {"tuned": SEARCHED, "published": PUBLISHED.format(protocol=protocol, margin=MARGIN)}
+    said = [text for kind, text in notes.items() if kind in kinds]
+    return Headline(first.data_label, table, list(map(str, metrics)), kinds, shown, said)
 
 
 def _row(row: PaperRow, wanted: Sequence[bool]) -> HeadRow:
@@ -93,15 +100,20 @@ def _add_trials(shown: Sequence[HeadRow], table_rows: Sequence[Row]) -> None:
     for row, name in zip(table_rows, names(table_rows), strict=True):
         key = row.spec.model, row.device, row.precision
         if beside := by_about.get(tuple(about(row))):
-            beside.model, beside.shown = row.spec.model, [*beside.shown, name]
+            beside.model, beside.shown = row.spec.model, _names(row, name)
             beside.trials += _trials(row)
             usual.setdefault(key, beside)
         else:
             hidden.append((row, name))
     for row, name in hidden:
         beside = usual[row.spec.model, row.device, row.precision]
-        beside.shown = [*beside.shown, name]
+        beside.shown = [*beside.shown, *_names(row, name)]
         beside.trials += [(f"tuned {called}", trial) for called, trial in _trials(row)]
+
+
+def _names(row: Row, name: str) -> list[str]:
+    """Return what a row with this name in tables is called in plots; costs name the precision."""
+    return [name, f"{row.label} ({row.precision or '-'})"]
 
 
 def _trials(row: Row) -> Iterator[tuple[str, str]]:

@@ -74,7 +74,7 @@ def _content(report: Report) -> dict[str, Any]:
         "finals": finals,
         "searched": len(report.records) - len(finals),
         "folder": folder,
-        "data": visible_json(data),
+        "data": _visible(data),
         "limitations": limitations(report),
         "page": again.report("--html"),
         "results": again.report(*TABLES),
@@ -106,12 +106,12 @@ def _parts(report: Report, again: Commands) -> list[Part]:
     return [part for part in every if part.shown or part.tables]
 
 
-def visible_json(value: Any) -> Any:
+def _visible(value: Any) -> Any:
     """Return JSON in which every text is made visible."""
     if isinstance(value, dict):
-        return {visible(key): visible_json(each) for key, each in value.items()}
+        return {visible(key): _visible(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [visible_json(each) for each in value]
+        return [_visible(each) for each in value]
     return visible(value, keep="\n") if isinstance(value, str) else value
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -116,14 +115,12 @@ def coloured(rows: Sequence[str], dashed: bool = False) -> Json:
     """Return the encodings that tell rows apart: the colour of the model, and other rows of the
     same model by dashes, or else by shapes.
     """
-    before: Counter[str] = Counter()
-    places = []
-    for row in rows:
-        places.append(before[color_of(row)])
-        before[color_of(row)] += 1
+    # a name may have a device and precision behind the label
+    colors = [color_of(row.partition(" (")[0]) for row in rows]
+    places = [colors[:n].count(color) for n, color in enumerate(colors)]
     symbol = {"symbolType": "stroke", "symbolSize": 400} if dashed else {}
     row = names(legend=legend(rows, symbolOpacity=1, **symbol))  # also beside a pale band
-    color = row | {"scale": {"domain": list(rows), "range": [color_of(row) for row in rows]}}
+    color = row | {"scale": {"domain": list(rows), "range": colors}}
     looks = DASHES if dashed else ("circle", "square", "triangle-up", "diamond", "cross")
     other = {"domain": list(rows), "range": [looks[place % len(looks)] for place in places]}
     return {

@@ -56,7 +56,8 @@ def _beta(report: Report, written: str) -> Part:
     about = "The scores, the KL and the active units of a VAE for several caps of beta."
     shown = []
     for sweep, table in zip(report.sweeps, report.betas, strict=True):
-        plot = training_plots.betas(table, str(sweep.group[0].selection))
+        model = sweep.points[0].row.spec.model
+        plot = training_plots.betas(model, table, str(sweep.group[0].selection))
         shown.append(Figure(sweep.group[0].data_label, table.title, plot))
     return Part("beta", "Beta sweep", about, written, shown, report.betas)
 

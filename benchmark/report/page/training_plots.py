@@ -119,15 +119,15 @@ def _budget(values: Sequence[Json], models: Sequence[str], spent: str, selection
     )
 
 
-def betas(table: Table, selection: str) -> Json:
-    """Return the plot of a sweep's table: a quantity against beta, for both courses of beta."""
+def betas(model: str, table: Table, selection: str) -> Json:
+    """Return the plot of a model's sweep: a quantity against beta, for both courses of beta."""
     quantities = {
         key: name.format(selection) for key, name in sweep.QUANTITIES.items() if key != "beta"
     }
     about = f"{table.title}: a quantity against beta; bars are standard deviations over seeds."
     return plot(
         about,
-        list(_points(table, list(quantities))),
+        list(_points(model, table, list(quantities))),
         _beta_layers(),
         [choice("quantity", "Quantity", list(quantities), list(quantities.values()))],
         [{"filter": "datum.quantity === quantity"}],
@@ -148,11 +148,11 @@ def _beta_layers() -> list[Json]:
     ]
 
 
-def _points(table: Table, quantities: Sequence[str]) -> Iterator[Json]:
+def _points(model: str, table: Table, quantities: Sequence[str]) -> Iterator[Json]:
     """Yield each quantity of each point of a sweep that has a score."""
     for row in table.data:
         for key in quantities if row["beta_mean"] is not None else ():
-            about = {"row": row["model"], "course": sweep.MODES[row["mode"]], "cap": row["cap"]}
+            about = {"row": model, "course": sweep.MODES[row["mode"]], "cap": row["cap"]}
             mean, sd = row[f"{key}_mean"], row[f"{key}_sd"]
             ends = {"low": mean - (sd or 0.0), "high": mean + (sd or 0.0)}
             numbers = {"beta": row["beta_mean"], "value": mean, "sd": sd} | ends

@@ -16,8 +16,6 @@ POINTS = 60_000
 """The most epochs of all curves together; with more, each curve is thinned evenly."""
 FEWEST, MOST = 20, 200
 """The bounds of the points that are left of a curve."""
-HEAD = ("data set", "model", "seed", "status", "best epoch", "seconds")
-"""The columns of the table of trials, before the score and what went wrong."""
 
 
 def limit_of(trials: int) -> int:
