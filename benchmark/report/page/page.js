@@ -30,6 +30,7 @@ async function draw(element, plot) {
 
 async function drawAll() {
   for (const element of document.querySelectorAll("[data-plot]")) {
+    await new Promise((done) => setTimeout(done)); // the page is painted and listens between plots
     views.push(await draw(element, content.plots[element.dataset.plot]));
   }
   filter();
