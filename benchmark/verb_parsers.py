@@ -143,24 +143,19 @@ def add_report(to: argparse.ArgumentParser) -> None:
         help="Recall, NDCG, MRR, MAP, Precision, HR (hit rate), Coverage or Novelty at a cutoff up "
         "to 100 (default: Recall@20 Recall@50 NDCG@100)",
     )
-    add(
-        "--html",
-        action="store_true",
-        help="also write report.html, one page with all tables, plots and trials, into --to or "
-        "else OUT/report",
+    about = "also write report.html, one page with all of it, into --to or else OUT/report"
+    add("--html", action="store_true", help=about)
+    about = (
+        "also write tables (Markdown, LaTeX, CSV) and figures (PNG, PDF, SVG) there; without it "
+        "figures go to OUT/report"
     )
-    add(
-        "--to",
-        type=folder,
-        metavar="DIR",
-        help="also write tables (Markdown, LaTeX, CSV) and plots there; figures go to "
-        "OUT/report without it",
-    )
-    add(
-        "--per-user",
-        action="store_true",
-        help="also write per-user.csv there: each metric of each trial and test user",
-    )
+    add("--to", type=folder, metavar="DIR", help=about)
+    about = "also write per-user.csv there: each metric of each trial and test user"
+    add("--per-user", action="store_true", help=about)
+    about = "of the tables only these, after the first; a table with none of them is left out"
+    add("--columns", nargs="+", metavar="NAME", help=about)
+    about = "how wide figures are: one column of a paper (3.3 inches) or a page (7, the default)"
+    add("--width", choices=["column", "page"], default="page", help=about)
     add_plugin(to)
     add_out(to)
     add_verbose(to)

@@ -203,7 +203,7 @@ def pictures() -> dict[str, bytes]:
         "figure-3.png": figures.activity(networks, REFERENCE),
         **introduction.pictures(usual_report("ml1m").results[0]),
     }
-    return {name: png(figure) for name, figure in drawn.items() if figure}
+    return {name: png(picture) for name, picture in drawn.items() if picture}
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from scipy.sparse import csr_matrix
 
 from benchmark.report.cells import Table, UserMean
+from benchmark.report.picture import Picture
 from datasets.split import Split
 from datasets.synthetic import Synthetic, SyntheticConfig
 from models.batches import CSR
@@ -25,8 +26,8 @@ LINES = {
     "poisson": ("Poisson", ":", PURPLE),
 }
 """The name, line style and colour of each likelihood."""
-SMALL, WIDTH = 9, 6.5
-"""The size of the text in points, and the width of a figure in inches."""
+SMALL, WIDTH, DPI = 9, 6.5, 150
+"""The size of the text in points, the width of a figure in inches, and its dots per inch."""
 
 
 def small_split() -> Split:
@@ -39,7 +40,7 @@ def small_split() -> Split:
 def strong_generalisation() -> Figure:
     """Return the figure of a split: a row for each user, a column for each item."""
     split = small_split()
-    figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4.2), layout="constrained", dpi=DPI)
     axes = figure.subplots()
     blocks = {
         "training users:\nthe model learns\nfrom all their items": (split.train.matrix, None),
@@ -102,7 +103,7 @@ HEIGHTS = {"I items": 4.0, "600": 2.4, "2 × 200": 1.6, "200": 1.2}
 
 def networks() -> Figure:
     """Return the figure of the two networks, layer by layer."""
-    figure = Figure(figsize=(WIDTH, 4.8), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4.8), layout="constrained", dpi=DPI)
     for axes, name, layers in zip(figure.subplots(2, 1), ("VAE", "DAE"), (VAE, DAE), strict=True):
         places = np.linspace(0, 10, len(layers))
         for n, (x, (what, size, role, color)) in enumerate(zip(places, layers, strict=True)):
@@ -140,7 +141,7 @@ def gains(name: str, own: bool, f: np.ndarray) -> np.ndarray:
 def likelihoods() -> Figure:
     """Return the figure of what each likelihood rewards."""
     f = np.linspace(-4, 4, 161)
-    figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 3.4), layout="constrained", dpi=DPI)
     for axes, own in zip(figure.subplots(1, 2, sharey=True), (True, False), strict=True):
         for name, (label, style, color) in LINES.items():
             axes.plot(f, gains(name, own, f), style, color=color, label=label)
@@ -182,7 +183,7 @@ def row_of(table: Table) -> list[tuple[str, str, str]]:
 
 def reading(table: Table) -> Figure:
     """Return the figure of one row of a table of results, with what each part means."""
-    figure = Figure(figsize=(WIDTH + 1, 2.4))
+    figure = Figure(figsize=(WIDTH + 1, 2.4), dpi=DPI)
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 100), ylim=(0, 10))
     axes.set_axis_off()
     for n, (x, (head, text, meaning)) in enumerate(zip(_places(), row_of(table), strict=True)):
@@ -203,11 +204,15 @@ def _places() -> Iterator[float]:
     yield from (11, 26, 38, 52, 66, 78, 90)
 
 
-def pictures(table: Table) -> dict[str, Figure]:
-    """Return the figures by the names of their files; ``table`` is that of the README."""
-    return {
+def pictures(table: Table) -> dict[str, Picture]:
+    """Return the figures by the names of their files; ``table`` is that of the README.
+
+    Their captions are in the text.
+    """
+    drawn = {
         "strong-generalisation.png": strong_generalisation(),
         "networks.png": networks(),
         "likelihoods.png": likelihoods(),
         "reading.png": reading(table),
     }
+    return {name: Picture(figure, "") for name, figure in drawn.items()}

@@ -192,7 +192,7 @@ def test_the_table_of_a_sweep_is_of_the_epochs_that_were_selected(swept):
 
 def test_the_plot_of_a_sweep_has_both_modes_against_the_beta_in_force(swept):
     (found,) = sweep.sweeps(swept)
-    scores, kl, units = sweep.draw(found).axes
+    scores, kl, units = sweep.draw(found).figure.axes
     assert [line.get_label() for line in scores.containers] == [
         "validation, annealed to its cap",
         "test, annealed to its cap",
@@ -228,15 +228,15 @@ def test_a_failure_is_a_row_of_the_sweep_with_its_reason(swept):
     assert by_cap["1"][2:] == ["0 of 2", *["failed"] * 5]
     assert table.notes[0].endswith(" seed 1: diverged: too far")
     assert len(table.notes) == 3
-    scores, *_ = sweep.draw(found).axes
+    scores, *_ = sweep.draw(found).figure.axes
     assert len(scores.containers[0][0].get_xdata()) == 3
     (none,) = sweep.sweeps([r.model_copy(update=lost) for r in swept])
     assert render.png(sweep.draw(none)).startswith(b"\x89PNG")  # and no warning of an empty legend
 
 
 def test_figure_1_has_the_papers_three_lines(swept, tmp_path):
-    figure = figures.annealing([r for r in swept if len(r.curve) == 9], tmp_path)
-    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    (axes,) = figures.annealing([r for r in swept if len(r.curve) == 9], tmp_path).figure.axes
+    labels = [str(line.get_label()) for line in axes.lines]
     assert labels[0] == "annealed to 1"
     assert labels[1].startswith("annealed to 0.")
     constant = [
@@ -246,10 +246,11 @@ def test_figure_1_has_the_papers_three_lines(swept, tmp_path):
         for r in swept
         if len(r.curve) == 9
     ][:2]
-    figure = figures.annealing([*[r for r in swept if len(r.curve) == 9], *constant], tmp_path)
-    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    drawn = figures.annealing([*[r for r in swept if len(r.curve) == 9], *constant], tmp_path)
+    (axes,) = drawn.figure.axes
+    labels = [str(line.get_label()) for line in axes.lines]
     assert labels[:2] == ["beta = 1, no annealing", "annealed to 1"]
-    line = figure.axes[0].lines[1].get_ydata()
+    line = axes.lines[1].get_ydata()
     trials = heuristic(swept, first=True)
     assert list(line) == pytest.approx(
         [fmean(p["validation"] for p in e) for e in zip(*(r.curve for r in trials), strict=True)]

@@ -216,8 +216,11 @@ def test_the_report_writes_tables_and_figures(folder, tmp_path, capsys):
     assert main(["report", "--contest", "--out", str(folder), "--to", str(tmp_path)]) == 0
     assert "Contest on file:small[held_out=40], all models" in capsys.readouterr().out
     names = {path.name for path in tmp_path.iterdir()}
-    assert {"contest.md", "contest.tex", "contest.csv", "contest-forest.png"} < names
-    assert sum(name.startswith("contest-budget-") for name in names) == 1
+    assert {"contest.md", "contest.tex", "contest.csv", "figures.tex"} < names
+    for ending in (".png", ".pdf", ".svg"):
+        assert f"contest-forest{ending}" in names
+        budgets = [name for name in names if name.startswith("contest-budget-")]
+        assert sum(name.endswith(ending) for name in budgets) == 1
 
 
 def test_without_a_contest_the_report_says_how_to_hold_one(tmp_path, folder, capsys):

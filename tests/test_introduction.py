@@ -33,7 +33,8 @@ def test_each_figure_is_on_the_page_and_is_what_the_code_draws(name):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_all_text_can_be_read(name):
-    assert min(text.get_fontsize() for text in FIGURES[name].findobj(Text) if text.get_text()) >= 8
+    texts = [text for text in FIGURES[name].figure.findobj(Text) if text.get_text()]
+    assert min(text.get_fontsize() for text in texts) >= 8
 
 
 def test_the_row_that_is_explained_is_the_readmes():

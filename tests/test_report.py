@@ -80,7 +80,9 @@ def test_latex_is_booktabs_and_escaped():
     assert r"\textbf{0.5} $\pm$ 0.1 (0.2) \\" in text
     assert r"x\_y[a=1] & " in text
     assert r"z \& w & $<$1 \\" in text
-    assert r"\caption{a\_b: 50\% of x\textasciicircum{}2. \{note\}. n: \{of\}.}" in text
+    assert r"\caption{a\_b: 50\% of x\textasciicircum{}2}" in text
+    notes = [line for line in text.splitlines() if line.startswith(r"\par ")]
+    assert notes == [r"\par \{note\}", r"\par n: \{of\}"]
     order = [text.index(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")]
     assert order == sorted(order)
     assert text.count(r" \\") == 3
@@ -106,7 +108,7 @@ def test_shared_definitions_are_said_once_and_what_is_one_tables_below_each():
     ]
     assert text.index("number 2") < text.index("m: a model") < text.index("Another")
     assert render.latex([one, two, three]).count("m: a model") == 2  # floats part
-    (axes,) = render.drawn([one, two, three]).axes
+    (axes,) = render.drawn([one, two, three]).figure.axes
     first, second = ([table.title, "m", "1", "y", "1 record left out."] for table in (one, two))
     drawn = {found.get_text(): found for found in axes.texts}
     assert [found.get_text() for found in axes.texts] == [
@@ -378,17 +380,18 @@ def test_quality_against_time_has_a_panel_for_each_machine(found):
     other = vae[1].model_copy(
         update={"environment": vae[1].environment.model_copy(update={"cpu": "another"})}
     )
-    figure = pareto.draw([vae[0], other, *of(found, "ease")])
-    assert figure is not None
-    called = [
-        [text.get_text().split("[")[0] for text in axes.get_legend().get_texts()]
-        for axes in figure.axes
-    ]
+    picture = pareto.draw([vae[0], other, *of(found, "ease")])
+    assert picture is not None
+    figure, machine = picture.figure, vae[0].environment.cpu
+    assert f"(a) {machine}" in picture.caption
+    assert "(b) another" in picture.caption
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["a", "b"]
+    called = [[line.get_label() for line in axes.lines[1:]] for axes in figure.axes]
     quality = {
         r.spec.model: r.metrics["NDCG@100"].mean for r in [vae[0], *of(found, "ease")] if r.metrics
     }
     best_first = sorted(quality, key=lambda name: -quality[name])
-    assert [[name.split(" ")[0] for name in names] for names in called] == [
+    assert [[re.split(r"[\[ ]", str(name))[0] for name in names] for names in called] == [
         best_first,
         ["mult-vae"],
     ]
@@ -414,7 +417,7 @@ def test_the_axis_of_costs_bears_numbers_whatever_their_range(times, scale, foun
         for key, value in vae.cost.model_dump(exclude_none=True).items()
         if key.endswith("_seconds")
     }
-    figure = pareto.draw(
+    picture = pareto.draw(
         [
             vae,
             configured(vae, {"dear": True}).model_copy(
@@ -422,9 +425,9 @@ def test_the_axis_of_costs_bears_numbers_whatever_their_range(times, scale, foun
             ),
         ]
     )
-    assert figure is not None
-    (axes,) = figure.axes
-    render.png(figure)  # draws it
+    assert picture is not None
+    (axes,) = picture.figure.axes
+    render.png(picture)  # draws it
     low, high = axes.get_xlim()
     numbers = [tick for tick in axes.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
     assert axes.get_xscale() == scale
@@ -466,8 +469,9 @@ def test_a_failure_has_no_timing(found):
 
 
 def test_curves_have_a_line_for_each_row_and_quantity(found):
-    figure = curves.draw(found)
-    assert figure is not None
+    picture = curves.draw(found)
+    assert picture is not None
+    figure = picture.figure
     labels = [axes.get_ylabel() for axes in figure.axes]
     assert labels == ["validation NDCG@100", *list(curves.PANELS.values())[1:]]
     drawn = [
@@ -587,8 +591,10 @@ def as_of(record: Record, dataset: str, options: BaseModel) -> Record:
 
 def test_a_file_of_ones_own_has_its_whole_name_over_its_figures(found, finished):
     mine = [as_of(r, "file:ratings", FileConfig(held_out=9)) for r in found]
-    (axes,) = figures.activity(mine, finished).axes
-    assert axes.get_title().startswith("file:ratings[held_out=9]   (*: differs from ")
+    picture = figures.activity(mine, finished)
+    (axes,) = picture.figure.axes
+    assert axes.get_title() == "file:ratings[held_out=9]"
+    assert "on file:ratings[held_out=9] (" in picture.caption
     (table,) = results(mine, finished, HEADLINE)
     assert table.title.startswith("file:ratings[held_out=9]: ")
     split = as_of(found[0], "file:six-files", SplitConfig())

@@ -22,7 +22,7 @@ from benchmark.cli import complain, main
 from benchmark.paths import ROOT
 from benchmark.report import render
 from benchmark.report.cells import Mean, Table
-from benchmark.report.curves import in_legend
+from benchmark.report.picture import Picture, in_legend
 
 HOSTILE = [
     *(
@@ -207,6 +207,8 @@ def test_latex_has_no_commands_or_rows_of_a_names_own(name):
             "\\bottomrule",
             "\\end",
         ),
+        *("\\centering", "\\small", "\\textwidth", "\\textheight", "\\par", "\\smallskip"),
+        *("\\footnotesize", "\\raggedright"),
         *("\\textbf", "\\pm", "\\textbackslash", "\\textasciicircum", "\\textasciitilde"),
     }
 
@@ -224,7 +226,7 @@ def test_pictures_show_names_as_they_are_written(name):
     figure.legend()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert render.png(figure).startswith(b"\x89PNG")
+        assert render.png(Picture(figure, name)).startswith(b"\x89PNG")
         assert render.png(render.drawn(tables(name))).startswith(b"\x89PNG")
     shown = [found.get_text().strip() for found in render._drawn_texts(figure)]
     assert shown.count(name) == 5
@@ -237,9 +239,8 @@ def test_pictures_show_names_as_they_are_written(name):
 
 def test_a_picture_of_any_name_has_a_size_that_can_be_drawn():
     picture = render.drawn(tables("x" * 10_000))
-    picture.set_dpi(1)
     render.png(picture)
-    assert max(picture.get_size_inches()) <= render.LARGEST
+    assert max(picture.figure.get_size_inches()) <= render.LARGEST
 
 
 FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "=", "-1-", "--"]

@@ -1,4 +1,4 @@
-"""What the verb ``report`` shows instead of the usual tables, where that is asked for."""
+"""What the verb ``report`` shows and writes: the usual tables, or what is asked for instead."""
 
 from __future__ import annotations
 
@@ -21,7 +21,22 @@ from benchmark.report import (
 )
 from benchmark.report.contest import contests
 from benchmark.report.figures import FIGURES
+from benchmark.report.picture import WIDTHS
+from benchmark.report.report import Report
 from datasets import atomic
+
+
+def show_all(whole: Report, arguments: argparse.Namespace) -> list[Path]:
+    """Print the usual tables, and write all with the figures if asked; returns the paths written.
+
+    The table of differences is too wide for a screen.
+    """
+    there = whole.tables if arguments.to else {"shown": whole.shown}
+    tables = select.columns(there, arguments.columns)
+    screen.show([t for name, made in tables.items() if name != "differences" for t in made])
+    if not arguments.to:
+        return []
+    return files.write(arguments.to, tables, whole.figures, vectors=True)
 
 
 def show_paper(records: list[Record], arguments: argparse.Namespace) -> list[Path]:
@@ -31,11 +46,13 @@ def show_paper(records: list[Record], arguments: argparse.Namespace) -> list[Pat
     tables = {
         f"table-{n}": paper.TABLES[n](records, arguments.out, absent) for n in arguments.table
     }
+    tables = select.columns(tables, arguments.columns)
     for made in tables.values():
         screen.show(made)
-    figures = {f"figure-{n}": FIGURES[n](records, arguments.out) for n in arguments.figure}
+    width = WIDTHS[arguments.width]
+    figures = {f"figure-{n}": FIGURES[n](records, arguments.out, width) for n in arguments.figure}
     if arguments.to:
-        return files.write(arguments.to, tables, figures, drawn=True)
+        return files.write(arguments.to, tables, figures, drawn=True, vectors=True)
     return files.write(arguments.out / "report", {}, figures)
 
 
@@ -49,11 +66,14 @@ def show_contest(records: list[Record], arguments: argparse.Namespace) -> list[P
             f"{arguments.out} holds no contest; search the options of two models or more with the "
             "verb tune, then run them with --tuned and the same --out"
         )
-    tables = contest_tables.tables(held)
-    screen.show(tables)
-    figures = {f"contest-budget-{each.label}": contest_figures.budgets(each) for each in held}
-    figures["contest-forest"] = contest_figures.forest(held)
-    return files.write(arguments.to or arguments.out / "report", {"contest": tables}, figures)
+    tables = select.columns({"contest": contest_tables.tables(held)}, arguments.columns)
+    screen.show(tables["contest"])
+    width, to = WIDTHS[arguments.width], arguments.to or arguments.out / "report"
+    figures = {
+        f"contest-budget-{each.label}": contest_figures.budgets(each, width) for each in held
+    }
+    figures["contest-forest"] = contest_figures.forest(held, width)
+    return files.write(to, tables, figures, vectors=arguments.to is not None)
 
 
 def write_per_user(
@@ -71,6 +91,7 @@ def show_changes(
     """Print what differs between two folders, and write it if asked; returns the paths written."""
     theirs = select.of(select.stored(arguments.compare), arguments.datasets, arguments.models)
     here, there = (records, arguments.out), (theirs, arguments.compare)
-    tables = changes.changes(here, there, metrics)
-    screen.show(tables)
-    return files.write(arguments.to, {"changes": tables}, {}) if arguments.to else []
+    found = {"changes": changes.changes(here, there, metrics)}
+    tables = select.columns(found, arguments.columns)
+    screen.show(tables["changes"])
+    return files.write(arguments.to, tables, {}) if arguments.to else []

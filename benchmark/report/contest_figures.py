@@ -6,23 +6,31 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from benchmark.records.searched import Searched
 from benchmark.report.contest import Contest
-from benchmark.report.curves import in_legend
 from benchmark.report.palette import look_of
+from benchmark.report.picture import (
+    PAGE,
+    Picture,
+    add_legend,
+    in_legend,
+    in_print,
+    name_lines,
+    panels,
+    set_title,
+)
 from benchmark.stats import Best, best_of
 
 
-def budgets(contest: Contest) -> Figure:
+@in_print
+def budgets(contest: Contest, width: float = PAGE) -> Picture:
     """Return the figure of the expected best validation score, against trials and seconds.
 
     It has a line for each model, in the order of what it ends with, and a band that holds the best
     score in 95 % of searches.
     """
-    figure = Figure(figsize=(11, 5), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
+    figure, (left, right) = panels(2, width, height=3.2)
     searches = [(entrant.model, entrant.search) for entrant in contest.entrants]
     for model, search in sorted(searches, key=_reached, reverse=True):
         trials, seconds, bests = course(search)
@@ -32,11 +40,13 @@ def budgets(contest: Contest) -> Figure:
     right.set_xlabel("seconds of trials")
     right.set_xscale("log")
     left.set_ylabel(f"expected best validation {contest.metric}")
-    for axes in (left, right):
-        axes.spines[["top", "right"]].set_visible(False)
-    right.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=8)
-    figure.suptitle(f"{contest.label}: what a search of the options brings", fontsize=10)
-    return figure
+    if not name_lines(right):
+        add_legend(figure)
+    return Picture(
+        figure,
+        f"What a search of the options brings on {contest.label}: the best validation score that "
+        "is to be expected after so many trials, with a band for 95 % of searches.",
+    )
 
 
 def _reached(searched: tuple[str, Searched]) -> float:
@@ -64,28 +74,25 @@ def _line(axes: Axes, spent: Sequence[float], bests: Sequence[Best], model: str)
     axes.fill_between(spent, low, high, color=look.color, alpha=0.06, linewidth=0)
 
 
-def forest(contests: Sequence[Contest]) -> Figure:
+@in_print
+def forest(contests: Sequence[Contest], width: float = PAGE) -> Picture:
     """Return the figure of each model's difference from the best over splits, with its interval.
 
     It has a panel for each contest.
     """
     tallest = max(len(contest.entrants) for contest in contests)
-    size = (4.0 * len(contests) + 1, 0.3 * tallest + 1.4)
-    figure = Figure(figsize=size, layout="constrained")
-    panels = figure.subplots(1, len(contests), squeeze=False)[0]
-    for axes, contest in zip(panels, contests, strict=True):
+    figure, places = panels(len(contests), width, height=0.17 * tallest + 0.7)
+    for axes, contest in zip(places, contests, strict=True):
         compared = contest.compared(contest.entrants)
         for place, each in enumerate(compared):
             found = each.over_splits or each.on_searched
             mean, (low, high) = (found.mean, found.interval()) if found else (0.0, (0.0, 0.0))
             axes.plot([low, high], [place, place], color="0.4", linewidth=1.5)
-            axes.plot(mean, place, "o", color="C0", markersize=5)
+            axes.plot(mean, place, "o", color="C0")
         axes.axvline(0, color="0.7", linewidth=1, zorder=0)
         axes.set_yticks(range(len(compared)), [each.entrant.model for each in compared])
         axes.invert_yaxis()
-        axes.set_title(contest.label, fontsize=9)
-        axes.set_xlabel(f"{contest.metric} minus the best's", fontsize=8)
-        axes.spines[["top", "right"]].set_visible(False)
+        set_title(axes, contest.label)
+        axes.set_xlabel(f"{contest.metric} minus the best's")
     how = "over splits" if len(contests[0].splits) > 1 else "on one split"
-    figure.suptitle(f"Differences from the best {how}, with 95 % intervals", fontsize=10)
-    return figure
+    return Picture(figure, f"Differences from the best {how}, with 95 % intervals.")

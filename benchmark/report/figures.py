@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +9,23 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from benchmark.errors import UsageError
 from benchmark.evaluation.metrics import standard_error
 from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.records.together import Folds
-from benchmark.report.curves import WIDEST, in_legend
 from benchmark.report.palette import COLORS, Look, looks
+from benchmark.report.picture import (
+    PAGE,
+    Picture,
+    add_legend,
+    in_legend,
+    in_print,
+    name_lines,
+    panels,
+    set_title,
+)
 from benchmark.report.rows import Row, by_split, is_number, names, rows
 from benchmark.text import counted
 
@@ -26,7 +33,8 @@ FIFTHS = 5
 """The number of parts that test users are divided into by activity, as in the paper."""
 
 
-def annealing(records: Sequence[Record], folder: Path) -> Figure:
+@in_print
+def annealing(records: Sequence[Record], folder: Path, width: float = PAGE) -> Picture:
     """Return figure 1: the validation score of a VAE by epoch, for three courses of beta.
 
     They are beta constant at 1, annealed to 1, and annealed to the best beta. The figure has a
@@ -36,21 +44,27 @@ def annealing(records: Sequence[Record], folder: Path) -> Figure:
     Raises UsageError if no trial was annealed to 1.
     """
     trained = [r for r in records if r.status == "ok" and r.spec.stage == "test"]
-    panels = [(group, lines) for group in by_split(trained) for lines in _annealed(rows(group))]
-    if not panels:
+    drawn = [(group, lines) for group in by_split(trained) for lines in _annealed(rows(group))]
+    if not drawn:
         raise UsageError(
             "figure 1 needs runs of a VAE annealed to 1, and the folder has none; "
             "run_all.py --datasets ml1m --models mult-vae --beta-heuristic makes them"
         )
-    figure = Figure(figsize=(5.5 * len(panels), 3.8), layout="constrained")
-    places = figure.subplots(1, len(panels), squeeze=False)[0]
-    for axes, (group, lines) in zip(places, panels, strict=True):
+    figure, places = panels(len(drawn), width, height=2.4)
+    named = []
+    for axes, (group, lines) in zip(places, drawn, strict=True):
         _annealing_panel(axes, lines)
         (model, *_) = (row.spec.model for row in lines.values())
         seeds = max(len(row.records) for row in lines.values())
-        heading = f"{group[0].data_label}, {model}, {counted(seeds, 'seed')}"
-        axes.set_title(heading, fontsize=9)
-    return figure
+        set_title(axes, f"{group[0].data_label}, {model}, {counted(seeds, 'seed')}")
+        named.append(name_lines(axes))
+    if not all(named):
+        add_legend(figure)
+    return Picture(
+        figure,
+        "Annealing: the validation score of a VAE by epoch, for three courses of beta; lines are "
+        "means over seeds, bands one standard deviation.",
+    )
 
 
 def _annealing_panel(axes: Axes, lines: Mapping[str, Row]) -> None:
@@ -64,7 +78,6 @@ def _annealing_panel(axes: Axes, lines: Mapping[str, Row]) -> None:
             sd = curves.std(axis=0, ddof=1)
             axes.fill_between(epochs, mean - sd, mean + sd, color=color, alpha=0.2, linewidth=0)
     _plain(axes, "epoch", f"validation {next(iter(lines.values())).records[0].selection}")
-    axes.legend(frameon=False, fontsize=8)
 
 
 def _validation(record: Record) -> list[float]:
@@ -101,7 +114,8 @@ def _rest(row: Row) -> tuple[Any, ...]:
     return row.spec.model, row.device, row.precision, config
 
 
-def activity(records: Sequence[Record], folder: Path) -> Figure:
+@in_print
+def activity(records: Sequence[Record], folder: Path, width: float = PAGE) -> Picture:
     """Return figure 3: the score of test users by activity, the least active fifth first.
 
     The figure has a panel for each split, with error bars of one standard error. A star marks a
@@ -119,14 +133,21 @@ def activity(records: Sequence[Record], folder: Path) -> Figure:
             f"figure 3 needs records with results on {2 * FIFTHS} test users or more, and the "
             "folder has none of these models; name the folder of such a run by --out"
         )
-    figure = Figure(figsize=(6.5, 3.6 * len(groups)), layout="constrained")
-    panels = figure.subplots(len(groups), 1, squeeze=False)[:, 0]
-    for axes, group in zip(panels, groups, strict=True):
+    figure, places = panels(len(groups), width, height=2.6)
+    against = []
+    for axes, group in zip(places, groups, strict=True):
         table_rows = [row for row in rows(group) if row.scored]
         _activity_panel(axes, table_rows, folder)
-        against = f"differs from {names(table_rows)[0]}, paired t-test, p < .05"
-        axes.set_title(f"{group[0].data_label}   (*: {against})", fontsize=9)
-    return figure
+        set_title(axes, group[0].data_label)
+        first, users = names(table_rows)[0], group[0].data.test_users
+        against.append(f"{first} on {group[0].data_label} ({users} test users)")
+    add_legend(figure)
+    return Picture(
+        figure,
+        "Users by activity: the score of each fifth of the test users, the least active first, "
+        "with one standard error. A star marks what differs from the first row (paired t-test, "
+        f"p < .05): {', '.join(against)}.",
+    )
 
 
 def _activity_panel(axes: Axes, table_rows: Sequence[Row], folder: Path) -> None:
@@ -140,18 +161,12 @@ def _activity_panel(axes: Axes, table_rows: Sequence[Row], folder: Path) -> None
         _bars(axes, n, name, look, values, fifths)
     axes.set_xticks(range(FIFTHS), labels_of(results.history, fifths))
     _plain(axes, "items in the history", str(metric))
-    labels = list(map(in_legend, names(table_rows)))
-    columns = 3 if max(map(len, labels)) <= WIDEST // 3 else 1
-    lines = sum(1 + label.count("\n") for label in labels)
-    # the legend needs room above the bars
-    axes.set_ylim(top=axes.get_ylim()[1] * (1.05 + 0.09 * math.ceil(lines / columns)))
-    axes.legend(frameon=False, fontsize=8, loc="upper center", ncols=columns)
 
 
 def labels_of(history: np.ndarray, fifths: Sequence[np.ndarray]) -> list[str]:
-    """Return what each fifth is called: the sizes of its histories, and its number of users."""
+    """Return what each fifth is called: the sizes of the smallest and largest history in it."""
     sizes = [history[users] for users in fifths]
-    return [f"{size.min()} to {size.max()}\n({len(size)} users)" for size in sizes]
+    return [f"{size.min()}-{size.max()}" for size in sizes]
 
 
 def _bars(
@@ -172,7 +187,7 @@ def _bars(
     axes.bar(places, means, width * 0.92, label=in_legend(name), **error, **style)
     for place, part, top in zip(places, parts, means + errors, strict=True):
         if n and part.differs:
-            axes.text(place, top, "*", ha="center", va="bottom", fontsize=8)
+            axes.text(place, top, "*", ha="center", va="bottom")
 
 
 @dataclass(frozen=True)
@@ -212,8 +227,10 @@ def quintiles(history: np.ndarray, user: np.ndarray) -> list[np.ndarray]:
 def _plain(axes: Axes, x: str, y: str) -> None:
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
-FIGURES: dict[str, Callable[[Sequence[Record], Path], Figure]] = {"1": annealing, "3": activity}
+FIGURES: dict[str, Callable[[Sequence[Record], Path, float], Picture]] = {
+    "1": annealing,
+    "3": activity,
+}
 """The functions that draw the paper's figures, by the paper's numbers."""

@@ -6,11 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from benchmark.records.store import SPECS
 from benchmark.report import render
 from benchmark.report.cells import Table
+from benchmark.report.picture import Picture
 from benchmark.text import counted
 from datasets import atomic
 from datasets.names import file_name
@@ -19,18 +18,20 @@ from datasets.names import file_name
 def write(
     to: Path,
     tables: Mapping[str, Sequence[Table]],
-    figures: Mapping[str, Figure],
+    figures: Mapping[str, Picture],
     pages: Mapping[str, bytes] | None = None,
     drawn: bool = False,
+    vectors: bool = False,
 ) -> list[Path]:
     """Write figures, tables in three formats, and ``pages`` to the folder ``to``; returns the paths
     written.
 
     The keys are the names of the files without their ends. With ``drawn``, tables are written as
-    pictures too. A file that already has the right content is not written again.
+    pictures too; with ``vectors``, figures also as PDF and SVG, and their captions as figures.tex.
+    A file that already has the right content is not written again.
     """
     contents = dict(_table_files(tables, drawn))
-    contents |= {f"{name}.png": render.png(figure) for name, figure in figures.items()}
+    contents |= dict(_figure_files(figures, vectors))
     contents |= {f"{name}.html": page for name, page in (pages or {}).items()}
     written = []
     for name, content in contents.items():
@@ -53,6 +54,17 @@ def _table_files(
             yield f"{name}.csv", render.to_csv(tables).encode()
             if drawn:
                 yield f"{name}.png", render.png(render.drawn(tables))
+
+
+def _figure_files(figures: Mapping[str, Picture], vectors: bool) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and content of each file."""
+    for name, picture in figures.items():
+        yield f"{name}.png", render.png(picture)
+        if vectors:
+            yield from ((f"{name}.{end}", render.vector(picture, end)) for end in ("pdf", "svg"))
+    if vectors and figures:
+        called = {file_name(name): picture for name, picture in figures.items()}
+        yield "figures.tex", render.figures_latex(called).encode()
 
 
 def summary(written: Sequence[Path], verbose: bool) -> str:

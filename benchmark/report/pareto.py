@@ -3,36 +3,58 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from textwrap import fill
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from benchmark.records.record import Record
-from benchmark.report.curves import in_legend
-from benchmark.report.palette import looks
+from benchmark.report.palette import Look, looks
+from benchmark.report.picture import (
+    PAGE,
+    Picture,
+    add_legend,
+    in_legend,
+    in_print,
+    name_points,
+    panels,
+)
 from benchmark.report.rows import title
 from benchmark.report.timing import QUANTITIES, Cost, costs
 
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+"""What panels are called in a caption."""
 
-def draw(group: Sequence[Record]) -> Figure | None:
+
+@in_print
+def draw(group: Sequence[Record], width: float = PAGE) -> Picture | None:
     """Return a figure of one split's models: the test score against total seconds.
 
-    It has a panel for each machine, with a line through the models that no other beats in both.
-    Returns None if no trial ran alone.
+    It is ``width`` inches wide, and has a panel for each machine, with a line through the models
+    that no other beats in both. Returns None if no trial ran alone.
     """
     by_machine = alone(group)
     if not by_machine:
         return None
-    figure = Figure(figsize=(8, 4.2 * len(by_machine)), layout="constrained")
-    panels = figure.subplots(len(by_machine), 1, squeeze=False)[:, 0]
-    for axes, (machine, measured) in zip(panels, by_machine.items(), strict=True):
-        _panel(axes, measured, f"test {group[0].selection}")
-        axes.set_title(fill(machine, 100), fontsize=6)
-    figure.suptitle(title(group), fontsize=9)
-    return figure
+    labels = list(dict.fromkeys(cost.label for costs in by_machine.values() for cost in costs))
+    shown = dict(zip(labels, looks(labels), strict=True))
+    figure, places = panels(len(by_machine), width, height=2.6)
+    named = [
+        _panel(axes, measured, f"test {group[0].selection}", shown)
+        for axes, measured in zip(places, by_machine.values(), strict=True)
+    ]
+    if not all(named):
+        add_legend(figure)
+    where = list(by_machine)
+    if len(where) > 1:
+        for axes, letter in zip(places, LETTERS, strict=False):
+            axes.set_title(letter, loc="left")
+        where = [f"({letter}) {machine}" for letter, machine in zip(LETTERS, where, strict=False)]
+    return Picture(
+        figure,
+        f"Quality against time on {title(group)}, of trials that ran alone. The line joins the "
+        f"models that no other beats in both. Measured on {'; '.join(where)}.",
+    )
 
 
 def alone(group: Sequence[Record]) -> dict[str, list[Cost]]:
@@ -57,24 +79,26 @@ def best_first(measured: Sequence[Cost]) -> list[tuple[float, float, Cost]]:
     return sorted(models, key=lambda model: -model[1])
 
 
-def _panel(axes: Axes, measured: Sequence[Cost], quality_label: str) -> None:
+def _panel(
+    axes: Axes, measured: Sequence[Cost], quality_label: str, shown: Mapping[str, Look]
+) -> bool:
+    """Draw the models of one machine; returns whether each has its name beside it."""
     models = best_first(measured)
     line = frontier([(seconds, quality) for seconds, quality, _ in models])
     axes.plot(*zip(*line, strict=True), color="0.6", linewidth=1)
-    shown = looks([cost.label for _, _, cost in models])
-    for look, (seconds, quality, cost) in zip(shown, models, strict=True):
-        # a long name would leave the axes little room
-        name = in_legend(fill(f"{cost.label.replace(',', ', ')} ({cost.precision})", 36))
+    points = []
+    for seconds, quality, cost in models:
+        look, name = shown[cost.label], in_legend(f"{cost.label} ({cost.precision})")
         axes.plot(seconds, quality, look.marker, color=look.color, linestyle="none", label=name)
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=7)
+        points.append((seconds, quality, name, look.color))
     spent = [seconds for seconds, _, _ in models]
     # either scale then bears two numbers or more
     axes.set_xscale("log" if max(spent) >= 100 * min(spent) else "linear")
-    axes.set_xlabel("seconds of training, validation and test, median over trials")
+    axes.set_xlabel("seconds in all, median over trials")
     axes.set_ylabel(quality_label)
-    axes.spines[["top", "right"]].set_visible(False)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
+    return name_points(axes, points)
 
 
 def frontier(pairs: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

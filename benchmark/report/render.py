@@ -1,22 +1,27 @@
-"""Writes tables as Markdown for a screen, LaTeX for a paper, CSV for a program, PNG for a slide."""
+"""Writes tables as Markdown for a screen, LaTeX for a paper, CSV for a program, PNG for a slide;
+figures as PNG, PDF and SVG.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from textwrap import wrap
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Tick
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 from tabulate import tabulate
 
 from benchmark import text
 from benchmark.report.cells import Cell, Number, Table
+from benchmark.report.picture import LINE, PAGE, POINTS, Picture
 
 
 def markdown(tables: Sequence[Table]) -> str:
@@ -55,21 +60,44 @@ def paragraphs(tables: Sequence[Table]) -> list[list[str]]:
 
 
 def latex(tables: Iterable[Table]) -> str:
-    """Return each table as a LaTeX float with booktabs' rules, and its notes in the caption."""
-    return "% needs \\usepackage{booktabs}\n" + "\n".join(map(_latex, tables))
+    """Return each table as a LaTeX float with booktabs' rules, and its notes below it.
+
+    A table that is wider or higher than the page is set smaller.
+    """
+    return "% needs \\usepackage{booktabs,adjustbox}\n" + "\n".join(map(_latex, tables))
 
 
 def _latex(table: Table) -> str:
     from pandas import DataFrame
 
-    paragraphs = [table.title, *table.notes, table.definitions]
-    caption = " ".join(text.latex(p if p.endswith(".") else f"{p}.") for p in paragraphs)
+    notes = [text.latex(note) for note in (*table.notes, table.definitions) if note]
     names = list(map(text.latex, table.head))
     cells = DataFrame([[_tex(cell) for cell in row] for row in table.cells], dtype=object)
     style = cells.style.hide(axis="index")
     # the names are set only here, since a DataFrame may not have two columns of one name
     style.format_index(names.__getitem__, axis="columns")
-    return style.to_latex(hrules=True, caption=caption, column_format="l" * len(names))
+    tabular = style.to_latex(hrules=True, column_format="l" * len(names))
+    return FLOAT.format(
+        caption=text.latex(table.title),
+        tabular=tabular,
+        notes="\n".join(rf"\par {n}" for n in notes),
+    )
+
+
+FLOAT = r"""\begin{{table*}}
+\centering
+\caption{{{caption}}}
+\small
+\begin{{adjustbox}}{{max width=\textwidth, max totalheight=0.8\textheight}}
+{tabular}\end{{adjustbox}}
+\par\smallskip
+\begin{{minipage}}{{\textwidth}}
+\footnotesize\raggedright
+{notes}
+\end{{minipage}}
+\end{{table*}}
+"""
+"""A table over the width of the page; what is in braces is filled in."""
 
 
 def _tex(cell: Cell) -> str:
@@ -96,25 +124,84 @@ def _field(value: Any) -> Any:
     return text.spreadsheet(value) if isinstance(value, str) else value
 
 
-def png(figure: Figure) -> bytes:
-    """Return a figure as PNG, with the same bytes for the same figure.
+def png(picture: Picture) -> bytes:
+    """Return a figure as PNG, with its caption below it."""
+    figure = _laid_out(picture.figure)
+    width, height = figure.get_size_inches()
+    lines = wrap(text.visible(picture.caption), int(width / CAPTION_LETTER))
+    # the caption stands below the figure's edge, so that it leaves the layout as it is
+    below = LINE * len(lines) + 0.1 if lines else 0.0
+    figure.text(
+        0.1 / width, -0.04 / height, "\n".join(lines), va="top", fontsize=POINTS, parse_math=False
+    )
+    made = _saved(figure, "png", bbox_inches=Bbox([[0, -below], [width, height]]))
+    figure.texts[-1].remove()
+    return made
 
-    Its texts are drawn as they are written.
-    """
+
+def vector(picture: Picture, ending: str) -> bytes:
+    """Return a figure as "pdf" or "svg", without its caption."""
+    return _saved(_laid_out(picture.figure), ending)
+
+
+def _laid_out(figure: Figure) -> Figure:
+    """Return the figure with its layout made and its texts drawn as they are written."""
     for drawn_text in _drawn_texts(figure):
         drawn_text.set_parse_math(False)
         drawn_text.set_text(text.visible(drawn_text.get_text(), keep="\n"))
     width, height = (min(size, LARGEST) for size in figure.get_size_inches())
     figure.set_size_inches(width, height)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
-    # else a second drawing would start from the layout of the first and arrive at another one
+    figure.draw_without_rendering()
+    # else another drawing would start from the layout of this one and arrive at another one
     figure.set_layout_engine("none")
+    for legend in figure.legends:  # which would follow a caption to the lower edge
+        place = legend.get_window_extent().transformed(figure.transFigure.inverted())
+        legend.set_bbox_to_anchor(place, figure.transFigure)
+        legend.set_loc("center")
+    return figure
+
+
+@rc_context({"pdf.fonttype": 42, "svg.hashsalt": ""})
+def _saved(figure: Figure, ending: str, **how: Any) -> bytes:
+    """Return a figure as a file has it, with the same bytes for the same figure."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=ending, metadata=dict.fromkeys(UNSAID[ending]), **how)
     return buffer.getvalue()
 
 
 LARGEST = 200
 """The most inches of a picture in either direction; a hostile name may ask for miles."""
+CAPTION_LETTER = 0.058
+"""The usual width of a letter in running text, in inches."""
+UNSAID = {
+    "png": ["Software"],
+    "pdf": ["Creator", "Producer", "CreationDate"],
+    "svg": ["Creator", "Date", "Format", "Type"],
+}
+"""What a file would say of when and by what it was made."""
+
+
+def figures_latex(pictures: Mapping[str, Picture]) -> str:
+    """Return a LaTeX float for each figure, by the name of its PDF without the end."""
+    floats = [
+        FIGURE.format(
+            kind="figure*" if picture.figure.get_figwidth() >= PAGE else "figure",
+            name=name,
+            caption=text.latex(picture.caption),
+        )
+        for name, picture in pictures.items()
+    ]
+    return "\n".join(["% needs \\usepackage{graphicx} \\usepackage[export]{adjustbox}", *floats])
+
+
+FIGURE = r"""\begin{{{kind}}}
+\centering
+\includegraphics[max width=\linewidth]{{{name}.pdf}}
+\caption{{{caption}}}
+\label{{fig:{name}}}
+\end{{{kind}}}
+"""
+"""A figure; what is in braces is filled in."""
 
 
 def _drawn_texts(of: Artist) -> Iterator[Text]:
@@ -125,14 +212,14 @@ def _drawn_texts(of: Artist) -> Iterator[Text]:
         yield from _drawn_texts(child)
 
 
-def drawn(tables: Sequence[Table]) -> Figure:
+def drawn(tables: Sequence[Table]) -> Picture:
     """Return a figure of what ``markdown`` writes, with bold cells and the rules of booktabs."""
     starts = [_starts(table) for table in tables]
     width = max(*(start[-1] for start in starts), *(len(table.title) for table in tables))
     # notes are set in smaller type
     texts = [_wrapped(below, width * 4 // 3) for below in paragraphs(tables)]
     height = sum(_lines(table, notes) for table, notes in zip(tables, texts, strict=True))
-    figure = Figure(figsize=((width + 4) * 0.08, height * 0.2))
+    figure = Figure(figsize=((width + 4) * 0.08, height * 0.2), dpi=150)
     # a unit is a character across and a line down
     axes = figure.add_axes((0, 0, 1, 1), xlim=(-2, width + 2), ylim=(height, 0))
     axes.set_axis_off()
@@ -140,7 +227,7 @@ def drawn(tables: Sequence[Table]) -> Figure:
     for table, start, notes in zip(tables, starts, texts, strict=True):
         _draw(axes, y, table, start, notes)
         y += _lines(table, notes)
-    return figure
+    return Picture(figure, "")
 
 
 def _wrapped(paragraphs: Sequence[str], width: int) -> list[str]:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from benchmark.evaluation.metrics import Metric
 from benchmark.records.record import Record
 from benchmark.report import compare, curves, pareto, sweep, table, timing, tuning
 from benchmark.report.cells import Table
+from benchmark.report.picture import PAGE, Picture
 from benchmark.report.rows import by_split
 
 
@@ -28,6 +27,8 @@ class Report:
     """The folder that holds the records' files."""
     metrics: Sequence[Metric] | None = None
     """The metrics that are columns of the result table; with None those of each data set's task."""
+    width: float = PAGE
+    """How wide figures are, in inches."""
 
     @cached_property
     def results(self) -> list[Table]:
@@ -82,7 +83,7 @@ class Report:
         }
 
     @cached_property
-    def figures(self) -> dict[str, Figure]:
+    def figures(self) -> dict[str, Picture]:
         """Every figure, by the name of its file without the end."""
         return dict(self._figures())
 
@@ -91,16 +92,16 @@ class Report:
         """The beta sweeps."""
         return list(sweep.sweeps(self.records))
 
-    def _figures(self) -> Iterator[tuple[str, Figure]]:
+    def _figures(self) -> Iterator[tuple[str, Picture]]:
         for group in by_split(self.records):
-            if figure := curves.draw(group):
+            if figure := curves.draw(group, self.width):
                 yield f"curves-{_split_name(group)}", figure
         for group in timing.trained(self.records):
-            if figure := pareto.draw(group):
+            if figure := pareto.draw(group, self.width):
                 yield f"cost-{_split_name(group)}", figure
         for beta_sweep in self.sweeps:
             name = f"beta-{'-'.join(beta_sweep.family)}-{_split_name(beta_sweep.group)}"
-            yield name, sweep.draw(beta_sweep)
+            yield name, sweep.draw(beta_sweep, self.width)
 
 
 def _split_name(group: Sequence[Record]) -> str:

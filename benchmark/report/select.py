@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmark.catalog import data_sets, look_up, suggestion
 from benchmark.errors import UsageError
 from benchmark.records import store
 from benchmark.records.record import Record
+from benchmark.report.cells import Table
 from datasets import own
 from datasets.registry import canonical
 
@@ -45,6 +47,30 @@ def _with(
     for name in names:
         look_up(f"record of the {kind}", name, there)
     return [record for record in records if not names or names_of(record) & set(names)]
+
+
+def columns(
+    tables: Mapping[str, Sequence[Table]], names: Sequence[str] | None
+) -> dict[str, list[Table]]:
+    """Return the tables with these columns only, in the order of ``names``, behind the first.
+
+    A table that has none of them is left out. Raises UsageError for a name that no table has.
+    """
+    if names is None:
+        return {file: list(made) for file, made in tables.items()}
+    there = dict.fromkeys(name for made in tables.values() for table in made for name in table.head)
+    for name in names:
+        look_up("column", name, there)
+    return {file: list(_with_columns(made, names)) for file, made in tables.items()}
+
+
+def _with_columns(tables: Sequence[Table], names: Sequence[str]) -> Iterator[Table]:
+    """Yield each table that has one of these columns, with those and its first only."""
+    for table in tables:
+        wanted = [n for name in names for n, head in enumerate(table.head) if n and head == name]
+        if wanted:
+            cells = [[row[n] for n in (0, *wanted)] for row in table.cells]
+            yield replace(table, head=[table.head[n] for n in (0, *wanted)], cells=cells)
 
 
 def one(folder: Path, start: str) -> Record:

@@ -9,12 +9,12 @@ from statistics import fmean, stdev
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from benchmark.labels import model_options, named
 from benchmark.records.record import Record
 from benchmark.report.cells import Cell, Mean, Number, Table
 from benchmark.report.palette import COLORS
+from benchmark.report.picture import PAGE, Picture, add_legend, in_print, panels
 from benchmark.report.rows import Row, by_split, is_number, rows, title
 from benchmark.report.table import remarks
 
@@ -177,35 +177,32 @@ def _sd(values: Sequence[float]) -> float | None:
     return stdev(values) if len(values) > 1 else None
 
 
-def draw(sweep: Sweep) -> Figure:
+@in_print
+def draw(sweep: Sweep, width: float = PAGE) -> Picture:
     """Return the figure of a sweep: each quantity against the beta of the selected epoch."""
-    figure = Figure(figsize=(11, 3.6), layout="constrained")
-    scores, kl, units = figure.subplots(1, 3)
+    figure, (scores, kl, units) = panels(3, width, height=2.1)
     for mode, style in zip(MODES, ("-", "--"), strict=True):
         points = [point for point in sweep.points if point.mode == mode and point.row.scored]
         if not points:
             continue
         for color, name in enumerate(("validation", "test")):
             _line(scores, points, name, COLORS[color], style, f"{name}, {MODES[mode]}")
-        _line(kl, points, "kl", COLORS[2], style, MODES[mode])
-        _line(units, points, "active_units", COLORS[3], style, MODES[mode])
+        _line(kl, points, "kl", COLORS[2], style, f"KL, {MODES[mode]}")
+        _line(units, points, "active_units", COLORS[3], style, f"active units, {MODES[mode]}")
     for axes, label in (
         (scores, str(sweep.group[0].selection)),
         (kl, QUANTITIES["kl"]),
         (units, QUANTITIES["active_units"]),
     ):
-        axes.set_xlabel("beta in force at the selected epoch")
+        axes.set_xlabel("beta in force")
         axes.set_ylabel(label)
-        axes.spines[["top", "right"]].set_visible(False)
-        # there is nothing to name if every trial failed
-        if axes.containers:
-            # handles are long enough to tell dashes from a solid line
-            axes.legend(frameon=False, fontsize=7, handlelength=4)
     kl.set_yscale("log")
-    figure.suptitle(
-        f"{sweep.name} on {title(sweep.group)}\nbars: standard deviation over seeds", fontsize=9
+    add_legend(figure)
+    return Picture(
+        figure,
+        f"Sweep of beta for {sweep.name} on {title(sweep.group)}, against the beta that was in "
+        "force at the epoch that was tested. Bars are standard deviations over seeds.",
     )
-    return figure
 
 
 def _line(

@@ -15,15 +15,16 @@ def report(arguments: argparse.Namespace) -> int:
 
     Write them, the plots and the page where that is asked.
     """
-    from benchmark.report import asked, files, screen, select
+    from benchmark.report import asked, files, select
     from benchmark.report.page import page
+    from benchmark.report.picture import WIDTHS
     from benchmark.report.report import Report
 
     if arguments.per_user and not arguments.to:
         raise UsageError("--per-user writes a file; say into which folder, with --to DIR")
     metrics = [Metric.parse(text) for text in arguments.metrics] if arguments.metrics else None
     records = select.of(select.stored(arguments.out), arguments.datasets, arguments.models)
-    whole = Report(records, arguments.out, metrics)
+    whole = Report(records, arguments.out, metrics, WIDTHS[arguments.width])
     if arguments.table or arguments.figure:
         written = asked.show_paper(records, arguments)
     elif arguments.contest:
@@ -31,8 +32,7 @@ def report(arguments: argparse.Namespace) -> int:
     elif arguments.compare:
         written = asked.show_changes(records, arguments, metrics)
     else:
-        screen.show(whole.shown)
-        written = files.write(arguments.to, whole.tables, whole.figures) if arguments.to else []
+        written = asked.show_all(whole, arguments)
     if arguments.html:
         to = arguments.to or arguments.out / "report"
         written += files.write(to, {}, {}, {page.NAME: page.made(whole)})
