@@ -69,12 +69,13 @@ def test_a_figure_has_a_papers_width_and_type_and_nothing_reaches_over_its_edge(
             assert box.y1 <= high + 2, text
 
 
-def lines(count: int, name: str = "line {}", width: float = 7.0) -> Picture:
+def lines(count: int, name: str = "line {}", end: float = 1.0) -> Picture:
     @in_print
     def make() -> Picture:
-        figure, (axes,) = picture.panels(1, width, height=2)
+        figure, (axes,) = picture.panels(1, 7.0, height=2)
+        axes.set_ylim(0, 1.01)
         for n in range(count):
-            axes.plot([0, 1], [0, 1 + n / 1000], label=name.format(n))
+            axes.plot([0, 1], [0.5, end + n / 1000], label=name.format(n))
         if not picture.name_lines(axes):
             picture.add_legend(figure)
         return Picture(figure, "Lines.")
@@ -88,15 +89,19 @@ def boxes(made: Picture):
     return [Text.get_window_extent(text) for text in written]  # without what joins it to a line
 
 
-def test_lines_are_named_at_their_ends_where_there_is_room():
-    made = lines(8)
+@pytest.mark.parametrize("end", [0.0, 0.6, 1.0])
+def test_lines_are_named_at_their_ends_where_there_is_room(end):
+    made = lines(8, end=end)
     assert made.figure.legends == []
     placed = boxes(made)
     assert len(placed) == 8
     heights = [box.y0 for box in placed]
     assert heights == sorted(heights)  # in the order of the ends
     assert all(low.y1 <= high.y0 + 1 for low, high in pairwise(placed))
-    assert min(box.x0 for box in placed) > made.figure.axes[0].bbox.x1
+    axes = made.figure.axes[0].bbox
+    assert min(box.x0 for box in placed) > axes.x1
+    assert axes.y0 <= (placed[0].y0 + placed[0].y1) / 2 + 1
+    assert (placed[-1].y0 + placed[-1].y1) / 2 <= axes.y1 + 1
 
 
 @pytest.mark.parametrize("made", [lines(30), lines(3, "{} of a name " + "that is long" * 5)])
