@@ -299,7 +299,7 @@ def test_fifths_of_users_differ_by_one_user_at_most_and_grow(sizes):
 
 def test_figure_3_has_each_fifths_mean_error_and_test(found, finished):
     networks = [r for r in found if r.spec.model in ("mult-vae", "mult-dae")]
-    (axes,) = figures.activity(networks, finished).axes
+    (axes,) = figures.activity(networks, finished).figure.axes
     first, second = rows(networks)
     results = store.per_user(finished, first.scored[0])
     fifths = figures.quintiles(results.history, results.user)
@@ -332,7 +332,8 @@ def test_report_writes_the_papers_tables_and_figures(finished, tmp_path, capsys)
     said = capsys.readouterr().out
     assert said.count("Table 2: ") == 4
     tables = {f"table-{n}.{kind}" for n in (1, 2, 4) for kind in ("md", "tex", "csv", "png")}
-    assert {path.name for path in tmp_path.iterdir()} == tables | {"figure-3.png"}
+    figure_3 = {"figures.tex", *(f"figure-3.{kind}" for kind in ("png", "pdf", "svg"))}
+    assert {path.name for path in tmp_path.iterdir()} == tables | figure_3
     assert r"\toprule" in (tmp_path / "table-2.tex").read_text()
     assert (tmp_path / "table-4.png").read_bytes().startswith(b"\x89PNG")
 
@@ -375,13 +376,13 @@ def test_bars_of_one_model_in_two_precisions_have_two_names(found, finished):
     other = [
         r.model_copy(update={"spec": r.spec.model_copy(update={"precision": "tf32"})}) for r in vae
     ]
-    (axes,) = figures.activity([*vae, *other], finished).axes
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    (legend,) = figures.activity([*vae, *other], finished).figure.legends
+    labels = [text.get_text() for text in legend.get_texts()]
     assert len(set(labels)) == 2
     assert labels[1].endswith("(cpu, tf32)")
-    figure = curves.draw([*vae, *other])
-    assert figure is not None
-    assert {line.get_label() for line in figure.axes[0].lines} >= set(labels)
+    drawn = curves.draw([*vae, *other])
+    assert drawn is not None
+    assert {line.get_label() for line in drawn.figure.axes[0].lines} >= set(labels)
 
 
 def test_twenty_rows_of_one_model_have_a_look_each_in_both_plots(found, finished):
@@ -392,13 +393,13 @@ def test_twenty_rows_of_one_model_have_a_look_each_in_both_plots(found, finished
         vae.model_copy(update={"spec": spec.model_copy(update={"config": config})})
         for config in configs
     ]
-    (axes,) = figures.activity(many, finished).axes
+    (axes,) = figures.activity(many, finished).figure.axes
     bars = [bar for bar in axes.containers if hasattr(bar, "patches")]
     shown = [(to_hex(bar.patches[0].get_facecolor()), bar.patches[0].get_hatch()) for bar in bars]
     assert len(set(shown)) == 20
-    figure = curves.draw(many)
-    assert figure is not None
-    lines = {line.get_label(): to_hex(line.get_color()) for line in figure.axes[0].lines}
+    drawn = curves.draw(many)
+    assert drawn is not None
+    lines = {line.get_label(): to_hex(line.get_color()) for line in drawn.figure.axes[0].lines}
     assert [lines[bar.get_label()] for bar in bars] == [color for color, _ in shown]
 
 

@@ -99,8 +99,9 @@ class Row:
 
 
 def by_split(records: Iterable[Record]) -> list[list[Record]]:
-    """Return a group of records for each split, sorted by data set and split hash.
+    """Return a group of records for each split, sorted by data set.
 
+    Of several splits of a data set, that with the authors' seed is the first.
     Raises DataError if the records of a split differ in its sizes.
     """
     splits: dict[tuple[str, str], list[Record]] = defaultdict(list)
@@ -109,7 +110,19 @@ def by_split(records: Iterable[Record]) -> list[list[Record]]:
     for group in splits.values():
         if wrong := of_one_split(group):
             raise DataError(wrong)
-    return [splits[key] for key in sorted(splits)]
+    return sorted(splits.values(), key=lambda group: (_data_set(group), _split_place(group)))
+
+
+def _data_set(group: Sequence[Record]) -> str:
+    """Return the label of a split's data set, which all its splits share."""
+    options = group[0].data.options | {"split_seed": AUTHORS_SEED}
+    return labels.dataset_label(group[0].spec.dataset, options)
+
+
+def _split_place(group: Sequence[Record]) -> tuple[bool, int, str]:
+    """Return what splits of a data set are sorted by: the authors' first, then by their seeds."""
+    seed = group[0].data.options.get("split_seed") or 0
+    return seed != AUTHORS_SEED, seed, group[0].spec.split_hash
 
 
 def outside_grids(records: Iterable[Record]) -> list[list[Record]]:
@@ -122,19 +135,10 @@ def one_seed_each(groups: Sequence[list[Record]]) -> list[list[Record]]:
 
     The authors' seed comes first, then the others in order.
     """
-
-    def label(group: list[Record]) -> str:
-        options = group[0].data.options | {"split_seed": AUTHORS_SEED}
-        return labels.dataset_label(group[0].spec.dataset, options)
-
-    def place(group: list[Record]) -> tuple[bool, int]:
-        seed = group[0].data.options.get("split_seed") or 0
-        return seed != AUTHORS_SEED, seed
-
     first: dict[str, tuple[bool, int]] = {}
     for group in groups:
-        first[label(group)] = min(place(group), first.get(label(group), place(group)))
-    return [group for group in groups if place(group) == first[label(group)]]
+        first.setdefault(_data_set(group), _split_place(group)[:2])
+    return [group for group in groups if _split_place(group)[:2] == first[_data_set(group)]]
 
 
 def rows(group: Iterable[Record]) -> list[Row]:

@@ -123,9 +123,7 @@ def activity(fifths: Mapping[str, Sequence[Fifth]], labels: Sequence[str], metri
         for label, part in zip(labels, parts, strict=True)
     ]
     axis = {"labelAngle": 0, "labelExpr": "split(replace(datum.label, ' users', ''), '\\n')"}
-    x = names(
-        "fifth", type="ordinal", sort=list(labels), title="items in the history (users)", axis=axis
-    )
+    x = names("fifth", type="ordinal", sort=list(labels), title="items in the history", axis=axis)
     look = coloured(list(fifths), dashed=True)
     about = f"differs from {next(iter(fifths))}"
     tips = told({"row": "model", "fifth": "items", "mean": metric, "differs": about})
