@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: demo test test-all lint mutants readme perf rehearsal large
+.PHONY: demo test test-all lint mutants readme perf rehearsal large forecasts
 
 demo: .venv/.run
 	$(BIN)/python run_all.py
@@ -33,6 +33,9 @@ rehearsal: .venv/.dev  # docs/rehearsal.md: the paper's data sets at full size; 
 
 large: .venv/.dev  # docs/large.md: a million users by a million items; 24 GB of memory, half an hour
 	$(BIN)/python -m tests.perf.large
+
+forecasts: .venv/.dev  # docs/forecasts.md: what a dry run forecasts, and what was taken; a quiet machine, hours
+	$(BIN)/python -m tests.perf.forecasts
 
 readme: .venv/.run  # the README's tables, from the records in results/reference
 	$(BIN)/python -m docs.build

@@ -33,11 +33,17 @@ def test_the_folder_is_whole_before(folder, capsys):
     assert capsys.readouterr().out == "12 records checked, 0 faults\n"
 
 
+def not_drawn(monkeypatch) -> None:
+    """Figures are made, but no file of them, which takes long."""
+    for drawing in ("png", "vector"):
+        monkeypatch.setattr(render, drawing, lambda *_: b"")
+
+
 @pytest.mark.parametrize("alteration", ALTERATIONS)
 def test_an_alteration_is_noticed_and_kills_nothing(
     alteration, folder, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr(render, "png", lambda figure: b"")  # slow; names are drawn below
+    not_drawn(monkeypatch)  # names are drawn below
     names = {path.stem for path in folder.rglob("*.*")}
     alter, sentence = ALTERATIONS[alteration]
     alter(folder)
@@ -63,6 +69,7 @@ def test_an_alteration_is_noticed_and_kills_nothing(
         ("other users", "but the column user of their per-user files differs; run verify"),
         ("other targets", "but the column targets of their per-user files differs; run verify"),
         ("other histories", "but the column history of their per-user files differs; run verify"),
+        ("other sizes of the split", ", but of other sizes of it, "),
     ],
 )
 @pytest.mark.parametrize("alone", [True, False], ids=["a row of one record", "a row of two"])
@@ -117,7 +124,7 @@ def old(folder) -> Path:
 
 @pytest.mark.parametrize("alteration", OF_VERSION_1)
 def test_an_alteration_of_version_1_is_noticed_too(alteration, old, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(render, "png", lambda figure: b"")
+    not_drawn(monkeypatch)
     assert main(["verify", str(old)]) == 0
     capsys.readouterr()
     alter, sentence = OF_VERSION_1[alteration]
@@ -195,7 +202,7 @@ def test_a_record_that_was_read_names_a_file_beside_it(folder):
 @pytest.mark.parametrize("value", [1e308, -1e308, float("inf"), float("nan"), 0.0])
 def test_whatever_a_model_has_logged_is_drawn(value, folder, tmp_path, monkeypatch):
     """Two seeds, whose mean would be past all bounds, and a VAE's curve without its beta."""
-    monkeypatch.setattr(render, "png", lambda figure: b"")
+    not_drawn(monkeypatch)
     for path in (of(folder), of(folder, seed=1)):
         content = json.loads(path.read_text())
         for point in content["curve"]:
