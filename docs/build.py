@@ -20,7 +20,8 @@ from benchmark.paths import ROOT
 from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.report import curves, figures, paper, pareto, parity, precision, sweep
-from benchmark.report.render import markdown, png
+from benchmark.report.image import png
+from benchmark.report.render import markdown
 from benchmark.report.report import Report
 from benchmark.report.rows import rows
 from benchmark.stats import ALPHA, MARGIN, Difference, difference, holm

@@ -17,7 +17,7 @@ from benchmark.plan import choose, study
 from benchmark.plan.plan import Plan
 from benchmark.records import store
 from benchmark.records.record import Record
-from benchmark.report import figures, render, sweep
+from benchmark.report import figures, image, sweep
 from tests.conftest import RISE
 
 
@@ -231,7 +231,7 @@ def test_a_failure_is_a_row_of_the_sweep_with_its_reason(swept):
     scores, *_ = sweep.draw(found).figure.axes
     assert len(scores.containers[0][0].get_xdata()) == 3
     (none,) = sweep.sweeps([r.model_copy(update=lost) for r in swept])
-    assert render.png(sweep.draw(none)).startswith(b"\x89PNG")  # and no warning of an empty legend
+    assert image.png(sweep.draw(none)).startswith(b"\x89PNG")  # and no warning of an empty legend
 
 
 def test_figure_1_has_the_papers_three_lines(swept, tmp_path):

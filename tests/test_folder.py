@@ -14,7 +14,7 @@ from benchmark.cli import main
 from benchmark.errors import UsageError
 from benchmark.records import costs, store
 from benchmark.records.store import SUFFIXES
-from benchmark.report import figures, render
+from benchmark.report import figures, image
 from datasets.own import FileConfig
 from tests.alterations import ALTERATIONS, OF_VERSION_1, both, copied, field, of, put, renamed
 from tests.test_verify import as_version_1
@@ -36,7 +36,7 @@ def test_the_folder_is_whole_before(folder, capsys):
 def not_drawn(monkeypatch) -> None:
     """Figures are made, but no file of them, which takes long."""
     for drawing in ("png", "vector"):
-        monkeypatch.setattr(render, drawing, lambda *_: b"")
+        monkeypatch.setattr(image, drawing, lambda *_: b"")
 
 
 @pytest.mark.parametrize("alteration", ALTERATIONS)

@@ -11,7 +11,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from benchmark.paths import ROOT
-from benchmark.report.render import png
+from benchmark.report.image import png
 from docs import build, introduction
 
 TABLE = build.usual_report("ml1m").results[0]

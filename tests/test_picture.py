@@ -12,7 +12,7 @@ from matplotlib.text import Annotation, Text
 from benchmark.cli import main
 from benchmark.evaluation.metrics import Metric
 from benchmark.records import store
-from benchmark.report import curves, figures, pareto, picture, render, select
+from benchmark.report import curves, figures, image, pareto, picture, render, select
 from benchmark.report.cells import Table
 from benchmark.report.contest import contests
 from benchmark.report.contest_figures import budgets, forest
@@ -55,13 +55,13 @@ def test_a_figure_has_a_papers_width_and_type_and_nothing_reaches_over_its_edge(
     made = every[kind](width)
     assert made.figure.get_figwidth() == width
     assert made.caption.endswith(".")
-    render.png(made)
+    image.png(made)
     made.figure.draw_without_rendering()
     texts = [text for text in made.figure.findobj(Text) if text.get_text() and text.get_visible()]
     assert {text.get_fontsize() for text in texts} == {POINTS}
     assert made.figure.get_suptitle() == ""
     wide, high = made.figure.bbox.size
-    for text in render._drawn_texts(made.figure):
+    for text in image._drawn_texts(made.figure):
         if text.get_text():
             box = text.get_window_extent()
             assert min(box.x0, box.y0) >= -2, text
@@ -133,11 +133,11 @@ def test_points_are_named_beside_them_if_no_name_is_in_the_way():
 
 def test_a_picture_has_its_caption_and_a_vector_does_not_and_both_stay_the_same_bytes():
     one, other = lines(30), lines(30)
-    pdf, png, svg = render.vector(one, "pdf"), render.png(one), render.vector(one, "svg")
-    assert (svg, png) == (render.vector(other, "svg"), render.png(other))
-    assert pdf == render.vector(other, "pdf")  # it has been drawn twice before
-    assert png != render.png(Picture(other.figure, "Another."))
-    assert svg == render.vector(Picture(other.figure, "Another."), "svg")
+    pdf, png, svg = image.vector(one, "pdf"), image.png(one), image.vector(one, "svg")
+    assert (svg, png) == (image.vector(other, "svg"), image.png(other))
+    assert pdf == image.vector(other, "pdf")  # it has been drawn twice before
+    assert png != image.png(Picture(other.figure, "Another."))
+    assert svg == image.vector(Picture(other.figure, "Another."), "svg")
     assert b"/Type3" not in pdf  # which publishers refuse
     assert not any(said in pdf + svg for said in (b"CreationDate", b"matplotlib.org", b"<dc:date>"))
 

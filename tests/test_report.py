@@ -25,6 +25,7 @@ from benchmark.report import (
     curves,
     figures,
     files,
+    image,
     pareto,
     precision,
     render,
@@ -403,7 +404,7 @@ def test_quality_against_time_has_a_panel_for_each_machine(found):
         assert score == quality[record.spec.model]
     long = pareto.draw([configured(vae[0], {f"option_{n}": 0.1 for n in range(12)})])
     assert long is not None
-    assert render.png(long).startswith(b"\x89PNG")  # and no warning that the axes collapsed
+    assert image.png(long).startswith(b"\x89PNG")  # and no warning that the axes collapsed
     assert pareto.draw([r.model_copy(update={"beside_others": True}) for r in found]) is None
 
 
@@ -427,7 +428,7 @@ def test_the_axis_of_costs_bears_numbers_whatever_their_range(times, scale, foun
     )
     assert picture is not None
     (axes,) = picture.figure.axes
-    render.png(picture)  # draws it
+    image.png(picture)  # draws it
     low, high = axes.get_xlim()
     numbers = [tick for tick in axes.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
     assert axes.get_xscale() == scale

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from benchmark import labels, text
 from benchmark.cli import complain, main
 from benchmark.paths import ROOT
-from benchmark.report import render
+from benchmark.report import image, render
 from benchmark.report.cells import Mean, Table
 from benchmark.report.picture import Picture, in_legend
 
@@ -226,12 +226,12 @@ def test_pictures_show_names_as_they_are_written(name):
     figure.legend()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert render.png(Picture(figure, name)).startswith(b"\x89PNG")
-        assert render.png(render.drawn(tables(name))).startswith(b"\x89PNG")
-    shown = [found.get_text().strip() for found in render._drawn_texts(figure)]
+        assert image.png(Picture(figure, name)).startswith(b"\x89PNG")
+        assert image.png(render.drawn(tables(name))).startswith(b"\x89PNG")
+    shown = [found.get_text().strip() for found in image._drawn_texts(figure)]
     assert shown.count(name) == 5
     assert not any(
-        found.get_parse_math() for found in render._drawn_texts(figure) if found.get_text()
+        found.get_parse_math() for found in image._drawn_texts(figure) if found.get_text()
     )
     # the powers of ten at a log axis are ours, and mathematics
     assert axes.get_yticklabels()[0].get_parse_math()
@@ -239,8 +239,8 @@ def test_pictures_show_names_as_they_are_written(name):
 
 def test_a_picture_of_any_name_has_a_size_that_can_be_drawn():
     picture = render.drawn(tables("x" * 10_000))
-    render.png(picture)
-    assert max(picture.figure.get_size_inches()) <= render.LARGEST
+    image.png(picture)
+    assert max(picture.figure.get_size_inches()) <= image.LARGEST
 
 
 FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "=", "-1-", "--"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmark.records.store import SPECS
-from benchmark.report import render
+from benchmark.report import image, render
 from benchmark.report.cells import Table
 from benchmark.report.picture import Picture
 from benchmark.text import counted
@@ -53,18 +53,18 @@ def _table_files(
             yield f"{name}.tex", render.latex(tables).encode()
             yield f"{name}.csv", render.to_csv(tables).encode()
             if drawn:
-                yield f"{name}.png", render.png(render.drawn(tables))
+                yield f"{name}.png", image.png(render.drawn(tables))
 
 
 def _figure_files(figures: Mapping[str, Picture], vectors: bool) -> Iterator[tuple[str, bytes]]:
     """Yield the name and content of each file."""
     for name, picture in figures.items():
-        yield f"{name}.png", render.png(picture)
+        yield f"{name}.png", image.png(picture)
         if vectors:
-            yield from ((f"{name}.{end}", render.vector(picture, end)) for end in ("pdf", "svg"))
+            yield from ((f"{name}.{end}", image.vector(picture, end)) for end in ("pdf", "svg"))
     if vectors and figures:
         called = {file_name(name): picture for name, picture in figures.items()}
-        yield "figures.tex", render.figures_latex(called).encode()
+        yield "figures.tex", image.figures_latex(called).encode()
 
 
 def summary(written: Sequence[Path], verbose: bool) -> str:
