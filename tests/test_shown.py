@@ -238,7 +238,7 @@ def test_pictures_show_names_as_they_are_written(name):
 
 
 def test_a_picture_of_any_name_has_a_size_that_can_be_drawn():
-    picture = render.drawn(tables("x" * 10_000))
+    picture = render.drawn(tables("x" * 3_000))
     image.png(picture)
     assert max(picture.figure.get_size_inches()) <= image.LARGEST
 
