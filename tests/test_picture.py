@@ -120,13 +120,13 @@ def points(shown) -> tuple[Picture, bool]:
 
 
 def test_points_are_named_beside_them_if_no_name_is_in_the_way():
-    apart, done = points([(0.1 * n, 0.1 * n, f"p{n}", "black") for n in range(10)])
+    apart, done = points([(0.1 * n, 0.1 * n, f"p{n}") for n in range(10)])
     assert done
     placed = boxes(apart)
     assert len(placed) == 10
     for n, box in enumerate(placed):
         assert not any(box.overlaps(other) for other in placed[n + 1 :])
-    close, done = points([(0.5 + n / 1e4, 0.5, f"point {n}", "black") for n in range(9)])
+    close, done = points([(0.5 + n / 1e4, 0.5, f"point {n}") for n in range(9)])
     assert not done
     assert boxes(close) == []
 

@@ -90,7 +90,7 @@ def _panel(
     for seconds, quality, cost in models:
         look, name = shown[cost.label], in_legend(f"{cost.label} ({cost.precision})")
         axes.plot(seconds, quality, look.marker, color=look.color, linestyle="none", label=name)
-        points.append((seconds, quality, name, look.color))
+        points.append((seconds, quality, name))
     spent = [seconds for seconds, _, _ in models]
     # either scale then bears two numbers or more
     axes.set_xscale("log" if max(spent) >= 100 * min(spent) else "linear")

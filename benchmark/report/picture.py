@@ -129,7 +129,6 @@ def name_lines(axes: Axes) -> bool:
             xycoords="axes fraction",
             textcoords="axes fraction",
             va="center",
-            color=line.get_color(),
             arrowprops={"color": line.get_color(), **JOINT},
         )
     return True
@@ -155,14 +154,18 @@ def _spread(places: Sequence[float], gap: float) -> list[float]:
     return [place for _, place in sorted(zip(order, moved, strict=True))]
 
 
-def name_points(axes: Axes, points: Sequence[tuple[float, float, str, str]]) -> bool:
-    """Write the name of each point (x, y, name, colour) beside it, if no two get in each other's
+Point = tuple[float, float, str]
+"""The x, y and name of a point."""
+
+
+def name_points(axes: Axes, points: Sequence[Point]) -> bool:
+    """Write the name of each point beside it, if no two get in each other's
     way; returns whether that was so.
     """
     figure = axes.get_figure(root=True)
     assert figure is not None
     figure.draw_without_rendering()
-    shown = axes.transData.transform([(x, y) for x, y, _, _ in points])
+    shown = axes.transData.transform([(x, y) for x, y, _ in points])
     around = POINTS * figure.dpi / 72
     taken = [Bbox.from_bounds(x - around / 2, y - around / 2, around, around) for x, y in shown]
     written: list[Annotation] = []
@@ -176,11 +179,9 @@ def name_points(axes: Axes, points: Sequence[tuple[float, float, str, str]]) -> 
     return True
 
 
-def _beside(
-    axes: Axes, point: tuple[float, float, str, str], taken: Sequence[Bbox]
-) -> Annotation | None:
+def _beside(axes: Axes, point: Point, taken: Sequence[Bbox]) -> Annotation | None:
     """Write a point's name on the first side of it where nothing is; None if there is no such."""
-    x, y, name, color = point
+    x, y, name = point
     for aligned, right, up in SIDES:
         written = axes.annotate(
             name,
@@ -189,7 +190,6 @@ def _beside(
             textcoords="offset points",
             ha=aligned,
             va="center",
-            color=color,
         )
         box = written.get_window_extent()
         inside = axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1
