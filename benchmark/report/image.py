@@ -11,6 +11,7 @@ from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axis import Tick
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
@@ -39,19 +40,20 @@ def vector(picture: Picture, ending: str) -> bytes:
 
 
 def _laid_out(figure: Figure) -> Figure:
-    """Return the figure with its layout made and its texts drawn as they are written."""
+    """Return the figure with its layout made, once, and its texts drawn as they are written."""
     for drawn_text in _drawn_texts(figure):
         drawn_text.set_parse_math(False)
         drawn_text.set_text(text.visible(drawn_text.get_text(), keep="\n"))
     width, height = (min(size, LARGEST) for size in figure.get_size_inches())
     figure.set_size_inches(width, height)
-    figure.draw_without_rendering()
-    # else another drawing would start from the layout of this one and arrive at another one
-    figure.set_layout_engine("none")
-    for legend in figure.legends:  # which would follow a caption to the lower edge
-        place = legend.get_window_extent().transformed(figure.transFigure.inverted())
-        legend.set_bbox_to_anchor(place, figure.transFigure)
-        legend.set_loc("center")
+    if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        figure.draw_without_rendering()
+        # else another drawing would start from the layout of this one and arrive at another one
+        figure.set_layout_engine("none")
+        for legend in figure.legends:  # which would follow a caption to the lower edge
+            place = legend.get_window_extent().transformed(figure.transFigure.inverted())
+            legend.set_bbox_to_anchor(place, figure.transFigure)
+            legend.set_loc("center")
     return figure
 
 

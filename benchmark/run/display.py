@@ -22,7 +22,7 @@ from benchmark.spec import Job
 from benchmark.text import counted, duration, say
 
 FEW = 2
-"""Of more trials under way than these, a log gets one line for all."""
+"""With more trials under way than these, a log gets one line for all."""
 
 Forecast = Callable[[Job, Sequence[Record]], float | None]
 """Returns about how many seconds a trial takes, by the records of others; None if that is not

@@ -84,11 +84,15 @@ def rows(dataset: str) -> Iterator[tuple[list[str], list[bool]]]:
         if record.status != "ok":
             yield [dataset, record.label, *7 * [""], record.sentence], []
             continue
-        pairs = [(seconds, record.cost.spent_seconds), (size, record.cost.process_peak_bytes)]
-        near = [bool(said and took and abs(said / took - 1) <= NEAR) for said, took in pairs]
-        (seconds, took), (size, peak) = pairs
+        took, peak = record.cost.spent_seconds, record.cost.process_peak_bytes
         cells = [*cell(seconds, took, 1.0, ".3g"), *cell(size, peak, 1e9, ".2f")]
-        yield [dataset, record.label, *cells, f"{record.other_work:.0%}", ""], near
+        shown = [dataset, record.label, *cells, f"{record.other_work:.0%}", ""]
+        yield shown, [is_near(seconds, took), is_near(size, peak)]
+
+
+def is_near(said: float | None, took: float | None) -> bool:
+    """Return whether what was forecast is near what was taken."""
+    return bool(said and took and abs(said / took - 1) <= NEAR)
 
 
 def cell(said: float | None, took: float | None, unit: float, form: str) -> list[str]:
