@@ -168,7 +168,7 @@ def add_cluster(to: argparse.ArgumentParser) -> None:
     add("--account", metavar="NAME", help="of Slurm")
     add(
         "--minutes",
-        type=whole(1),
+        type=whole(2),  # Slurm warns a trial up to two minutes before its end
         metavar="N",
         help="after which a trial is stopped, to go on later (default: by the forecast)",
     )

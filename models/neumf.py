@@ -11,11 +11,16 @@ It has nothing to say of a user whom it has not trained on, so it is not availab
 generalisation.
 
 Differences from the paper:
-1. The best epoch is chosen by validation rows; the authors choose it by the test rows.
+1. The best epoch is chosen by validation rows. The authors choose it by the test rows; with
+   pre-training they do so three times, for GMF, for the MLP and for both together.
 2. ``neumf-pretrained`` trains GMF and MLP alone on the same draws and at the same time. Afterwards
    it halves both outputs and trains on by SGD, as in the paper. Its rate is not published; it is
    ours.
 3. The paper's output has one bias, here GMF and MLP have one each, which are added.
+4. There is no penalty on the weights. The authors write beside their code that GMF and MLP may
+   need one before pre-training helps with many factors, and give no value.
+5. All weights start from a normal distribution, as in the paper. In the authors' code only the
+   embeddings do.
 """
 
 from __future__ import annotations

@@ -105,6 +105,18 @@ class Cluster:
         """Start a node that was lost."""
         subprocess.run(["slurmd", "-N", node], check=True)
 
+    def return_full(self, node: str) -> None:
+        """Start a node that was lost, with a disk that has no room for the files of a job."""
+        disk = self.folder / node
+        mount = f"mount -t tmpfs -o size=16k,mode=755 tmpfs {disk}"
+        fill = f"head -c 100000 /dev/zero > {disk}/all 2> /dev/null"
+        subprocess.run(["unshare", "-m", "sh", "-c", f"{mount} && {fill}; slurmd -N {node}"])
+
+    def states(self) -> dict[str, str]:
+        """The state of each node."""
+        lines = self.ask("sinfo", "-N", "-h", "-o", "%N %T").splitlines()
+        return dict(line.split() for line in lines)
+
 
 @contextmanager
 def cluster(folder: Path) -> Iterator[Cluster]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,10 +17,9 @@ import psutil
 import pytest
 
 from benchmark.cli import main
-from benchmark.paths import ROOT
 from benchmark.records import store
 from tests.test_merge import SAME
-from tests.test_slurm import NOISE, result
+from tests.test_slurm import KILLS, NOISE, results, start, undisturbed
 
 
 @pytest.fixture(scope="session")
@@ -54,23 +55,14 @@ class Command:
         self.words = [*data, *trials, *SAME, "--threads", "1"]
         self.there = ["--executor", "ray", "--address", address, "--gigabytes", "0.5"]
 
-    def start(self, out: Path, *more: str) -> subprocess.Popen[str]:
-        words = [*self.words, "--out", str(out), *more]
-        command = [sys.executable, "run_all.py", *words]
-        pipe = subprocess.PIPE
-        return subprocess.Popen(command, cwd=ROOT, text=True, stdout=pipe, stderr=pipe)
-
     def on_cluster(self) -> subprocess.Popen[str]:
-        return self.start(self.out, *self.there)
+        return start([*self.words, "--out", str(self.out), *self.there])
 
     def ends_well(self, run: subprocess.Popen[str]) -> str:
         """What a run says that ends well, and whose records are those of a run on this machine."""
         said, wrong = run.communicate(timeout=300)
         assert (run.returncode, wrong) == (0, "")
-        here = self.folder / "here"
-        assert self.start(here).communicate(timeout=300)[1] == ""
-        expected = {record.id: result(record) for record in store.read_all(here)}
-        assert {record.id: result(record) for record in store.read_all(self.out)} == expected
+        assert results(self.out) == undisturbed(self.words, self.folder / "here")
         assert main(["verify", str(self.out)]) == 0
         assert not list(self.out.glob(".*"))
         return said
@@ -121,6 +113,59 @@ def test_a_lost_node_costs_nothing(command, cluster, nodes):
     until(lambda: len(under_way()) == 2)
     cluster.remove_node(nodes[0], allow_graceful=False)
     command.ends_well(run)
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A disk with room for a small file, but not for a split."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a file system can be mounted by root only")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.slow
+def test_a_node_with_a_full_disk_is_left_out(command, cluster, small_disk):
+    full = cluster.add_node(num_cpus=1, env_vars={"TMPDIR": str(small_disk)})
+    try:
+        said = command.ends_well(command.on_cluster())
+    finally:
+        cluster.remove_node(full)
+    assert said.count("a node is left out, as it could not run a trial: ") == 1
+    assert "No space left on device" in said
+
+
+@pytest.mark.slow
+def test_without_a_node_that_can_run_it_it_says_so(command, cluster, nodes, small_disk):
+    for node in nodes:
+        cluster.remove_node(node)
+    full = cluster.add_node(num_cpus=1, env_vars={"TMPDIR": str(small_disk)})
+    try:
+        _, wrong = command.on_cluster().communicate(timeout=120)
+    finally:
+        cluster.remove_node(full)
+    assert wrong.startswith("run_all.py: no node of the cluster could run a trial: ")
+    assert len(wrong.splitlines()) == 1
+    assert not store.read_all(command.out)
+
+
+@pytest.mark.slow
+def test_nodes_that_are_lost_again_and_again_cost_nothing(command, cluster, nodes):
+    draw, kills = random.Random(0), 0
+    command.words += ["--seeds", *map(str, range(4)), "--set", "noise.epochs=10"]
+    while kills < KILLS:
+        run = command.on_cluster()
+        while run.poll() is None:
+            time.sleep(draw.uniform(0, 10))
+            at = draw.randrange(2)
+            cluster.remove_node(nodes[at], allow_graceful=False)
+            nodes[at] = cluster.add_node(num_cpus=1)
+            kills += 1
+        command.ends_well(run)
+        command.out = command.folder / f"out-{kills}"
 
 
 @pytest.mark.slow

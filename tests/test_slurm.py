@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -21,8 +23,11 @@ from tests.conftest import run_tiny
 from tests.slurm_cluster import Cluster, cluster, missing
 from tests.test_merge import SAME, without_times
 
+KILLS = int(os.environ.get("NODE_KILLS", "10"))
+"""How often a node is lost, in the tests that lose many."""
 NOISE = '''
 """A slow model whose scores depend on all epochs before. Differences from the paper: none."""
+import os
 import time
 import torch
 from models.base import Config, Recommender
@@ -38,7 +43,7 @@ class Noise(Recommender[NoiseConfig]):
     net = {}
 
     def train_epoch(self, data):
-        time.sleep(0.3)
+        time.sleep(float(os.environ.get("SECONDS_OF_AN_EPOCH", "0.3")))
         before = self.net.get("noise", torch.zeros(data.shape[1]))
         self.net = {"noise": 0.9 * before + torch.randn(data.shape[1])}
         return {"total": float(self.net["noise"].sum())}
@@ -59,19 +64,9 @@ class Command:
         how = ["--threads", "1", "--minutes", "2", "--checkpoint-seconds", "0.1"]
         self.words = [*data, *trials, *SAME, *how]
 
-    def start(self, *more: str, out: Path | None = None) -> subprocess.Popen[str]:
-        """Start the run in a process of its own."""
-        words = [*self.words, "--out", str(out or self.out), *more]
-        return subprocess.Popen(
-            [sys.executable, "run_all.py", *words],
-            cwd=ROOT,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-
     def on_cluster(self, *more: str) -> subprocess.Popen[str]:
-        return self.start("--executor", "slurm", *more)
+        """Start the run in a process of its own."""
+        return start([*self.words, "--out", str(self.out), "--executor", "slurm", *more])
 
     def checkpoints(self) -> list[Path]:
         return list(self.out.glob(".*.checkpoint"))
@@ -80,12 +75,32 @@ class Command:
         """What a run says that ends well, and whose records are those of a run on this machine."""
         said, wrong = run.communicate(timeout=300)
         assert (run.returncode, wrong) == (0, "")
-        here = self.start(out=self.out.with_name("here"))
-        assert here.communicate(timeout=300)[1] == ""
-        expected = {r.id: result(r) for r in store.read_all(self.out.with_name("here"))}
-        assert {r.id: result(r) for r in store.read_all(self.out)} == expected
+        assert results(self.out) == undisturbed(self.words, self.out.with_name("here"))
         assert not list(self.out.glob(".*"))
         return said
+
+
+def start(words: list[str], **variables: str) -> subprocess.Popen[str]:
+    """Start a run of these words in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "run_all.py", *words],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **variables},
+    )
+
+
+def undisturbed(words: list[str], out: Path) -> dict[str, dict]:
+    """The results of a run on this machine, whose trials do not wait."""
+    here = start([*words, "--out", str(out)], SECONDS_OF_AN_EPOCH="0")
+    assert here.communicate(timeout=300)[1] == ""
+    return results(out)
+
+
+def results(out: Path) -> dict[str, dict]:
+    return {record.id: result(record) for record in store.read_all(out)}
 
 
 def result(record) -> dict:
@@ -149,11 +164,56 @@ def test_a_lost_node_costs_nothing(command, slurm_cluster):
     run = command.on_cluster()
     slurm_cluster.until(command.checkpoints)
     slurm_cluster.lose("s1")
-    slurm_cluster.until(lambda: "s1 down" in slurm_cluster.ask("sinfo", "-N", "-h", "-o", "%N %T"))
+    slurm_cluster.until(lambda: "down" in slurm_cluster.states()["s1"])
     slurm_cluster.start_waiting()
     command.ends_well(run)
     slurm_cluster.return_("s1")
-    slurm_cluster.until(lambda: "down" not in slurm_cluster.ask("sinfo", "-h", "-o", "%T"))
+    slurm_cluster.until(lambda: "down" not in slurm_cluster.states()["s1"])
+
+
+@pytest.mark.slow
+def test_a_node_with_a_full_disk_costs_nothing(command, slurm_cluster):
+    slurm_cluster.lose("s2")
+    slurm_cluster.return_full("s2")
+    try:
+        said = command.ends_well(command.on_cluster())
+    finally:
+        slurm_cluster.lose("s2")
+        slurm_cluster.return_("s2")
+        slurm_cluster.ask("scontrol", "update", "NodeName=s2", "State=RESUME")
+    assert "a node could not start " in said, said
+    slurm_cluster.until(lambda: slurm_cluster.states()["s2"] == "idle")
+
+
+@pytest.mark.slow
+def test_nodes_that_are_lost_again_and_again_cost_nothing(command, slurm_cluster):
+    draw, kills = random.Random(0), 0
+    command.words += ["--set", "noise.epochs=40", "--seeds", *map(str, range(4))]
+    while kills < KILLS:
+        run = command.on_cluster()
+        slurm_cluster.until(slurm_cluster.jobs)
+        while run.poll() is None:
+            end = time.monotonic() + draw.uniform(0, 10)
+            while time.monotonic() < end:
+                slurm_cluster.start_waiting()
+                time.sleep(0.5)
+            node = draw.choice(["s1", "s2"])
+            slurm_cluster.lose(node)
+            slurm_cluster.return_(node)
+            kills += 1
+        command.ends_well(run)
+        command.out = command.out.with_name(f"out-{kills}")
+
+
+@pytest.mark.slow
+def test_a_job_whose_time_is_over_goes_on_from_its_checkpoint(command, slurm_cluster):
+    command.words += ["--set", "noise.epochs=240", "--seeds", "0"]
+    run = command.on_cluster()
+    while run.poll() is None:
+        slurm_cluster.start_waiting()
+        time.sleep(1)
+    command.ends_well(run)
+    assert all(record.resumed for record in store.read_all(command.out))
 
 
 @pytest.mark.slow

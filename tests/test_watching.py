@@ -318,9 +318,11 @@ def test_a_dry_run_is_for_persons(verb, option, capsys):
 def test_which_trials_run_on_a_cluster_is_what_its_queue_says(tmp_path, monkeypatch, said):
     submitit = pytest.importorskip("submitit")
     monkeypatch.setattr(submitit.SlurmExecutor, "affinity", lambda: 1)
-    states = "7_0 RUNNING\n7_1 PENDING\n"
-    answer = SimpleNamespace(returncode=0, stdout=states)
-    monkeypatch.setattr(slurm.subprocess, "run", lambda *_, **__: answer)
+    states = "7_0 RUNNING None\n7_1 PENDING Resources\n"
+    answer, asked = SimpleNamespace(returncode=0, stdout=states), list[list[str]]()
+    monkeypatch.setattr(
+        slurm.subprocess, "run", lambda command, **_: asked.append(command) or answer
+    )
     cluster = slurm.Slurm(tmp_path, lambda job: Resources(1, 1), {}, display=Events())
     jobs, running = [job(seed=0), job(seed=1)], dict[str, UnderWay]()
     cluster.folder.mkdir()
@@ -331,8 +333,10 @@ def test_which_trials_run_on_a_cluster_is_what_its_queue_says(tmp_path, monkeypa
             cluster.look(one, slurm.queue(), running)
     assert [trial.job for trial in running.values()] == jobs[:1]
     assert [json.loads(line)["event"] for line in said()] == ["trial started"]
-    cluster.look(jobs[0], {"7_0": "PENDING"}, running)
+    cluster.look(jobs[0], {"7_0": slurm.Queued("PENDING", slurm.HELD)}, running)
     assert running == {}
+    assert "a node could not start synthetic mult-vae seed 0; " in json.loads(said()[-1])["text"]
+    assert asked[-1] == ["scontrol", "release", "7_0"]
 
 
 def test_a_cursor_stays_for_whoever_kills_the_run(capsys):

@@ -48,6 +48,14 @@ class Sent(NamedTuple):
     timeout: float | None
 
 
+class NodeFailed(Exception):
+    """A node cannot run a trial at all, as with a full disk."""
+
+    def __init__(self, node: str, reason: str) -> None:
+        super().__init__(node, reason)
+        self.node, self.reason = node, reason
+
+
 class Ray:
     """Sends trials to the cluster, and stores what comes back."""
 
@@ -64,6 +72,8 @@ class Ray:
         """
         self.ray, self.display = library(), display or Lines()
         self.resources, self.timeout = resources, timeout
+        self.left_out: list[str] = []
+        """The ids of the nodes that get no more trials."""
         excluded = [f"/{path.name}" for path in ROOT.iterdir() if path.name not in CODE]
         carried = {
             "working_dir": str(ROOT),
@@ -86,7 +96,8 @@ class Ray:
     def run(self, jobs: Sequence[Job]) -> Generator[tuple[Job, Record], None, None]:
         """Run every job; give each with its record, once that is stored in the job's folder.
 
-        If this ends early, so do the trials. Raises DataError if a trial cannot be run at all.
+        If this ends early, so do the trials. A trial that a node cannot run goes to another one.
+        Raises DataError if no node can run it.
         """
         splits = {job.split: self.ray.put(files_in(job.split)) for job in jobs}
         nodes = counted(len(self.ray.nodes()), "node")
@@ -98,9 +109,14 @@ class Ray:
                     ended, _ = self.ray.wait(list(under_way), timeout=TICK_SECONDS)
                     for done in ended:
                         job = under_way.pop(done)
-                        record = stored(job, self.answer(done))
-                        self.display.finished(job, record)
-                        yield job, record
+                        try:
+                            record = stored(job, self.answer(done))
+                        except NodeFailed as failed:
+                            self.leave_out(failed, job)
+                            under_way[self.send(job, splits[job.split])] = job
+                        else:
+                            self.display.finished(job, record)
+                            yield job, record
                     self.display.show([])  # Ray does not say which have started
             finally:
                 for reference in under_way:
@@ -117,16 +133,31 @@ class Ray:
             "max_retries": -1,  # of what a lost node or a killed worker did, not of a trial's error
             "scheduling_strategy": "SPREAD",
         }
+        if self.left_out:
+            options["label_selector"] = {"ray.io/node-id": f"!in({','.join(self.left_out)})"}
         plugins = tuple((path.name, path.read_bytes()) for path in job.plugins)
         sent = Sent(job.model_dump_json(), plugins, self.timeout)
         return self.ray.remote(**options)(on_node).remote(sent, split)
 
     def answer(self, reference: Any) -> Files:
-        """Return what came back; raises DataError if the trial could not be run at all."""
+        """Return what came back; raises NodeFailed if the node could not run the trial at all."""
         try:
             return self.ray.get(reference)
         except self.ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, NodeFailed):
+                raise error.cause from error
             raise DataError(f"a node could not run a trial: {error.cause}") from error
+
+    def leave_out(self, failed: NodeFailed, job: Job) -> None:
+        """Send no more trials to a node; raises DataError if no other one is left for ``job``."""
+        if failed.node not in self.left_out:
+            self.left_out.append(failed.node)
+            self.display.note(f"a node is left out, as it could not run a trial: {failed.reason}")
+        for node in self.ray.nodes():
+            large_enough = node["Resources"].get("CPU", 0) >= job.threads
+            if node["Alive"] and large_enough and node["NodeID"] not in self.left_out:
+                return
+        raise DataError(f"no node of the cluster could run a trial: {failed.reason}")
 
 
 def library() -> Any:
@@ -144,20 +175,28 @@ def library() -> Any:
 
 
 def on_node(sent: Sent, split: Files) -> dict[str, bytes]:
-    """Run a trial on this node; returns its files by name."""
+    """Run a trial on this node; returns its files by name. Raises NodeFailed if it cannot."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            return run_in(Path(folder), sent, split)
+    except (OSError, DataError) as error:
+        node = library().get_runtime_context().get_node_id()
+        raise NodeFailed(node, str(error)) from error
+
+
+def run_in(out: Path, sent: Sent, split: Files) -> dict[str, bytes]:
+    """Run a trial in a folder; returns its files by name."""
     job = Job.model_validate_json(sent.job)
-    with tempfile.TemporaryDirectory() as name:
-        out = Path(name)
-        plugins = [out / plugin for plugin, _ in sent.plugins]
-        for path, (_, content) in zip(plugins, sent.plugins, strict=True):
-            path.write_bytes(content)
-        here = {"split": unpacked(split, job.spec.split_hash), "out": out, "plugins": plugins}
-        job = job.model_copy(update=here)
-        with closing(Local(1, sent.timeout).run([job])) as ended:
-            for _ in ended:
-                pass
-        files = store.files_of(out, job.spec.id)
-        return {path.name: path.read_bytes() for path in files if path.parent == out}
+    plugins = [out / plugin for plugin, _ in sent.plugins]
+    for path, (_, content) in zip(plugins, sent.plugins, strict=True):
+        path.write_bytes(content)
+    here = {"split": unpacked(split, job.spec.split_hash), "out": out, "plugins": plugins}
+    job = job.model_copy(update=here)
+    with closing(Local(1, sent.timeout).run([job])) as ended:
+        for _ in ended:
+            pass
+    files = store.files_of(out, job.spec.id)
+    return {path.name: path.read_bytes() for path in files if path.parent == out}
 
 
 def unpacked(split: Files, split_hash: str) -> Path:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing, redirect_stderr
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmark import labels
 from benchmark.errors import UsageError
@@ -45,6 +45,9 @@ TICK_SECONDS = 2.0
 """How often the queue is looked at."""
 GONE_SECONDS = 60.0
 """How long a record may take to be seen on a shared disk after its job has ended."""
+HELD = "launch failed requeued held"
+"""Why a job waits that a node could not start, as with a full disk. Slurm gives that node no other
+job, and holds this one until somebody releases it."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,14 @@ class OnNode:
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(replace(self, fresh=False))
+
+
+class Queued(NamedTuple):
+    """A job in the queue, in Slurm's words."""
+
+    state: str
+    reason: str
+    """Why it waits."""
 
 
 class Slurm:
@@ -192,16 +203,23 @@ class Slurm:
                 f"; their logs are in {self.folder}, and the same command submits them again"
             )
 
-    def look(self, job: Job, queued: Mapping[str, str], running: dict[str, UnderWay]) -> None:
+    def look(self, job: Job, queued: Mapping[str, Queued], running: dict[str, UnderWay]) -> None:
         """Note in ``running`` whether a trial without a record runs, and tell that it has started.
 
-        A job that was pre-empted waits again.
+        A job that was pre-empted waits again, and so does one that Slurm holds, until it is
+        released here.
         """
-        if queued.get(self.number_of(job) or "") != "RUNNING":
+        number = self.number_of(job) or ""
+        state, reason = queued.get(number, Queued("", ""))
+        if state != "RUNNING":
             running.pop(job.spec.id, None)
         elif job.spec.id not in running:
             running[job.spec.id] = UnderWay(job)
             self.display.started(job)
+        if reason == HELD:
+            trial = labels.trial_label(job)
+            self.display.note(f"a node could not start {trial}; its job goes to another node")
+            subprocess.run(["scontrol", "release", number], check=True)
 
     def tidy(self, jobs: Sequence[Job]) -> None:
         """Delete what belongs to jobs, once these have left the queue and no other is in it.
@@ -238,13 +256,15 @@ def grouped(
     ]
 
 
-def queue() -> dict[str, str]:
-    """Return the states of this person's jobs that wait or run, as Slurm names them, by number.
+def queue() -> dict[str, Queued]:
+    """Return this person's jobs that wait or run, by number.
 
     Raises DataError if Slurm does not answer.
     """
-    command = ["squeue", "--noheader", "--array", "--format=%i %T", f"--user={getpass.getuser()}"]
+    form = "--format=%i %T %r"
+    command = ["squeue", "--noheader", "--array", form, f"--user={getpass.getuser()}"]
     asked = subprocess.run(command, capture_output=True, text=True)
     if asked.returncode:
         raise DataError(f"Slurm does not answer: {' '.join(asked.stderr.split())}")
-    return dict(line.split(maxsplit=1) for line in asked.stdout.splitlines())
+    lines = (line.split(maxsplit=2) for line in asked.stdout.splitlines())
+    return {number: Queued(state, reason.strip()) for number, state, reason in lines}
