@@ -153,6 +153,12 @@ def test_columns_are_chosen_in_the_order_in_which_they_are_named():
     assert select.columns({"f": [one, two]}, None) == {"f": [one, two]}
 
 
+def test_a_note_about_a_column_goes_with_it():
+    notes = ["a: x is the best.", "b: x is the best.", "x seed 0: failed: memory"]
+    one = Table("one", ["model", "a", "b"], [["x", "1", "2"]], notes)
+    assert select.columns({"f": [one]}, ["b"])["f"][0].notes == notes[1:]
+
+
 def test_a_person_chooses_columns_and_the_width_of_figures(finished, tmp_path, capsys):
     words = ["report", "--out", str(finished), "--to", str(tmp_path / "paper")]
     assert main([*words, "--columns", "NDCG@100", "seeds", "--width", "column"]) == 0

@@ -98,7 +98,8 @@ class Table:
     cells: Sequence[Sequence[Cell]]
     """The rows of the table, each as its cells."""
     notes: Sequence[str] = ()
-    """What a reader must know about this table: failures, machines, records left out."""
+    """What a reader must know about this table: failures, machines, records left out. One about a
+    column begins with its name and a colon."""
     definitions: str = ""
     """What the words and numbers in the table mean; it is printed once for tables that share it."""
     data: Sequence[dict[str, Any]] = field(default_factory=list)

@@ -65,12 +65,15 @@ def columns(
 
 
 def _with_columns(tables: Sequence[Table], names: Sequence[str]) -> Iterator[Table]:
-    """Yield each table that has one of these columns, with those and its first only."""
+    """Yield each table that has one of these columns, with those, its first, and their notes."""
     for table in tables:
         wanted = [n for name in names for n, head in enumerate(table.head) if n and head == name]
         if wanted:
             cells = [[row[n] for n in (0, *wanted)] for row in table.cells]
-            yield replace(table, head=[table.head[n] for n in (0, *wanted)], cells=cells)
+            head = [table.head[n] for n in (0, *wanted)]
+            others = set(table.head) - set(head)
+            notes = [note for note in table.notes if note.partition(":")[0] not in others]
+            yield replace(table, head=head, cells=cells, notes=notes)
 
 
 def one(folder: Path, start: str) -> Record:

@@ -219,9 +219,8 @@ def _numbers(row: Row, metric: Metric, score: Score) -> dict[str, Any]:
 
 
 def leading(columns: Sequence[Column]) -> list[str]:
-    """Return a note that says which rows are best in each column with a comparison."""
-    remarks = " ".join(column.remark for column in columns if column.remark)
-    return [remarks] if remarks else []
+    """Return a note for each column with a comparison, which says what rows are best in it."""
+    return [column.remark for column in columns if column.remark]
 
 
 def remarks(table_rows: Sequence[Row]) -> list[str]:
