@@ -64,8 +64,13 @@ class Cluster:
         self.folder = folder
 
     def ask(self, *command: str) -> str:
-        """The output of one of Slurm's commands."""
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        """The output of one of Slurm's commands, once its controller answers."""
+        for _ in range(60):
+            asked = subprocess.run(command, capture_output=True, text=True)
+            if not asked.returncode:
+                return asked.stdout
+            time.sleep(0.5)
+        raise AssertionError(f"{command}: {asked.stderr}")
 
     def jobs(self) -> dict[str, str]:
         """The state of each job that waits or runs, by its number."""
@@ -85,21 +90,30 @@ class Cluster:
             if state == "PENDING":
                 self.ask("scontrol", "update", f"JobId={number}", "StartTime=now")
 
+    def crash(self) -> None:
+        """Kill the controller, which starts anew."""
+        os.kill(int((self.folder / "slurmctld.pid").read_text()), signal.SIGKILL)
+
     def lose(self, node: str) -> None:
         """Kill all that runs on a node at once, as a power cut does."""
+        while found := self.processes(node):  # more may have been started meanwhile
+            for pid in found:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    def processes(self, node: str) -> list[int]:
+        """The processes of a node, its daemons first: they would tell the controller of an end."""
         daemons, others = [], []
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
-                # a daemon of the node has its log open; it would tell the controller of an end
+                # a daemon of the node has its log open
                 if self.folder / f"{node}.log" in map(Path.readlink, process.glob("fd/*")):
                     daemons.append(int(process.name))
                 elif f"SLURMD_NODENAME={node}".encode() in (
                     (process / "environ").read_bytes().split(b"\0")
                 ):
                     others.append(int(process.name))
-        for pid in daemons + others:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        return daemons + others
 
     def return_(self, node: str) -> None:
         """Start a node that was lost."""
@@ -133,15 +147,19 @@ def cluster(folder: Path) -> Iterator[Cluster]:
     paths = [f"--{option}={folder}/munge.{end}" for option, end in names.items()]
     subprocess.run(["munged", "--force", *paths, f"--log-file={folder}/munge.log"], check=True)
     made = Cluster(folder)
+    # the controller of Slurm 22.05 may crash when a lost node returns; systemd would restart it
+    loop = f"while true; do slurmctld -D > {folder}/slurmctld.out 2>&1; sleep 1; done"
+    controller = subprocess.Popen(["sh", "-c", loop], start_new_session=True)
     try:
-        subprocess.run(["slurmctld"], check=True)
         for node in ("s1", "s2"):
             made.return_(node)
         made.until(lambda: made.ask("sinfo", "-h", "-o", "%T").split() == ["idle"], 30)
         yield made
     finally:
         subprocess.run(["scancel", "--user", user, "--signal=KILL"], capture_output=True)
-        for pid in ("s1", "s2", "slurmctld", "munge"):
+        os.killpg(controller.pid, signal.SIGKILL)
+        controller.wait()
+        for pid in ("s1", "s2", "munge"):
             with suppress(OSError, ValueError):
                 os.kill(int((folder / f"{pid}.pid").read_text()), signal.SIGKILL)
         del os.environ["SLURM_CONF"]

@@ -19,7 +19,7 @@ import pytest
 from benchmark import cli
 from benchmark.paths import ROOT
 from benchmark.report.page import library
-from benchmark.run import ray, slurm, trial
+from benchmark.run import node, slurm, trial
 from benchmark.run.executor import Resources
 from datasets import atomic, cache
 from datasets.errors import DataError
@@ -78,7 +78,7 @@ def test_every_place_that_writes_is_here():
         "benchmark/report/page/library.py",
         "benchmark/verbs/others.py",
         "benchmark/run/slurm.py",
-        "benchmark/run/ray.py",
+        "benchmark/run/node.py",
     }
     writers = {
         str(path.relative_to(ROOT))
@@ -212,5 +212,5 @@ def test_a_split_on_a_node(full, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     full("header")
     with pytest.raises(DataError, match=SENTENCE):
-        ray.unpacked({"header.json": b"{}"}, "1234")
+        node.unpacked({"header.json": b"{}"}, "1234")
     assert not files(tmp_path)

@@ -24,6 +24,7 @@ from benchmark.run.progress import News, Progress
 from benchmark.run.terminal import Terminal, name_in, table_of
 from benchmark.run.under_way import UnderWay
 from benchmark.spec import PROTOCOL, Data, Job, TrialSpec
+from datasets.errors import DataError
 from models.registry import MODELS
 from tests.conftest import DATA, run_tiny, small_file
 
@@ -337,6 +338,22 @@ def test_which_trials_run_on_a_cluster_is_what_its_queue_says(tmp_path, monkeypa
     assert running == {}
     assert "a node could not start synthetic mult-vae seed 0; " in json.loads(said()[-1])["text"]
     assert asked[-1] == ["scontrol", "release", "7_0"]
+
+
+def test_a_run_waits_while_slurm_does_not_answer(tmp_path, monkeypatch, said):
+    submitit = pytest.importorskip("submitit")
+    monkeypatch.setattr(submitit.SlurmExecutor, "affinity", lambda: 1)
+    monkeypatch.setattr(slurm, "TICK_SECONDS", 0.0)
+    down = SimpleNamespace(returncode=1, stderr="connect\nfailure")
+    answers = [down, down, SimpleNamespace(returncode=0, stdout="7_0 RUNNING None\n"), down]
+    monkeypatch.setattr(slurm.subprocess, "run", lambda *_, **__: answers.pop(0))
+    cluster = slurm.Slurm(tmp_path, lambda job: Resources(1, 1), {}, display=Events())
+    assert cluster.queue() == {"7_0": slurm.Queued("RUNNING", "None")}
+    (note,) = [json.loads(line)["text"] for line in said()]
+    assert note == "Slurm does not answer: connect failure; waiting until it does"
+    monkeypatch.setattr(slurm, "OUTAGE_SECONDS", -1.0)
+    with pytest.raises(DataError, match="Slurm does not answer: connect failure"):
+        cluster.queue()
 
 
 def test_a_cursor_stays_for_whoever_kills_the_run(capsys):

@@ -1,18 +1,16 @@
 """Runs trials on a Ray cluster, whose nodes share no disk.
 
-The code travels as Ray's working directory, and a split once to each node. There the runner of this
-machine runs a trial in a folder of its own, and its files come back to be stored.
+The code travels as Ray's working directory, and a split once to each node. There node.py runs a
+trial, and its files come back to be stored.
 """
 
 from __future__ import annotations
 
 import logging
-import tempfile
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from benchmark import environment
 from benchmark.errors import UsageError
@@ -21,39 +19,15 @@ from benchmark.records import store
 from benchmark.records.record import Record
 from benchmark.run.display import Display, Lines
 from benchmark.run.executor import Resources
-from benchmark.run.local import Local
+from benchmark.run.node import Files, NodeFailed, Sent, on_node
 from benchmark.spec import Job
 from benchmark.text import counted
-from datasets import atomic, cache
 from datasets.errors import DataError
 
 CODE = ("benchmark", "datasets", "models", "suites", "run_all.py")
 """What of this project travels to the nodes."""
-SPLITS = "strong-generalization-splits"
-"""The folder for splits in the folder for temporary files of a node."""
 TICK_SECONDS = 1.0
 """How long trials are waited for before a look at the clock."""
-
-Files = Mapping[str, bytes]
-"""Contents of files by their names."""
-
-
-class Sent(NamedTuple):
-    """A trial as it travels to a node."""
-
-    job: str
-    """The job as JSON; its paths mean nothing there."""
-    plugins: tuple[tuple[str, bytes], ...]
-    """The name and content of each plugin."""
-    timeout: float | None
-
-
-class NodeFailed(Exception):
-    """A node cannot run a trial at all, as with a full disk."""
-
-    def __init__(self, node: str, reason: str) -> None:
-        super().__init__(node, reason)
-        self.node, self.reason = node, reason
 
 
 class Ray:
@@ -131,6 +105,7 @@ class Ray:
             "num_gpus": int(job.spec.device == "cuda"),
             "memory": needed.megabytes * 10**6,
             "max_retries": -1,  # of what a lost node or a killed worker did, not of a trial's error
+            "max_calls": 1,  # Ray may interrupt a worker that imports torch, and call it again
             "scheduling_strategy": "SPREAD",
         }
         if self.left_out:
@@ -172,44 +147,6 @@ def library() -> Any:
             "--executor ray needs the package ray; install it by "
             "`pip install -r requirements-ray.txt`"
         ) from error
-
-
-def on_node(sent: Sent, split: Files) -> dict[str, bytes]:
-    """Run a trial on this node; returns its files by name. Raises NodeFailed if it cannot."""
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            return run_in(Path(folder), sent, split)
-    except (OSError, DataError) as error:
-        node = library().get_runtime_context().get_node_id()
-        raise NodeFailed(node, str(error)) from error
-
-
-def run_in(out: Path, sent: Sent, split: Files) -> dict[str, bytes]:
-    """Run a trial in a folder; returns its files by name."""
-    job = Job.model_validate_json(sent.job)
-    plugins = [out / plugin for plugin, _ in sent.plugins]
-    for path, (_, content) in zip(plugins, sent.plugins, strict=True):
-        path.write_bytes(content)
-    here = {"split": unpacked(split, job.spec.split_hash), "out": out, "plugins": plugins}
-    job = job.model_copy(update=here)
-    with closing(Local(1, sent.timeout).run([job])) as ended:
-        for _ in ended:
-            pass
-    files = store.files_of(out, job.spec.id)
-    return {path.name: path.read_bytes() for path in files if path.parent == out}
-
-
-def unpacked(split: Files, split_hash: str) -> Path:
-    """Return the folder of a split on this node, which the first trial that needs it writes."""
-    parent = Path(tempfile.gettempdir()) / SPLITS
-    folder = parent / split_hash
-    with atomic.lock(parent, split_hash, wait=True):
-        if not folder.exists():
-            with atomic.folder(folder) as new:
-                for name, content in split.items():
-                    (new / name).write_bytes(content)
-    cache.read(folder, check=True)
-    return folder
 
 
 def files_in(folder: Path) -> dict[str, bytes]:

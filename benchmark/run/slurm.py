@@ -45,6 +45,8 @@ TICK_SECONDS = 2.0
 """How often the queue is looked at."""
 GONE_SECONDS = 60.0
 """How long a record may take to be seen on a shared disk after its job has ended."""
+OUTAGE_SECONDS = 600.0
+"""How long Slurm may not answer, as while its controller starts anew."""
 HELD = "launch failed requeued held"
 """Why a job waits that a node could not start, as with a full disk. Slurm gives that node no other
 job, and holds this one until somebody releases it."""
@@ -179,7 +181,7 @@ class Slurm:
         running: dict[str, UnderWay] = {}
         with self.display.watching(jobs):
             while waiting:
-                queued, now = queue(), time.monotonic()
+                queued, now = self.queue(), time.monotonic()
                 for job in list(waiting):
                     if stamp_of(job) != stamps[job.spec.id]:
                         record = store.read(store.path_of(job.out, job.spec.id))
@@ -219,7 +221,24 @@ class Slurm:
         if reason == HELD:
             trial = labels.trial_label(job)
             self.display.note(f"a node could not start {trial}; its job goes to another node")
-            subprocess.run(["scontrol", "release", number], check=True)
+            subprocess.run(["scontrol", "release", number], capture_output=True)
+
+    def queue(self) -> dict[str, Queued]:
+        """Return what ``queue`` does, once Slurm answers.
+
+        Raises DataError if it does not for a long time.
+        """
+        end, told = time.monotonic() + OUTAGE_SECONDS, False
+        while True:
+            try:
+                return queue()
+            except DataError as error:
+                if time.monotonic() > end:
+                    raise
+                if not told:
+                    self.display.note(f"{error}; waiting until it does")
+                told = True
+                time.sleep(TICK_SECONDS)
 
     def tidy(self, jobs: Sequence[Job]) -> None:
         """Delete what belongs to jobs, once these have left the queue and no other is in it.
@@ -227,9 +246,10 @@ class Slurm:
         A job ends a little later than its trial.
         """
         end = time.monotonic() + GONE_SECONDS
-        while queue().keys() & {self.number_of(job) for job in jobs} and time.monotonic() < end:
+        waited_for = {self.number_of(job) for job in jobs}
+        while self.queue().keys() & waited_for and time.monotonic() < end:
             time.sleep(TICK_SECONDS)
-        if not queue().keys() & {path.read_text() for path in self.folder.glob("*.job")}:
+        if not self.queue().keys() & {path.read_text() for path in self.folder.glob("*.job")}:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def number_path(self, job: Job) -> Path:
