@@ -61,7 +61,7 @@ class Command:
         (folder / "noise.py").write_text(NOISE)
         data = ["--set", "synthetic.users=240", "synthetic.items=60", "synthetic.density=0.15"]
         trials = ["--plugin", str(folder / "noise.py"), "--models", "noise", "--seeds", "0", "1"]
-        how = ["--threads", "1", "--minutes", "2", "--checkpoint-seconds", "0.1"]
+        how = ["--threads", "1", "--minutes", "10", "--checkpoint-seconds", "0.1"]
         self.words = [*data, *trials, *SAME, *how]
 
     def on_cluster(self, *more: str) -> subprocess.Popen[str]:
@@ -214,7 +214,7 @@ def test_nodes_that_are_lost_again_and_again_cost_nothing(command, slurm_cluster
 
 @pytest.mark.slow
 def test_a_job_whose_time_is_over_goes_on_from_its_checkpoint(command, slurm_cluster):
-    command.words += ["--set", "noise.epochs=500", "--seeds", "0"]  # longer than the two minutes
+    command.words += ["--minutes", "2", "--set", "noise.epochs=500", "--seeds", "0"]
     run = command.on_cluster()
     while run.poll() is None:
         slurm_cluster.start_waiting()

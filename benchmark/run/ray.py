@@ -7,12 +7,13 @@ trial, and its files come back to be stored.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmark import environment
+from benchmark import environment, labels
 from benchmark.errors import UsageError
 from benchmark.paths import ROOT
 from benchmark.records import store
@@ -26,6 +27,8 @@ from datasets.errors import DataError
 
 CODE = ("benchmark", "datasets", "models", "suites", "run_all.py")
 """What of this project travels to the nodes."""
+TRIES = 5
+"""How often a trial is sent whose workers fail before it begins."""
 TICK_SECONDS = 1.0
 """How long trials are waited for before a look at the clock."""
 
@@ -48,6 +51,8 @@ class Ray:
         self.resources, self.timeout = resources, timeout
         self.left_out: list[str] = []
         """The ids of the nodes that get no more trials."""
+        self.failures = Counter[str]()
+        """How often a worker failed before its trial began, by the trial's id."""
         excluded = [f"/{path.name}" for path in ROOT.iterdir() if path.name not in CODE]
         carried = {
             "working_dir": str(ROOT),
@@ -70,8 +75,8 @@ class Ray:
     def run(self, jobs: Sequence[Job]) -> Generator[tuple[Job, Record], None, None]:
         """Run every job; give each with its record, once that is stored in the job's folder.
 
-        If this ends early, so do the trials. A trial that a node cannot run goes to another one.
-        Raises DataError if no node can run it.
+        If this ends early, so do the trials. A trial that a node cannot run is sent to another one.
+        Raises DataError if none can.
         """
         splits = {job.split: self.ray.put(files_in(job.split)) for job in jobs}
         nodes = counted(len(self.ray.nodes()), "node")
@@ -84,9 +89,9 @@ class Ray:
                     for done in ended:
                         job = under_way.pop(done)
                         try:
-                            record = stored(job, self.answer(done))
-                        except NodeFailed as failed:
-                            self.leave_out(failed, job)
+                            record = stored(job, self.ray.get(done))
+                        except self.ray.exceptions.RayTaskError as error:
+                            self.failed(job, error.cause)
                             under_way[self.send(job, splits[job.split])] = job
                         else:
                             self.display.finished(job, record)
@@ -114,14 +119,18 @@ class Ray:
         sent = Sent(job.model_dump_json(), plugins, self.timeout)
         return self.ray.remote(**options)(on_node).remote(sent, split)
 
-    def answer(self, reference: Any) -> Files:
-        """Return what came back; raises NodeFailed if the node could not run the trial at all."""
-        try:
-            return self.ray.get(reference)
-        except self.ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, NodeFailed):
-                raise error.cause from error
-            raise DataError(f"a node could not run a trial: {error.cause}") from error
+    def failed(self, job: Job, cause: BaseException) -> None:
+        """Take note of a trial that a node could not run and that is to be sent again.
+
+        Raises DataError where that is no use.
+        """
+        if isinstance(cause, NodeFailed):
+            self.leave_out(cause, job)
+            return
+        self.failures[job.spec.id] += 1
+        if self.failures[job.spec.id] == TRIES:
+            said = " ".join(str(cause).split())[:300]
+            raise DataError(f"Ray could not run {labels.trial_label(job)}: {said}") from cause
 
     def leave_out(self, failed: NodeFailed, job: Job) -> None:
         """Send no more trials to a node; raises DataError if no other one is left for ``job``."""
