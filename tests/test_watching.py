@@ -16,7 +16,7 @@ from rich.console import Console
 from benchmark import labels
 from benchmark.cli import main
 from benchmark.records import store
-from benchmark.run import display, slurm, terminal
+from benchmark.run import display, slurm, slurm_queue, terminal
 from benchmark.run.clock import Clock
 from benchmark.run.display import Display, Events, Lines
 from benchmark.run.executor import Resources
@@ -322,7 +322,7 @@ def test_which_trials_run_on_a_cluster_is_what_its_queue_says(tmp_path, monkeypa
     states = "7_0 RUNNING None\n7_1 PENDING Resources\n"
     answer, asked = SimpleNamespace(returncode=0, stdout=states), list[list[str]]()
     monkeypatch.setattr(
-        slurm.subprocess, "run", lambda command, **_: asked.append(command) or answer
+        slurm_queue.subprocess, "run", lambda command, **_: asked.append(command) or answer
     )
     cluster = slurm.Slurm(tmp_path, lambda job: Resources(1, 1), {}, display=Events())
     jobs, running = [job(seed=0), job(seed=1)], dict[str, UnderWay]()
@@ -331,10 +331,10 @@ def test_which_trials_run_on_a_cluster_is_what_its_queue_says(tmp_path, monkeypa
         cluster.number_path(one).write_text(f"7_{number}")
     for _ in range(2):
         for one in jobs:
-            cluster.look(one, slurm.queue(), running)
+            cluster.look(one, slurm_queue.queue(), running)
     assert [trial.job for trial in running.values()] == jobs[:1]
     assert [json.loads(line)["event"] for line in said()] == ["trial started"]
-    cluster.look(jobs[0], {"7_0": slurm.Queued("PENDING", slurm.HELD)}, running)
+    cluster.look(jobs[0], {"7_0": slurm_queue.Queued("PENDING", slurm_queue.HELD)}, running)
     assert running == {}
     assert "a node could not start synthetic mult-vae seed 0; " in json.loads(said()[-1])["text"]
     assert asked[-1] == ["scontrol", "release", "7_0"]
@@ -343,17 +343,17 @@ def test_which_trials_run_on_a_cluster_is_what_its_queue_says(tmp_path, monkeypa
 def test_a_run_waits_while_slurm_does_not_answer(tmp_path, monkeypatch, said):
     submitit = pytest.importorskip("submitit")
     monkeypatch.setattr(submitit.SlurmExecutor, "affinity", lambda: 1)
-    monkeypatch.setattr(slurm, "TICK_SECONDS", 0.0)
+    monkeypatch.setattr(slurm_queue, "TICK_SECONDS", 0.0)
     down = SimpleNamespace(returncode=1, stderr="connect\nfailure")
     answers = [down, down, SimpleNamespace(returncode=0, stdout="7_0 RUNNING None\n"), down]
-    monkeypatch.setattr(slurm.subprocess, "run", lambda *_, **__: answers.pop(0))
+    monkeypatch.setattr(slurm_queue.subprocess, "run", lambda *_, **__: answers.pop(0))
     cluster = slurm.Slurm(tmp_path, lambda job: Resources(1, 1), {}, display=Events())
-    assert cluster.queue() == {"7_0": slurm.Queued("RUNNING", "None")}
+    assert cluster.queued() == {"7_0": slurm_queue.Queued("RUNNING", "None")}
     (note,) = [json.loads(line)["text"] for line in said()]
     assert note == "Slurm does not answer: connect failure; waiting until it does"
-    monkeypatch.setattr(slurm, "OUTAGE_SECONDS", -1.0)
+    monkeypatch.setattr(slurm_queue, "OUTAGE_SECONDS", -1.0)
     with pytest.raises(DataError, match="Slurm does not answer: connect failure"):
-        cluster.queue()
+        cluster.queued()
 
 
 def test_a_cursor_stays_for_whoever_kills_the_run(capsys):

@@ -6,18 +6,16 @@ project, the splits and the records must be on a disk that all nodes share.
 
 from __future__ import annotations
 
-import getpass
 import io
 import shlex
 import shutil
-import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing, redirect_stderr
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from benchmark import labels
 from benchmark.errors import UsageError
@@ -28,6 +26,7 @@ from benchmark.run.child import Stamp, stamp_of, write_spec
 from benchmark.run.display import Display, Lines
 from benchmark.run.executor import Resources
 from benchmark.run.local import Local
+from benchmark.run.slurm_queue import HELD, TICK_SECONDS, Queued, queue, release, when_answered
 from benchmark.run.trial import job_of
 from benchmark.run.under_way import UnderWay
 from benchmark.spec import Job
@@ -41,15 +40,8 @@ LONGEST_ARRAY = 1000
 """The most jobs of an array; by default Slurm takes 1,001."""
 SIGNAL_SECONDS = 60
 """How long before its time limit a job is told to end, so that it is queued again."""
-TICK_SECONDS = 2.0
-"""How often the queue is looked at."""
 GONE_SECONDS = 60.0
 """How long a record may take to be seen on a shared disk after its job has ended."""
-OUTAGE_SECONDS = 600.0
-"""How long Slurm may not answer, as while its controller starts anew."""
-HELD = "launch failed requeued held"
-"""Why a job waits that a node could not start, as with a full disk. Slurm gives that node no other
-job, and holds this one until somebody releases it."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +69,6 @@ class OnNode:
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(replace(self, fresh=False))
-
-
-class Queued(NamedTuple):
-    """A job in the queue, in Slurm's words."""
-
-    state: str
-    reason: str
-    """Why it waits."""
 
 
 class Slurm:
@@ -181,7 +165,7 @@ class Slurm:
         running: dict[str, UnderWay] = {}
         with self.display.watching(jobs):
             while waiting:
-                queued, now = self.queue(), time.monotonic()
+                queued, now = self.queued(), time.monotonic()
                 for job in list(waiting):
                     if stamp_of(job) != stamps[job.spec.id]:
                         record = store.read(store.path_of(job.out, job.spec.id))
@@ -221,24 +205,11 @@ class Slurm:
         if reason == HELD:
             trial = labels.trial_label(job)
             self.display.note(f"a node could not start {trial}; its job goes to another node")
-            subprocess.run(["scontrol", "release", number], capture_output=True)
+            release(number)
 
-    def queue(self) -> dict[str, Queued]:
-        """Return what ``queue`` does, once Slurm answers.
-
-        Raises DataError if it does not for a long time.
-        """
-        end, told = time.monotonic() + OUTAGE_SECONDS, False
-        while True:
-            try:
-                return queue()
-            except DataError as error:
-                if time.monotonic() > end:
-                    raise
-                if not told:
-                    self.display.note(f"{error}; waiting until it does")
-                told = True
-                time.sleep(TICK_SECONDS)
+    def queued(self) -> dict[str, Queued]:
+        """Return the jobs in the queue, once Slurm answers; raises DataError if it never does."""
+        return when_answered(self.display.note)
 
     def tidy(self, jobs: Sequence[Job]) -> None:
         """Delete what belongs to jobs, once these have left the queue and no other is in it.
@@ -247,9 +218,9 @@ class Slurm:
         """
         end = time.monotonic() + GONE_SECONDS
         waited_for = {self.number_of(job) for job in jobs}
-        while self.queue().keys() & waited_for and time.monotonic() < end:
+        while self.queued().keys() & waited_for and time.monotonic() < end:
             time.sleep(TICK_SECONDS)
-        if not self.queue().keys() & {path.read_text() for path in self.folder.glob("*.job")}:
+        if not self.queued().keys() & {path.read_text() for path in self.folder.glob("*.job")}:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def number_path(self, job: Job) -> Path:
@@ -274,17 +245,3 @@ def grouped(
         for (needed, _, _), group in alike.items()
         for start in range(0, len(group), LONGEST_ARRAY)
     ]
-
-
-def queue() -> dict[str, Queued]:
-    """Return this person's jobs that wait or run, by number.
-
-    Raises DataError if Slurm does not answer.
-    """
-    form = "--format=%i %T %r"
-    command = ["squeue", "--noheader", "--array", form, f"--user={getpass.getuser()}"]
-    asked = subprocess.run(command, capture_output=True, text=True)
-    if asked.returncode:
-        raise DataError(f"Slurm does not answer: {' '.join(asked.stderr.split())}")
-    lines = (line.split(maxsplit=2) for line in asked.stdout.splitlines())
-    return {number: Queued(state, reason.strip()) for number, state, reason in lines}
