@@ -22,7 +22,7 @@ from models import growth
 from models.base import Config
 from models.growth import Size
 from models.registry import MODELS
-from tests.conftest import run_tiny, small_file
+from tests.conftest import inline, run_tiny, small_file
 
 
 @cache
@@ -221,12 +221,46 @@ def test_ten_batches_are_measured(tmp_path, monkeypatch):
     assert calibrate.measured(ease) is None
 
 
-def test_calibrating_goes_with_a_dry_run(capsys):
-    assert main(["--models", "ease", "--calibrate"]) == 2
+@pytest.mark.parametrize("verb", [[], ["tune"]])
+def test_calibrating_goes_with_a_dry_run(verb, capsys):
+    assert main([*verb, "--models", "ease", "--calibrate"]) == 2
     assert "add --dry-run" in capsys.readouterr().err
 
 
+def test_a_search_is_forecast_by_what_is_measured_and_then_by_its_own_trials(
+    tmp_path, capsys, monkeypatch
+):
+    measured = []
+    monkeypatch.setattr(calibrate, "seconds", lambda job: measured.append(job.spec) or 90.0)
+    words = ["tune", "--models", "mult-dae", "--set", "epochs=2", "--jobs", "2"]
+    words += ["--datasets", small_file(tmp_path), "--out", str(tmp_path / "out"), "--trials"]
+    dry = ["--dry-run", "--calibrate"]
+    assert main([*words, "2", *dry]) == 0
+    assert "2 trials, 2 of them to run, in about 1.5 min" in capsys.readouterr().out
+    assert [(spec.model, spec.stage) for spec in measured] == [("mult-dae", "validation")]
+    with inline():
+        assert main([*words, "1"]) == 0
+    capsys.readouterr()
+    assert main([*words, "3", *dry]) == 0
+    assert "3 trials, 2 of them to run, in about 0.0 min" in capsys.readouterr().out
+    assert len(measured) == 1
+
+
+def test_a_search_on_new_data_is_forecast_by_trials_on_other_data(tmp_path, capsys):
+    first, second = small_file(tmp_path), tmp_path / "fewer.csv"
+    rows = (tmp_path / "small.csv").read_text().splitlines(keepends=True)
+    second.write_text("".join(rows[:-50]))
+    words = ["--models", "mult-dae", "--set", "epochs=2", "--out", str(tmp_path / "out")]
+    with inline():
+        assert main(["tune", *words, "--trials", "1", "--datasets", first]) == 0
+        assert main(["prepare", "--datasets", f"file:{second}"]) == 0
+    capsys.readouterr()
+    assert main(["tune", *words, "--datasets", f"file:{second}", "--dry-run"]) == 0
+    assert re.search(r"16 trials, 16 of them to run, in about \d\.\d min", capsys.readouterr().out)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("registries")
 def test_a_dry_run_measures_each_model_once_and_says_what_could_not_be(tmp_path, capsys):
     plugin = tmp_path / "broken.py"
     plugin.write_text(BROKEN)

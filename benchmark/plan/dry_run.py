@@ -17,7 +17,7 @@ from benchmark.plan import plan as plans
 from benchmark.plan.deal import Deal
 from benchmark.plan.forecast import Forecast, of_model, trial_bytes, trial_seconds
 from benchmark.plan.options import searches
-from benchmark.plan.plan import ChosenData, ChosenModel, Plan
+from benchmark.plan.plan import ChosenData, ChosenModel, Lineup, Plan
 from benchmark.plan.search import Budget
 from benchmark.records import store
 from benchmark.records.record import Record
@@ -25,6 +25,7 @@ from benchmark.records.searched import searched
 from benchmark.spec import PROTOCOL, Data, TrialSpec
 from benchmark.text import duration, say
 from datasets import cache
+from datasets.cache import Prepared
 
 Measure = Callable[[TrialSpec], float | None]
 """Measures about how many seconds a trial takes; None where that cannot be done."""
@@ -39,12 +40,7 @@ def show(plan: Plan, arguments: argparse.Namespace, measure: Measure | None = No
     stored = store.read_all(arguments.out)
     forecast, deal = Forecast(stored, arguments.jobs), Deal(arguments.shard)
     for lineup in plan.lineups:
-        data = lineup.data
-        with plugins.blamed(data.entry.dataset):
-            dataset = data.entry.dataset(data.config)
-            made = cache.at_hand(
-                lineup.dataset, dataset, arguments.data_dir, cache.default_folder(), PROTOCOL
-            )
+        data, made = lineup.data, at_hand(lineup, arguments)
         notice = made.notice if made else "not split yet; a run would make the split"
         say(": ".join(filter(None, [lineup.data_label, notice])), *settings(data))
         split = made.split_hash if made else ""
@@ -90,32 +86,66 @@ def needs(spec: TrialSpec, data: Data | None, seconds: float | None) -> str:
     return f", about {' and '.join(told)}" if told else ""
 
 
-def show_search(plan: Plan, budget: Budget, arguments: argparse.Namespace) -> int:
-    """Print what is searched of each model, by how many trials, and about how long they take."""
+def at_hand(lineup: Lineup, arguments: argparse.Namespace) -> Prepared | None:
+    """Return the split of a data set if it is made already."""
+    entry, config = lineup.data.entry, lineup.data.config
+    with plugins.blamed(entry.dataset):
+        return cache.at_hand(
+            lineup.dataset,
+            entry.dataset(config),
+            arguments.data_dir,
+            cache.default_folder(),
+            PROTOCOL,
+        )
+
+
+def show_search(
+    plan: Plan, budget: Budget, arguments: argparse.Namespace, measure: Measure | None = None
+) -> int:
+    """Print what is searched of each model, by how many trials, and about how long they take.
+
+    Times are forecast as ``show`` does.
+    """
     stored = store.read_all(arguments.out)
     forecast, deal = Forecast(stored, arguments.jobs), Deal(arguments.shard)
     for lineup in plan.lineups:
         say(lineup.data_label)
+        made = at_hand(lineup, arguments)
+        described = plans.describe(lineup.data, made) if made else None
         for model in lineup.models:
             said = f"trials to run until they have taken {budget.seconds:g} s"
             if budget.trials is not None:
-                seeds = 1 if model.entry.deterministic else len(plan.seeds)
-                of_search = (budget.trials if searches(model.config) else 1) * seeds
+                specs = plans.specs_of(model, plan, lineup.dataset, made.split_hash if made else "")
+                of_search = (budget.trials if searches(model.config) else 1) * len(specs)
                 trials = len(deal.keep(range(of_search)))
-                name = model.entry.name
-                found = searched(of_model(stored, lineup.dataset, name))
-                ran = found.get((lineup.data_label, name))
-                there = of_model(forecast.stored, lineup.dataset, name)
-                done = sum(len(attempt.records) for attempt in ran.attempts) if ran else 0
-                took = [record.cost.spent_seconds for record in there]
-                left = max(0, trials - done)
-                said = forecast.of(trials, [median(took) if took else None] * left)
+                left = max(0, trials - tried(lineup, model, stored))
+                each = left and search_seconds(specs[0], described, forecast.stored, measure)
+                said = forecast.of(trials, [each] * left)
             say(f"  {lineup.label(model)}: {said}")
             for option, search in searches(model.config).items():
                 say(f"      {option}: {search}")
     if budget.trials is not None:
         say(forecast.whole)
     return 0
+
+
+def tried(lineup: Lineup, model: ChosenModel, stored: list[Record]) -> int:
+    """Return how many trials of a model's search have a record."""
+    found = searched(of_model(stored, lineup.dataset, model.entry.name))
+    ran = found.get((lineup.data_label, model.entry.name))
+    return sum(len(attempt.records) for attempt in ran.attempts) if ran else 0
+
+
+def search_seconds(
+    first: TrialSpec, data: Data | None, stored: list[Record], measure: Measure | None
+) -> float | None:
+    """Return about how long a trial of a search takes: the median of those that were run, and
+    while there are none, what the first will take.
+    """
+    took = [record.cost.spent_seconds for record in of_model(stored, first.dataset, first.model)]
+    if took:
+        return median(took)
+    return (measure and measure(first)) or trial_seconds(first, data, stored)
 
 
 TO_RUN = "to run"

@@ -52,7 +52,7 @@ def tune(plan: Plan, sampler: Sampler, budget: Budget) -> Study:
 
     All are scored on the validation users alone, and one that fails counts.
     """
-    plan = replace(plan, stage="validation", patience=budget.patience)
+    plan = of_search(plan, budget)
     searched: dict[Key, Progress] = defaultdict(Progress)
     while True:
         asked = {
@@ -71,6 +71,11 @@ def tune(plan: Plan, sampler: Sampler, budget: Budget) -> Study:
                     model,
                     [r for r in records if (r.data_label, r.spec.model, r.spec.config) == ran],
                 )
+
+
+def of_search(plan: Plan, budget: Budget) -> Plan:
+    """Return the plan of the first trial of each model: validation users only, and patience."""
+    return replace(plan, stage="validation", patience=budget.patience)
 
 
 def with_trials(plan: Plan, tried: Mapping[Key, list[ChosenModel]]) -> Plan:

@@ -18,6 +18,7 @@ from benchmark.conduct import (
 )
 from benchmark.errors import UsageError
 from benchmark.plan import dry_run, search
+from benchmark.plan.plan import Plan
 from benchmark.plan.samplers import SAMPLERS
 from benchmark.plan.search import Budget
 from benchmark.plan.study import Study
@@ -30,17 +31,12 @@ def run(arguments: argparse.Namespace) -> int:
     failed.
     """
     check_shared(arguments, waiting={"--beta-heuristic": arguments.beta_heuristic})
+    check_calibrate(arguments)
     written, display = list[Path](), display_of(arguments)
     study = study_of(arguments, partial(prepared, data_dir=arguments.data_dir, written=written))
-    if arguments.calibrate and not arguments.dry_run:
-        raise UsageError(
-            "--calibrate measures what --dry-run tells, and goes with it only; add --dry-run, or "
-            "leave it out"
-        )
     if arguments.dry_run:
         plan = next(study)
-        measure = calibrated(jobs_of(plan, arguments, written)) if arguments.calibrate else None
-        return dry_run.show(plan, arguments, measure)
+        return dry_run.show(plan, arguments, measure_of(plan, arguments))
     return carry_out(study, arguments, written, display)
 
 
@@ -51,14 +47,30 @@ def tune(arguments: argparse.Namespace) -> int:
         "--sampler": not SAMPLERS[arguments.sampler].independent,
     }
     check_shared(arguments, waiting)
+    check_calibrate(arguments)
     display = display_of(arguments)
     plan, _ = plan_of(arguments, arguments.seeds or [0])
     trials = None if arguments.seconds is not None else arguments.trials
     budget = Budget(trials, arguments.seconds or 0.0, arguments.patience)
     if arguments.dry_run:
-        return dry_run.show_search(plan, budget, arguments)
+        plan = search.of_search(plan, budget)
+        return dry_run.show_search(plan, budget, arguments, measure_of(plan, arguments))
     sampler = SAMPLERS[arguments.sampler](arguments.search_seed)
     return carry_out(search.tune(plan, sampler, budget), arguments, [], display)
+
+
+def check_calibrate(arguments: argparse.Namespace) -> None:
+    """Raise UsageError if times are to be measured for a forecast that is not asked for."""
+    if arguments.calibrate and not arguments.dry_run:
+        raise UsageError(
+            "--calibrate measures what --dry-run tells, and goes with it only; add --dry-run, or "
+            "leave it out"
+        )
+
+
+def measure_of(plan: Plan, arguments: argparse.Namespace) -> dry_run.Measure | None:
+    """Return what measures the times of a plan's trials, if that is asked for."""
+    return calibrated(jobs_of(plan, arguments, [])) if arguments.calibrate else None
 
 
 def carry_out(
