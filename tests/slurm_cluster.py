@@ -115,9 +115,19 @@ class Cluster:
                     others.append(int(process.name))
         return daemons + others
 
+    def is_lost(self, node: str) -> bool:
+        """Whether the controller knows that a node does not answer, and has given up its jobs."""
+        return self.states()[node] in ("down", "down*", "drained*")
+
     def return_(self, node: str) -> None:
-        """Start a node that was lost."""
+        """Start a node that was lost, as an operator does who also ends a drain.
+
+        Slurm 22.05 drains a node for a "duplicate jobid" if it starts a job there twice.
+        """
         subprocess.run(["slurmd", "-N", node], check=True)
+        self.until(lambda: not self.is_lost(node))
+        if "drain" in self.states()[node]:
+            self.ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
 
     def return_full(self, node: str) -> None:
         """Start a node that was lost, with a disk that has no room for the files of a job."""

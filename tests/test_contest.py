@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -17,13 +18,15 @@ import pytest
 from scipy import stats as scipy_stats
 
 from benchmark.cli import main
+from benchmark.environment import cpu_model
 from benchmark.plan import choose
 from benchmark.records import store
 from benchmark.records.record import Record
-from benchmark.records.searched import searched
+from benchmark.records.searched import Attempt, Searched, searched
 from benchmark.report import compare, contest_figures, contest_tables, paper
 from benchmark.report.contest import SEARCHED, Contest, Entrant, contests
 from benchmark.report.contest_spread import parts
+from benchmark.report.page import training_plots
 from benchmark.stats import ALPHA, best_of, holm, over_splits
 from tests.alterations import rehash
 from tests.conftest import CONTEST
@@ -184,16 +187,56 @@ def test_tables_say_what_the_contest_found(folder, contest):
 
 def test_the_budget_begins_with_the_default_and_ends_with_all_trials(folder, contest):
     found = searched(store.read_all(folder))
+    where = cpu_model()
     for entrant in contest.entrants:
         search = found[contest.label, entrant.model]
-        trials, seconds, bests = contest_figures.course(search)
+        trials, bests = contest_figures.course(search)
         assert trials == [1, 2, 3]
         assert search.default
         assert bests[0].mean == search.default.score
         spent = sum(attempt.seconds for attempt in search.attempts)
-        assert seconds[-1] == pytest.approx(spent)
+        assert contest_figures.seconds(search, where)[-1] == pytest.approx(spent)
         first, others = search.scores
         assert bests[1].mean == pytest.approx(fmean(max(first, score) for score in others))
+
+
+def test_the_seconds_of_a_search_are_those_of_one_machine(folder, contest):
+    def moved(attempt, cpu):
+        return Attempt(
+            [
+                record.model_copy(
+                    update={"environment": record.environment.model_copy(update={"cpu": cpu})}
+                )
+                for record in attempt.records
+            ]
+        )
+
+    first, second, *_ = (entrant.search.attempts for entrant in contest.entrants)
+    searches = {
+        "here": Searched(first),
+        "both": Searched([moved(second[0], "another"), *second[1:]]),
+        "there": Searched([moved(attempt, "another") for attempt in first[:2]]),
+    }
+    here = cpu_model()
+    assert contest_figures.timed_on(searches) == (here, ["there"])
+    each = fmean(attempt.seconds for attempt in second[1:])
+    mixed = contest_figures.seconds(searches["both"], here)
+    assert mixed == pytest.approx([each, 2 * each, 3 * each])
+    assert contest_figures.seconds(searches["both"], "another")[0] == second[0].seconds
+    picture = contest_figures.budgets(
+        replace(
+            contest,
+            entrants=[
+                replace(contest.entrants[0], model=model, search=search)
+                for model, search in searches.items()
+            ],
+        )
+    )
+    assert picture.caption.endswith(f"on {here}, where no trial of there ran.")
+    plots = dict(training_plots.budgets(searches, "NDCG@100"))
+    lists = plots[f"against seconds on {here}, where no trial of there ran"]["data"]["values"]
+    assert [value["row"] for value in lists] == ["here", "both"]
+    assert len(plots["against trials"]["data"]["values"]) == 3
 
 
 def test_table_4_has_default_and_tuned_scores_side_by_side(folder):

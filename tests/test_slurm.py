@@ -164,11 +164,10 @@ def test_a_lost_node_costs_nothing(command, slurm_cluster):
     run = command.on_cluster()
     slurm_cluster.until(command.checkpoints)
     slurm_cluster.lose("s1")
-    slurm_cluster.until(lambda: "down" in slurm_cluster.states()["s1"])
+    slurm_cluster.until(lambda: slurm_cluster.is_lost("s1"))
     slurm_cluster.start_waiting()
     command.ends_well(run)
     slurm_cluster.return_("s1")
-    slurm_cluster.until(lambda: "down" not in slurm_cluster.states()["s1"])
 
 
 @pytest.mark.slow
@@ -179,8 +178,8 @@ def test_a_node_with_a_full_disk_costs_nothing(command, slurm_cluster):
         said = command.ends_well(command.on_cluster())
     finally:
         slurm_cluster.lose("s2")
+        slurm_cluster.until(lambda: slurm_cluster.is_lost("s2"))
         slurm_cluster.return_("s2")
-        slurm_cluster.ask("scontrol", "update", "NodeName=s2", "State=RESUME")
     assert "a node could not start " in said, said
     slurm_cluster.until(lambda: slurm_cluster.states()["s2"] == "idle")
 
@@ -204,7 +203,7 @@ def test_nodes_that_are_lost_again_and_again_cost_nothing(command, slurm_cluster
             time.sleep(draw.uniform(0, 20))
             node = draw.choice(["s1", "s2"])
             slurm_cluster.lose(node)
-            slurm_cluster.until(lambda node=node: "down" in slurm_cluster.states()[node])
+            slurm_cluster.until(lambda node=node: slurm_cluster.is_lost(node))
             slurm_cluster.start_waiting()
             slurm_cluster.return_(node)
             kills += 1

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from matplotlib.axes import Axes
 
-from benchmark.records.searched import Searched
+from benchmark.records.searched import Attempt, Searched
 from benchmark.report.contest import Contest
 from benchmark.report.palette import look_of
 from benchmark.report.picture import (
@@ -20,6 +21,7 @@ from benchmark.report.picture import (
     panels,
     set_title,
 )
+from benchmark.report.timing import processors
 from benchmark.stats import Best, best_of
 
 
@@ -31,39 +33,66 @@ def budgets(contest: Contest, width: float = PAGE) -> Picture:
     score in 95 % of searches.
     """
     figure, (left, right) = panels(2, width, height=3.2)
-    searches = [(entrant.model, entrant.search) for entrant in contest.entrants]
-    for model, search in sorted(searches, key=_reached, reverse=True):
-        trials, seconds, bests = course(search)
-        for axes, spent in ((left, trials), (right, seconds)):
-            _line(axes, spent, bests, model)
+    searches = {entrant.model: entrant.search for entrant in contest.entrants}
+    where, elsewhere = timed_on(searches)
+    for model, search in sorted(searches.items(), key=_reached, reverse=True):
+        trials, bests = course(search)
+        _line(left, trials, bests, model)
+        if model not in elsewhere:
+            _line(right, seconds(search, where), bests, model)
     left.set_xlabel("trials; the first has the default options")
     right.set_xlabel("seconds of trials")
     right.set_xscale("log")
     left.set_ylabel(f"expected best validation {contest.metric}")
     if not name_lines(right):
         add_legend(figure)
+    absent = f", where no trial of {', '.join(elsewhere)} ran" if elsewhere else ""
     return Picture(
         figure,
         f"What a search of the options brings on {contest.label}: the best validation score that "
-        "is to be expected after so many trials, with a band for 95 % of searches.",
+        "is to be expected after so many trials, with a band for 95 % of searches. Seconds are "
+        f"those of trials on {where}{absent}.",
     )
 
 
 def _reached(searched: tuple[str, Searched]) -> float:
     """Return the expected best score after all trials."""
-    return course(searched[1])[2][-1].mean
+    return course(searched[1])[1][-1].mean
 
 
-def course(search: Searched) -> tuple[list[float], list[float], list[Best]]:
-    """Return the numbers of trials, what they take on average, and the best score after them."""
+def course(search: Searched) -> tuple[list[float], list[Best]]:
+    """Return the numbers of trials, and the best score that is to be expected after so many."""
     first, scores = search.scores
+    begun = int(search.default is not None)
+    draws = range(1 - begun, len(scores) + 1)
+    return [float(begun + n) for n in draws], [best_of(first, scores, n) for n in draws]
+
+
+def timed_on(searches: Mapping[str, Searched]) -> tuple[str, list[str]]:
+    """Return the processors on which most trials ran, and the models of which none ran there.
+
+    Seconds of different machines do not compare, so only those of one are shown.
+    """
+    ran = {model: Counter(map(_place, search.attempts)) for model, search in searches.items()}
+    ((most, _),) = sum(ran.values(), Counter[str]()).most_common(1)
+    return most, [model for model, found in ran.items() if most not in found]
+
+
+def seconds(search: Searched, where: str) -> list[float]:
+    """Return what the numbers of trials of ``course`` take on average, by those that ran there."""
     default = search.default
-    others = [attempt.seconds for attempt in search.attempts if attempt is not default]
-    begun, fixed = (1, default.seconds) if default else (0, 0.0)
-    draws = range(1 - begun, len(others) + 1)
-    each = fmean(others) if others else 0.0
-    trials = [float(begun + n) for n in draws]
-    return trials, [fixed + n * each for n in draws], [best_of(first, scores, n) for n in draws]
+    there = [attempt for attempt in search.attempts if _place(attempt) == where]
+    own = [attempt.seconds for attempt in there if attempt is default]
+    others = [attempt.seconds for attempt in there if attempt is not default]
+    each = fmean(others or own)
+    first = own[0] if own else each
+    trials, _ = course(search)
+    return [first + (number - 1) * each for number in trials]
+
+
+def _place(attempt: Attempt) -> str:
+    """Return the processors on which the trials of an attempt ran, one for each seed."""
+    return " and ".join(dict.fromkeys(map(processors, attempt.records)))
 
 
 def _line(axes: Axes, spent: Sequence[float], bests: Sequence[Best], model: str) -> None:

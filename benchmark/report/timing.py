@@ -94,12 +94,16 @@ def costs(group: Sequence[Record]) -> Iterator[Cost]:
 def machine(record: Record) -> str:
     """Return the processor, threads and libraries that a trial ran with."""
     facts = record.environment
-    processors = "; ".join(filter(None, [facts.gpu, facts.cpu]))
     keeps = "MALLOC_TRIM_THRESHOLD_" in facts.variables
     huge = "glibc.malloc.hugetlb=1" in facts.variables.get("GLIBC_TUNABLES", "")
     where = " in huge pages" if huge else ""
     allocator = f"; allocator keeps its blocks{where}" if keeps else ""
-    return f"{processors}; {facts.threads} threads; {facts.matrix_product}{allocator}"
+    return f"{processors(record)}; {facts.threads} threads; {facts.matrix_product}{allocator}"
+
+
+def processors(record: Record) -> str:
+    """Return the GPU, if there is one, and the CPU of the machine on which a trial ran."""
+    return "; ".join(filter(None, [record.environment.gpu, record.environment.cpu]))
 
 
 def trained(records: Sequence[Record]) -> list[list[Record]]:

@@ -8,7 +8,7 @@ from typing import Any
 from benchmark.records.searched import Searched
 from benchmark.report import curves, pareto, sweep
 from benchmark.report.cells import Table
-from benchmark.report.contest_figures import course
+from benchmark.report.contest_figures import course, seconds, timed_on
 from benchmark.report.page.spec import (
     PICKED,
     Json,
@@ -82,27 +82,35 @@ def _curves(name: str, row: Row) -> list[Json]:
 
 
 def budgets(searches: Mapping[str, Searched], selection: str) -> list[tuple[str, Json]]:
-    """Return what a search of each named model brings: against trials, and against seconds."""
-    values = []
+    """Return what a search of each named model brings: against trials, and against seconds on the
+    machine on which most trials ran.
+    """
+    where, elsewhere = timed_on(searches)
+    trials, times = [], []
     for model, search in searches.items():
-        trials, seconds, bests = course(search)
+        numbers, bests = course(search)
         low, high = zip(*(best.interval for best in bests), strict=True)
-        spent = {"trials": trials, "seconds": seconds}
         reached = {"best": [best.mean for best in bests], "low": low, "high": high}
-        lists = (spent | reached).items()
-        values.append({"row": model} | {key: list(map(rounded, numbers)) for key, numbers in lists})
+        trials.append(_lists(model, {"trials": numbers} | reached))
+        if model not in elsewhere:
+            times.append(_lists(model, {"seconds": seconds(search, where)} | reached))
+    absent = f", where no trial of {', '.join(elsewhere)} ran" if elsewhere else ""
     return [
-        (f"against {spent}", _budget(values, list(searches), spent, selection))
-        for spent in ("trials", "seconds")
+        ("against trials", _budget(trials, "trials", selection)),
+        (f"against seconds on {where}{absent}", _budget(times, "seconds", selection)),
     ]
 
 
-def _budget(values: Sequence[Json], models: Sequence[str], spent: str, selection: str) -> Json:
+def _lists(model: str, numbers: Mapping[str, Sequence[float]]) -> Json:
+    return {"row": model} | {key: list(map(rounded, values)) for key, values in numbers.items()}
+
+
+def _budget(values: Sequence[Json], spent: str, selection: str) -> Json:
     scale = {"type": "log"} if spent == "seconds" else {"zero": False}
     x = number(spent, spent, axis={"tickMinStep": 1}, scale=scale)
     y = number("best", f"expected best validation {selection}")
     xy = {"x": x, "y": y}
-    look = coloured(models, dashed=True)
+    look = coloured([value["row"] for value in values], dashed=True)
     band = {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}, "color": look["color"]}
     tips = told(
         {"row": "model", spent: spent, "best": "expected best", "low": "from", "high": "to"}
@@ -115,7 +123,7 @@ def _budget(values: Sequence[Json], models: Sequence[str], spent: str, selection
             layer("line", look | xy) | {"params": [PICKED]},
             layer("circle", {key: look[key] for key in ("color", "opacity")} | xy | tips, size=28),
         ],
-        transform=[flat("trials", "seconds", "best", "low", "high")],
+        transform=[flat(spent, "best", "low", "high")],
     )
 
 
