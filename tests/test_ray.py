@@ -12,12 +12,14 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from benchmark.cli import main
 from benchmark.records import store
+from benchmark.run import node
 from tests.test_merge import SAME
 from tests.test_slurm import KILLS, NOISE, results, start, undisturbed
 
@@ -39,9 +41,9 @@ def nodes(cluster):
     made = [cluster.add_node(num_cpus=1) for _ in range(2)]
     cluster.wait_for_nodes()
     yield made
-    for node in made:
-        if node in cluster.worker_nodes:
-            cluster.remove_node(node)
+    for each in made:
+        if each in cluster.worker_nodes:
+            cluster.remove_node(each)
 
 
 class Command:
@@ -65,6 +67,7 @@ class Command:
         assert results(self.out) == undisturbed(self.words, self.folder / "here")
         assert main(["verify", str(self.out)]) == 0
         assert not list(self.out.glob(".*"))
+        assert "raylet" not in said
         return said
 
 
@@ -140,8 +143,8 @@ def test_a_node_with_a_full_disk_is_left_out(command, cluster, small_disk):
 
 @pytest.mark.slow
 def test_without_a_node_that_can_run_it_it_says_so(command, cluster, nodes, small_disk):
-    for node in nodes:
-        cluster.remove_node(node)
+    for each in nodes:
+        cluster.remove_node(each)
     full = cluster.add_node(num_cpus=1, env_vars={"TMPDIR": str(small_disk)})
     try:
         _, wrong = command.on_cluster().communicate(timeout=120)
@@ -160,10 +163,10 @@ def test_nodes_that_are_lost_again_and_again_cost_nothing(command, cluster, node
         run = command.on_cluster()
         while run.poll() is None:
             time.sleep(draw.uniform(5, 25))  # a trial needs some ten seconds
-            at = draw.randrange(2)
-            cluster.remove_node(nodes[at], allow_graceful=False)
-            nodes[at] = cluster.add_node(num_cpus=1)
-            kills += 1
+            for at in draw.sample([0, 1], draw.randint(1, 2)):
+                cluster.remove_node(nodes[at], allow_graceful=False)
+                nodes[at] = cluster.add_node(num_cpus=1)
+                kills += 1
         command.ends_well(run)
         command.out = command.folder / f"out-{kills}"
 
@@ -176,6 +179,44 @@ def test_a_killed_run_ends_its_trials_and_goes_on(command):
     run.communicate()
     until(lambda: not under_way())
     command.ends_well(command.on_cluster())
+
+
+def raises(error: Exception):
+    raise error
+
+
+@pytest.mark.parametrize(
+    "ran",
+    [
+        lambda *_: (SimpleNamespace(status="failed", reason="no such folder"), {"a": b""}),
+        lambda *_: raises(FileNotFoundError()),
+    ],
+    ids=["its process failed", "it could not start"],
+)
+def test_a_trial_whose_code_was_removed_has_no_record_of_a_failure(ran, monkeypatch):
+    copies = iter([(1, 1), None])
+    monkeypatch.setattr(node, "code", lambda: next(copies))
+    monkeypatch.setattr(node, "run_in", ran)
+    with pytest.raises(node.CodeRemoved):
+        node.on_node(node.Sent("", (), None), {})
+
+
+def test_a_trial_that_fails_by_itself_comes_back(monkeypatch):
+    failed = SimpleNamespace(status="failed", reason="nan")
+    monkeypatch.setattr(node, "run_in", lambda *_: (failed, {"a": b""}))
+    assert node.on_node(node.Sent("", (), None), {}) == {"a": b""}
+
+
+def test_another_copy_of_the_code_is_told_from_the_first(tmp_path, monkeypatch):
+    here = tmp_path / "node.py"
+    monkeypatch.setattr(node, "__file__", str(here))
+    assert node.code() is None
+    here.write_text("")
+    before = node.code()
+    assert node.code() == before
+    here.rename(tmp_path / "old.py")
+    here.write_text("")
+    assert node.code() not in (before, None)
 
 
 def test_without_ray_it_says_how_to_get_it(monkeypatch, capsys):

@@ -201,12 +201,14 @@ def test_nodes_that_are_lost_again_and_again_cost_nothing(command, slurm_cluster
         slurm_cluster.until(slurm_cluster.jobs)
         while run.poll() is None:
             time.sleep(draw.uniform(0, 20))
-            node = draw.choice(["s1", "s2"])
-            slurm_cluster.lose(node)
-            slurm_cluster.until(lambda node=node: slurm_cluster.is_lost(node))
+            lost = draw.sample(["s1", "s2"], draw.randint(1, 2))
+            for node in lost:
+                slurm_cluster.lose(node)
+            slurm_cluster.until(lambda lost=lost: all(map(slurm_cluster.is_lost, lost)))
+            for node in lost:
+                slurm_cluster.return_(node)
             slurm_cluster.start_waiting()
-            slurm_cluster.return_(node)
-            kills += 1
+            kills += len(lost)
         command.ends_well(run)
         command.out = command.out.with_name(f"out-{kills}")
 

@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from benchmark.records.record import Record
 
 SPLITS = "strong-generalization-splits"
 """The folder for splits in the folder for temporary files of a node."""
@@ -37,20 +40,44 @@ class NodeFailed(Exception):
         self.node, self.reason = node, reason
 
 
+class CodeRemoved(Exception):
+    """The code was removed while it ran, as Ray does if a second node of the machine has ended."""
+
+
 def on_node(sent: Sent, split: Files) -> dict[str, bytes]:
-    """Run a trial on this node; returns its files by name. Raises NodeFailed if it cannot."""
+    """Run a trial on this node; returns its files by name.
+
+    Raises NodeFailed if it cannot, and CodeRemoved if it failed because the code was removed.
+    """
     from datasets.errors import DataError
 
+    before = code()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            return run_in(Path(folder), sent, split)
+            record, files = run_in(Path(folder), sent, split)
     except (OSError, DataError) as error:
+        if code() != before:
+            raise CodeRemoved from error
         node = import_module("ray").get_runtime_context().get_node_id()
         raise NodeFailed(node, str(error)) from error
+    if record.status != "ok" and code() != before:
+        raise CodeRemoved(record.reason)
+    return files
 
 
-def run_in(out: Path, sent: Sent, split: Files) -> dict[str, bytes]:
-    """Run a trial in a folder as a run on this machine would; returns its files by name."""
+def code() -> tuple[int, int] | None:
+    """Return what tells one copy of the code from a later one in its place; None if it is gone."""
+    try:
+        found = Path(__file__).stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_ctime_ns
+
+
+def run_in(out: Path, sent: Sent, split: Files) -> tuple[Record, dict[str, bytes]]:
+    """Run a trial in a folder as a run on this machine would; returns its record, and its files by
+    name.
+    """
     from benchmark.records import store
     from benchmark.run.local import Local
     from benchmark.spec import Job
@@ -62,10 +89,9 @@ def run_in(out: Path, sent: Sent, split: Files) -> dict[str, bytes]:
     here = {"split": unpacked(split, job.spec.split_hash), "out": out, "plugins": plugins}
     job = job.model_copy(update=here)
     with closing(Local(1, sent.timeout).run([job])) as ended:
-        for _ in ended:
-            pass
+        ((_, record),) = ended
     files = store.files_of(out, job.spec.id)
-    return {path.name: path.read_bytes() for path in files if path.parent == out}
+    return record, {path.name: path.read_bytes() for path in files if path.parent == out}
 
 
 def unpacked(split: Files, split_hash: str) -> Path:

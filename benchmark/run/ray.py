@@ -7,6 +7,7 @@ trial, and its files come back to be stored.
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from importlib import import_module
@@ -29,6 +30,8 @@ CODE = ("benchmark", "datasets", "models", "suites", "run_all.py")
 """What of this project travels to the nodes."""
 TRIES = 5
 """How often a trial is sent whose workers fail before it begins."""
+QUIET = {"RAY_DEDUP_LOGS_SKIP_REGEX": "^"}
+"""Keeps Ray's words on nodes that end, which it prints whatever log_to_driver says, off stdout."""
 TICK_SECONDS = 1.0
 """How long trials are waited for before a look at the clock."""
 
@@ -149,6 +152,7 @@ def library() -> Any:
 
     Raises UsageError without it.
     """
+    os.environ.update(QUIET)
     try:
         return import_module("ray")
     except ModuleNotFoundError as error:
