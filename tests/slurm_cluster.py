@@ -159,7 +159,8 @@ def cluster(folder: Path) -> Iterator[Cluster]:
     made = Cluster(folder)
     # the controller of Slurm 22.05 may crash when a lost node returns; systemd would restart it
     loop = f"while true; do slurmctld -D > {folder}/slurmctld.out 2>&1; sleep 1; done"
-    controller = subprocess.Popen(["sh", "-c", loop], start_new_session=True)
+    # what it leaves of a crash is in its folder
+    controller = subprocess.Popen(["sh", "-c", loop], cwd=folder, start_new_session=True)
     try:
         for node in ("s1", "s2"):
             made.return_(node)

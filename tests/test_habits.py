@@ -40,6 +40,17 @@ def test_a_large_file_stops_a_commit_and_is_named(size, code, tmp_path):
     assert (run.returncode, run.stdout.strip()) == (code, str(other) if code else "")
 
 
+def test_no_file_is_so_large():
+    """Of the whole repository, also without the hook."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("this is no clone, so what is committed is not known")
+    tracked = [name for name in listed.stdout.splitlines() if (ROOT / name).exists()]
+    assert len(tracked) > 100
+    run = subprocess.run([*HOOKS["large-files"], *tracked], cwd=ROOT, capture_output=True)
+    assert run.stdout.decode().split() == []
+
+
 def test_the_public_workflow_runs_the_makefile_on_every_python_that_it_takes():
     (job,) = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"].values()
     assert job["strategy"]["matrix"]["python"] == re.findall(r"python(3\.\d+)", MAKEFILE)[::-1]
