@@ -195,7 +195,7 @@ def test_the_budget_begins_with_the_default_and_ends_with_all_trials(folder, con
         assert search.default
         assert bests[0].mean == search.default.score
         spent = sum(attempt.seconds for attempt in search.attempts)
-        assert contest_figures.seconds(search, where)[-1] == pytest.approx(spent)
+        assert contest_figures.seconds(search, trials, where)[-1] == pytest.approx(spent)
         first, others = search.scores
         assert bests[1].mean == pytest.approx(fmean(max(first, score) for score in others))
 
@@ -220,9 +220,9 @@ def test_the_seconds_of_a_search_are_those_of_one_machine(folder, contest):
     here = cpu_model()
     assert contest_figures.timed_on(searches) == (here, ["there"])
     each = fmean(attempt.seconds for attempt in second[1:])
-    mixed = contest_figures.seconds(searches["both"], here)
+    mixed = contest_figures.seconds(searches["both"], [1, 2, 3], here)
     assert mixed == pytest.approx([each, 2 * each, 3 * each])
-    assert contest_figures.seconds(searches["both"], "another")[0] == second[0].seconds
+    assert contest_figures.seconds(searches["both"], [1], "another")[0] == second[0].seconds
     picture = contest_figures.budgets(
         replace(
             contest,
@@ -236,6 +236,8 @@ def test_the_seconds_of_a_search_are_those_of_one_machine(folder, contest):
     plots = dict(training_plots.budgets(searches, "NDCG@100"))
     lists = plots[f"against seconds on {here}, where no trial of there ran"]["data"]["values"]
     assert [value["row"] for value in lists] == ["here", "both"]
+    looks = [plot["layer"][1]["encoding"]["strokeDash"]["scale"] for plot in plots.values()]
+    assert looks[0] == looks[1]  # a model looks the same in both
     assert len(plots["against trials"]["data"]["values"]) == 3
 
 

@@ -102,10 +102,7 @@ def at_hand(lineup: Lineup, arguments: argparse.Namespace) -> Prepared | None:
 def show_search(
     plan: Plan, budget: Budget, arguments: argparse.Namespace, measure: Measure | None = None
 ) -> int:
-    """Print what is searched of each model, by how many trials, and about how long they take.
-
-    Times are forecast as ``show`` does.
-    """
+    """Print what is searched of each model, by how many trials, and about how long they take."""
     stored = store.read_all(arguments.out)
     forecast, deal = Forecast(stored, arguments.jobs), Deal(arguments.shard)
     for lineup in plan.lineups:
@@ -119,7 +116,9 @@ def show_search(
                 of_search = (budget.trials if searches(model.config) else 1) * len(specs)
                 trials = len(deal.keep(range(of_search)))
                 left = max(0, trials - tried(lineup, model, stored))
-                each = left and search_seconds(specs[0], described, forecast.stored, measure)
+                each = None
+                if left:
+                    each = search_seconds(specs[0], described, forecast.stored, measure)
                 said = forecast.of(trials, [each] * left)
             say(f"  {lineup.label(model)}: {said}")
             for option, search in searches(model.config).items():

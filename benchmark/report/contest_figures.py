@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import fmean
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 
@@ -34,24 +35,23 @@ def budgets(contest: Contest, width: float = PAGE) -> Picture:
     """
     figure, (left, right) = panels(2, width, height=3.2)
     searches = {entrant.model: entrant.search for entrant in contest.entrants}
-    where, elsewhere = timed_on(searches)
+    timed = timed_on(searches)
     for model, search in sorted(searches.items(), key=_reached, reverse=True):
         trials, bests = course(search)
         _line(left, trials, bests, model)
-        if model not in elsewhere:
-            _line(right, seconds(search, where), bests, model)
+        if model not in timed.absent:
+            _line(right, seconds(search, trials, timed.place), bests, model)
     left.set_xlabel("trials; the first has the default options")
     right.set_xlabel("seconds of trials")
     right.set_xscale("log")
     left.set_ylabel(f"expected best validation {contest.metric}")
     if not name_lines(right):
         add_legend(figure)
-    absent = f", where no trial of {', '.join(elsewhere)} ran" if elsewhere else ""
     return Picture(
         figure,
         f"What a search of the options brings on {contest.label}: the best validation score that "
         "is to be expected after so many trials, with a band for 95 % of searches. Seconds are "
-        f"those of trials on {where}{absent}.",
+        f"those of trials {timed}.",
     )
 
 
@@ -68,25 +68,34 @@ def course(search: Searched) -> tuple[list[float], list[Best]]:
     return [float(begun + n) for n in draws], [best_of(first, scores, n) for n in draws]
 
 
-def timed_on(searches: Mapping[str, Searched]) -> tuple[str, list[str]]:
-    """Return the processors on which most trials ran, and the models of which none ran there.
+class Timed(NamedTuple):
+    """The processors on whose trials' seconds searches are compared."""
 
-    Seconds of different machines do not compare, so only those of one are shown.
-    """
+    place: str
+    absent: list[str]
+    """The models of which no trial ran there."""
+
+    def __str__(self) -> str:
+        """What a caption says of it."""
+        absent = f", where no trial of {', '.join(self.absent)} ran" if self.absent else ""
+        return f"on {self.place}{absent}"
+
+
+def timed_on(searches: Mapping[str, Searched]) -> Timed:
+    """Return the processors on which most trials ran; seconds of others do not compare."""
     ran = {model: Counter(map(_place, search.attempts)) for model, search in searches.items()}
     ((most, _),) = sum(ran.values(), Counter[str]()).most_common(1)
-    return most, [model for model, found in ran.items() if most not in found]
+    return Timed(most, [model for model, found in ran.items() if most not in found])
 
 
-def seconds(search: Searched, where: str) -> list[float]:
-    """Return what the numbers of trials of ``course`` take on average, by those that ran there."""
+def seconds(search: Searched, trials: Sequence[float], place: str) -> list[float]:
+    """Return what so many ``trials`` take on average, by those that ran at one place."""
     default = search.default
-    there = [attempt for attempt in search.attempts if _place(attempt) == where]
+    there = [attempt for attempt in search.attempts if _place(attempt) == place]
     own = [attempt.seconds for attempt in there if attempt is default]
     others = [attempt.seconds for attempt in there if attempt is not default]
     each = fmean(others or own)
     first = own[0] if own else each
-    trials, _ = course(search)
     return [first + (number - 1) * each for number in trials]
 
 

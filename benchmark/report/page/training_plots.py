@@ -85,19 +85,19 @@ def budgets(searches: Mapping[str, Searched], selection: str) -> list[tuple[str,
     """Return what a search of each named model brings: against trials, and against seconds on the
     machine on which most trials ran.
     """
-    where, elsewhere = timed_on(searches)
+    models, timed = list(searches), timed_on(searches)
     trials, times = [], []
     for model, search in searches.items():
         numbers, bests = course(search)
         low, high = zip(*(best.interval for best in bests), strict=True)
         reached = {"best": [best.mean for best in bests], "low": low, "high": high}
         trials.append(_lists(model, {"trials": numbers} | reached))
-        if model not in elsewhere:
-            times.append(_lists(model, {"seconds": seconds(search, where)} | reached))
-    absent = f", where no trial of {', '.join(elsewhere)} ran" if elsewhere else ""
+        if model not in timed.absent:
+            took = seconds(search, numbers, timed.place)
+            times.append(_lists(model, {"seconds": took} | reached))
     return [
-        ("against trials", _budget(trials, "trials", selection)),
-        (f"against seconds on {where}{absent}", _budget(times, "seconds", selection)),
+        ("against trials", _budget(trials, models, "trials", selection)),
+        (f"against seconds {timed}", _budget(times, models, "seconds", selection)),
     ]
 
 
@@ -105,12 +105,12 @@ def _lists(model: str, numbers: Mapping[str, Sequence[float]]) -> Json:
     return {"row": model} | {key: list(map(rounded, values)) for key, values in numbers.items()}
 
 
-def _budget(values: Sequence[Json], spent: str, selection: str) -> Json:
+def _budget(values: Sequence[Json], models: Sequence[str], spent: str, selection: str) -> Json:
     scale = {"type": "log"} if spent == "seconds" else {"zero": False}
     x = number(spent, spent, axis={"tickMinStep": 1}, scale=scale)
     y = number("best", f"expected best validation {selection}")
     xy = {"x": x, "y": y}
-    look = coloured([value["row"] for value in values], dashed=True)
+    look = coloured(models, dashed=True)
     band = {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}, "color": look["color"]}
     tips = told(
         {"row": "model", spent: spent, "best": "expected best", "low": "from", "high": "to"}
