@@ -12,6 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+SETTLE_SECONDS = 5.0
+"""How long a node that returns is given to hear which of its jobs were given up. One of these that
+started there before would be ended by that message; this is why Slurm has them wait so long.
+"""
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
 CONFIGURATION = """\
 ClusterName=tests
@@ -85,7 +89,7 @@ class Cluster:
             time.sleep(0.2)
 
     def start_waiting(self) -> None:
-        """Have jobs that were queued again start at once; Slurm has them wait for two minutes."""
+        """Have jobs that were queued again start soon; Slurm has them wait for two minutes."""
         for number, state in self.jobs().items():
             if state == "PENDING":
                 self.ask("scontrol", "update", f"JobId={number}", "StartTime=now")
@@ -128,6 +132,7 @@ class Cluster:
         self.until(lambda: not self.is_lost(node))
         if "drain" in self.states()[node]:
             self.ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
+        time.sleep(SETTLE_SECONDS)
 
     def return_full(self, node: str) -> None:
         """Start a node that was lost, with a disk that has no room for the files of a job."""

@@ -68,11 +68,8 @@ def show_contest(records: list[Record], arguments: argparse.Namespace) -> list[P
         )
     tables = select.columns({"contest": contest_tables.tables(held)}, arguments.columns)
     screen.show(tables["contest"])
-    width, to = WIDTHS[arguments.width], arguments.to or arguments.out / "report"
-    figures = {
-        f"contest-budget-{each.label}": contest_figures.budgets(each, width) for each in held
-    }
-    figures["contest-forest"] = contest_figures.forest(held, width)
+    to = arguments.to or arguments.out / "report"
+    figures = contest_figures.figures(held, WIDTHS[arguments.width])
     return files.write(to, tables, figures, vectors=arguments.to is not None)
 
 

@@ -26,6 +26,12 @@ from benchmark.report.timing import processors
 from benchmark.stats import Best, best_of
 
 
+def figures(contests: Sequence[Contest], width: float = PAGE) -> dict[str, Picture]:
+    """Return the figures of contests, by the names of their files without the end."""
+    each = {f"contest-budget-{contest.label}": budgets(contest, width) for contest in contests}
+    return each | {"contest-forest": forest(contests, width)}
+
+
 @in_print
 def budgets(contest: Contest, width: float = PAGE) -> Picture:
     """Return the figure of the expected best validation score, against trials and seconds.
