@@ -14,9 +14,6 @@ from dataclasses import replace
 from functools import cache
 from statistics import fmean
 
-import pandas as pd
-from tabulate import tabulate
-
 from benchmark.evaluation.metrics import SELECTION
 from benchmark.labels import flat_values
 from benchmark.paths import ROOT
@@ -33,15 +30,12 @@ from benchmark.report import (
     precision,
     sweep,
 )
-from benchmark.report.contest import Contest, contests
 from benchmark.report.image import png
-from benchmark.report.published import VALUES
 from benchmark.report.render import markdown
 from benchmark.report.report import Report
 from benchmark.report.rows import rows
 from benchmark.stats import ALPHA, MARGIN, Difference, difference, holm
-from docs import introduction, scale
-from models.variants import LIKELIHOODS
+from docs import contest, introduction, scale
 
 REFERENCE = ROOT / "results" / "reference"
 PAGES = ("README.md", "docs/results.md", "docs/tuning.md", "docs/scale.md")
@@ -150,23 +144,6 @@ def _edges(points: list[Record]) -> str:
 
 
 @cache
-def held() -> list[Contest]:
-    """Return the contests of docs/contest.md, with the models that have been tested so far."""
-    return contests(stored("contest"), REFERENCE / "contest")
-
-
-def elsewhere() -> str:
-    """Return a table of what others found on ML-20M, with every likelihood that they tried."""
-    ours = "|".join(f"{likelihood}-(?:VAE|DAE)" for likelihood in LIKELIHOODS)
-    values = pd.read_csv(VALUES, dtype=str, keep_default_na=False)
-    of_ours = values["model"].str.match(ours, flags=re.IGNORECASE)
-    scored = (values["dataset"] == "ML-20M") & (values["metric"] == str(SELECTION))
-    columns = ["model", "value", "stderr", "seen", "stderr_seen", "role", "protocol", "source"]
-    shown = values.loc[of_ours & scored, columns]
-    return tabulate(list(shown.itertuples(index=False)), columns, "pipe", disable_numparse=True)
-
-
-@cache
 def timed() -> list[Record]:
     """Return the records from whose times the paper's grid is forecast."""
     return scale.quiet([*stored(), *stored("rehearsal")])
@@ -185,8 +162,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "results": lambda: markdown(usual_report("ml1m").results),
     "findings": findings,
     "differences": lambda: markdown(usual_report("ml1m").differences),
-    "contest": lambda: markdown(contest_tables.tables(held())),
-    "elsewhere": elsewhere,
+    "answer": contest.answer,
+    "contest": lambda: markdown(contest_tables.tables(contest.held())),
+    "elsewhere": contest.elsewhere,
     "others": lambda: markdown(usual_report("ml-latest-small", "gowalla").results),
     "ncf": lambda: markdown(paper.ncf_tables(stored(), REFERENCE, absent=False)),
     "all_rows": all_rows,
@@ -237,7 +215,7 @@ def pictures() -> dict[str, bytes]:
         "beta-ml1m.png": sweep.draw(betas),
         "figure-1.png": figures.annealing(stored("sweep"), REFERENCE / "sweep"),
         "figure-3.png": figures.activity(networks, REFERENCE),
-        **{f"{name}.png": each for name, each in contest_figures.figures(held()).items()},
+        **{f"{name}.png": each for name, each in contest_figures.figures(contest.held()).items()},
         **introduction.pictures(usual_report("ml1m").results[0]),
     }
     return {name: png(picture) for name, picture in drawn.items() if picture}

@@ -123,6 +123,10 @@ class Cluster:
         """Whether the controller knows that a node does not answer, and has given up its jobs."""
         return self.states()[node] in ("down", "down*", "drained*")
 
+    def give_up(self, node: str) -> None:
+        """Tell the controller that a node is lost, as a monitor does; it sees so after a while."""
+        self.ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=lost")
+
     def return_(self, node: str) -> None:
         """Start a node that was lost, as an operator does who also ends a drain.
 

@@ -102,7 +102,7 @@ def test_the_numbers_are_those_of_the_users(finished, other, tmp_path, capsys):
     for (name, each), p in zip(found.items(), adjusted, strict=True):
         low, high = each.interval()
         assert cells[name][5] == f"{each.mean:+.4f} ({low:+.4f} to {high:+.4f})"
-        assert cells[name][6] == f"{p:.3f}"
+        assert cells[name][6] == f"{p:.2g}"
         assert float(by_model[name]["difference"]) == pytest.approx(each.mean, rel=1e-12)
         assert float(by_model[name]["p"]) == pytest.approx(p, rel=1e-12)
 

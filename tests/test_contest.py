@@ -28,6 +28,7 @@ from benchmark.report.contest import SEARCHED, Contest, Entrant, contests
 from benchmark.report.contest_spread import parts
 from benchmark.report.page import training_plots
 from benchmark.stats import ALPHA, best_of, holm, over_splits
+from docs.contest import WORDS, standing
 from tests.alterations import rehash
 from tests.conftest import CONTEST
 
@@ -295,3 +296,18 @@ def test_a_contest_of_records_with_other_histories_is_refused(folder, tmp_path, 
     assert main(["report", "--contest", "--out", str(there)]) == 2
     said = capsys.readouterr().err
     assert "but the column history of their per-user files differs; run verify" in said
+
+
+def test_the_answer_names_each_model_under_its_verdict(contest):
+    first, *others = contest.compared(contest.entrants)
+    below = [replace(each, p_over_splits=ALPHA / 2) for each in others[:1]]
+    above = [replace(each, p_over_splits=1.0) for each in others[1:]]
+    best, *parts = standing([first, *below, *above]).split("; ")
+    assert best == f"`{first.entrant.model}` is best"
+    said = {words: part for words in WORDS.values() for part in parts if part.startswith(words)}
+    assert len(said) == len(parts)
+    for each in (*below, *above):
+        away = each.entrant.mean - first.entrant.mean
+        part = said[WORDS[contest_tables.verdict(each)]]
+        assert f"`{each.entrant.model}` ({away:+.4f})" in part
+    assert below[0].entrant.model in said[WORDS["below"]]

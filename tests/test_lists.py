@@ -105,3 +105,16 @@ def seed_of(record: Record) -> int:
 def test_per_user_needs_a_folder(finished, capsys):
     assert main(["report", "--out", str(finished), "--per-user"]) == 2
     assert "--per-user writes a file; say into which folder, with --to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--table", "2", "--contest"],
+        ["--figure", "3", "--compare", "."],
+        ["--contest", "--compare", "."],
+    ],
+)
+def test_what_is_shown_instead_of_the_usual_tables_is_one_thing(finished, words, capsys):
+    assert main(["report", "--out", str(finished), *words]) == 2
+    assert "a report shows one of these; give a command for each" in capsys.readouterr().err

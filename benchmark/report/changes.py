@@ -178,7 +178,7 @@ def _cells(change: Change, found: Difference | None, p: float | None) -> list[Ce
         precision or "-",
         *map(_mean, change.values),
         "-" if found is None else _interval(found),
-        "-" if p is None else Number(p, ".3f"),
+        "-" if p is None else Number(p, ".2g"),
         _verdict(change, found, p),
         ", ".join(change.unlike) or "-",
     ]

@@ -101,7 +101,7 @@ def _tested(found: Difference | None, p: float) -> list[Cell]:
     if found is None:
         return ["-", "-"]
     low, high = found.interval()
-    return [f"{found.mean:+.4f} ({low:+.4f} to {high:+.4f})", Number(p, ".3f")]
+    return [f"{found.mean:+.4f} ({low:+.4f} to {high:+.4f})", Number(p, ".2g")]
 
 
 def verdict(compared: Compared) -> str:

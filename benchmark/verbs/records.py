@@ -20,6 +20,13 @@ def report(arguments: argparse.Namespace) -> int:
     from benchmark.report.picture import WIDTHS
     from benchmark.report.report import Report
 
+    options = {"--table": arguments.table, "--figure": arguments.figure}
+    options |= {"--contest": arguments.contest, "--compare": arguments.compare}
+    instead = [option for option, given in options.items() if given]
+    if len(instead) > 1 and instead != ["--table", "--figure"]:
+        raise UsageError(
+            f"{' and '.join(instead)}: a report shows one of these; give a command for each"
+        )
     if arguments.per_user and not arguments.to:
         raise UsageError("--per-user writes a file; say into which folder, with --to DIR")
     metrics = [Metric.parse(text) for text in arguments.metrics] if arguments.metrics else None
