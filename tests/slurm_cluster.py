@@ -66,6 +66,7 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.nodes: dict[str, subprocess.Popen[bytes]] = {}
 
     def ask(self, *command: str) -> str:
         """The output of one of Slurm's commands, once its controller answers."""
@@ -100,24 +101,10 @@ class Cluster:
 
     def lose(self, node: str) -> None:
         """Kill all that runs on a node at once, as a power cut does."""
-        while found := self.processes(node):  # more may have been started meanwhile
-            for pid in found:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-
-    def processes(self, node: str) -> list[int]:
-        """The processes of a node, its daemons first: they would tell the controller of an end."""
-        daemons, others = [], []
-        for process in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                # a daemon of the node has its log open
-                if self.folder / f"{node}.log" in map(Path.readlink, process.glob("fd/*")):
-                    daemons.append(int(process.name))
-                elif f"SLURMD_NODENAME={node}".encode() in (
-                    (process / "environ").read_bytes().split(b"\0")
-                ):
-                    others.append(int(process.name))
-        return daemons + others
+        outside = self.nodes.pop(node)
+        (first,) = Path(f"/proc/{outside.pid}/task/{outside.pid}/children").read_text().split()
+        os.kill(int(first), signal.SIGKILL)  # with the first process of a namespace, all in it end
+        outside.wait()
 
     def is_lost(self, node: str) -> bool:
         """Whether the controller knows that a node does not answer, and has given up its jobs."""
@@ -132,7 +119,7 @@ class Cluster:
 
         Slurm 22.05 drains a node for a "duplicate jobid" if it starts a job there twice.
         """
-        subprocess.run(["slurmd", "-N", node], check=True)
+        self.start(node, f"exec slurmd -D -N {node}")
         self.until(lambda: not self.is_lost(node))
         if "drain" in self.states()[node]:
             self.ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
@@ -143,7 +130,12 @@ class Cluster:
         disk = self.folder / node
         mount = f"mount -t tmpfs -o size=16k,mode=755 tmpfs {disk}"
         fill = f"head -c 100000 /dev/zero > {disk}/all 2> /dev/null"
-        subprocess.run(["unshare", "-m", "sh", "-c", f"{mount} && {fill}; slurmd -N {node}"])
+        self.start(node, f"{mount} && {fill}; exec slurmd -D -N {node}")
+
+    def start(self, node: str, script: str) -> None:
+        """Run a script in a namespace of its own, which is the node."""
+        apart = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", script]
+        self.nodes[node] = subprocess.Popen(apart, stderr=subprocess.DEVNULL)
 
     def states(self) -> dict[str, str]:
         """The state of each node."""
@@ -179,7 +171,8 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         subprocess.run(["scancel", "--user", user, "--signal=KILL"], capture_output=True)
         os.killpg(controller.pid, signal.SIGKILL)
         controller.wait()
-        for pid in ("s1", "s2", "munge"):
-            with suppress(OSError, ValueError):
-                os.kill(int((folder / f"{pid}.pid").read_text()), signal.SIGKILL)
+        for node in list(made.nodes):
+            made.lose(node)
+        with suppress(OSError, ValueError):
+            os.kill(int((folder / "munge.pid").read_text()), signal.SIGKILL)
         del os.environ["SLURM_CONF"]
