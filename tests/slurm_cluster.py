@@ -135,7 +135,8 @@ class Cluster:
     def start(self, node: str, script: str) -> None:
         """Run a script in a namespace of its own, which is the node."""
         apart = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", script]
-        self.nodes[node] = subprocess.Popen(apart, stderr=subprocess.DEVNULL)
+        # what it leaves of a crash is in the cluster's folder
+        self.nodes[node] = subprocess.Popen(apart, cwd=self.folder, stderr=subprocess.DEVNULL)
 
     def states(self) -> dict[str, str]:
         """The state of each node."""
