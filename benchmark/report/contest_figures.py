@@ -51,7 +51,7 @@ def budgets(contest: Contest, width: float = PAGE) -> Picture:
     right.set_xlabel("seconds of trials")
     right.set_xscale("log")
     left.set_ylabel(f"expected best validation {contest.metric}")
-    if not name_lines(right):
+    if timed.absent or not name_lines(right):  # a line that is not there has no end to name
         add_legend(figure)
     return Picture(
         figure,
