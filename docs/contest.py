@@ -35,10 +35,13 @@ def held() -> list[Contest]:
 
 
 def answer() -> str:
-    """Return a line for each contest and family: which model is best, and how sure that is."""
+    """Return a line for each contest over splits and each family: which model is best, and how
+    sure that is.
+    """
     return "\n".join(
         f"- {contest.label}, {name}: {standing(family)}."
         for contest in held()
+        if len(contest.splits) > 1
         for name, family in contest.families
     )
 
@@ -48,9 +51,8 @@ def standing(family: Sequence[Compared]) -> str:
     best, *others = family
     alike: dict[str, list[str]] = defaultdict(list)
     for each in others:
-        found = each.over_splits or each.on_searched
-        away = f" ({found.mean:+.4f})" if found else ""
-        alike[WORDS[verdict(each)]].append(f"`{each.entrant.model}`{away}")
+        away = each.entrant.mean - best.entrant.mean
+        alike[WORDS[verdict(each)]].append(f"`{each.entrant.model}` ({away:+.4f})")
     parts = [f"{words} {', '.join(alike[words])}" for words in WORDS.values() if words in alike]
     return "; ".join([f"`{best.entrant.model}` is best", *parts])
 

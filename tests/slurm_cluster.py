@@ -102,8 +102,10 @@ class Cluster:
     def lose(self, node: str) -> None:
         """Kill all that runs on a node at once, as a power cut does."""
         outside = self.nodes.pop(node)
-        (first,) = Path(f"/proc/{outside.pid}/task/{outside.pid}/children").read_text().split()
-        os.kill(int(first), signal.SIGKILL)  # with the first process of a namespace, all in it end
+        children = Path(f"/proc/{outside.pid}/task/{outside.pid}/children").read_text()
+        for first in children.split():  # none if the daemon has crashed
+            # with the first process of a namespace, all in it end
+            os.kill(int(first), signal.SIGKILL)
         outside.wait()
 
     def is_lost(self, node: str) -> bool:

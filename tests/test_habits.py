@@ -41,7 +41,7 @@ def test_a_large_file_stops_a_commit_and_is_named(size, code, tmp_path):
 
 
 def test_no_file_is_so_large():
-    """Of the whole repository, also without the hook."""
+    """A file that was committed without the hook is found here."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
     if listed.returncode:
         pytest.skip("this is no clone, so what is committed is not known")

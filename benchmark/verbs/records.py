@@ -20,19 +20,20 @@ def report(arguments: argparse.Namespace) -> int:
     from benchmark.report.picture import WIDTHS
     from benchmark.report.report import Report
 
-    options = {"--table": arguments.table, "--figure": arguments.figure}
-    options |= {"--contest": arguments.contest, "--compare": arguments.compare}
+    paper = arguments.table or arguments.figure
+    options = {"--table or --figure": paper, "--contest": arguments.contest}
+    options["--compare"] = arguments.compare
     instead = [option for option, given in options.items() if given]
-    if len(instead) > 1 and instead != ["--table", "--figure"]:
+    if len(instead) > 1:
         raise UsageError(
-            f"{' and '.join(instead)}: a report shows one of these; give a command for each"
+            f"{', '.join(instead)}: a report shows one of these; give a command for each"
         )
     if arguments.per_user and not arguments.to:
         raise UsageError("--per-user writes a file; say into which folder, with --to DIR")
     metrics = [Metric.parse(text) for text in arguments.metrics] if arguments.metrics else None
     records = select.of(select.stored(arguments.out), arguments.datasets, arguments.models)
     whole = Report(records, arguments.out, metrics, WIDTHS[arguments.width])
-    if arguments.table or arguments.figure:
+    if paper:
         written = asked.show_paper(records, arguments)
     elif arguments.contest:
         written = asked.show_contest(records, arguments)
